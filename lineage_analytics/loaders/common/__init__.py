@@ -1,0 +1,1 @@
+"""What every loader shares: containers, record splitting, times, ids. No module here is a loader."""

@@ -1,0 +1,112 @@
+"""What a loader is: a module of ``loaders/`` with ``detect``, ``extract`` and ``transform``.
+
+    detect(sample) -> Match | None          looks at the head of a file, never at its name
+    extract(document) -> Iterator[Chunk]    touches bytes: yields raw records, a bounded number at a time
+    transform(chunk, document) -> Batch     pure: raw records in, canonical tables out
+
+A record is what one could count in the export: an event, a role, a report row. For every chunk
+``seen = len(batch.record_ids) + len(batch.faults)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    import msgspec
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The head of a file, decoded to UTF-8 without a byte order mark.
+
+    ``first`` is the first record, unwrapped (``Records[0]``, ``value[0]``, the first line ...), ``wrapper`` how it
+    was wrapped: a key such as ``Records``, ``array``, ``object``, ``lines`` or ``csv``; ``keys`` are the keys of the
+    outermost object as far as the head shows them; ``columns`` the header of a CSV.
+    """
+
+    head: bytes
+    wrapper: str
+    keys: frozenset[str] = frozenset()
+    first: Mapping[str, Any] | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Match:
+    """A loader recognises the file: which shape, how sure (0 to 1), and why in words."""
+
+    shape: str
+    confidence: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A record, or with position None the whole member, that was not used.
+
+    ``disposition`` is ``quarantined`` (belongs to this source, not understood) or ``rejected`` (not for us).
+    ``detail`` is printable and holds no value that could be secret.
+    """
+
+    position: int | None
+    reason: str
+    detail: str
+    disposition: str = "quarantined"
+
+
+@dataclass
+class Chunk:
+    """Raw records in file order. ``start`` is the ordinal of the first; ``tags`` say which list each came from."""
+
+    start: int
+    raws: Sequence[bytes | msgspec.Raw]
+    tags: Sequence[str] = ()
+    faults: list[Fault] = field(default_factory=list)
+    truncated: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Batch:
+    """Canonical frames of one chunk, and the ids of the records they come from.
+
+    Every row of every frame carries the ``record_id`` it came from; ``record_ids`` lists each understood record once
+    per occurrence, so a repeat inside the chunk is counted as a duplicate by whoever stores it.
+    """
+
+    record_ids: pl.Series
+    frames: dict[str, pl.DataFrame]
+    faults: list[Fault] = field(default_factory=list)
+
+
+class Document(Protocol):
+    """One member of one input file, opened for reading."""
+
+    file: str
+    member: str | None
+    file_sha256: str
+    sample: Sample
+    shape: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """Decompressed bytes as delivered, in pieces of bounded size."""
+
+    def read(self) -> bytes:
+        """The whole member as UTF-8 without a byte order mark; LimitError above the configured size."""
+
+
+class Loader(Protocol):
+    """The shape of a loader module."""
+
+    PROVIDER: str
+    LATENESS: timedelta
+
+    def detect(self, sample: Sample) -> Match | None: ...
+    def extract(self, document: Document) -> Iterator[Chunk]: ...
+    def transform(self, chunk: Chunk, document: Document) -> Batch: ...

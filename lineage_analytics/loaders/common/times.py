@@ -1,0 +1,38 @@
+"""Times as logs write them, to UTC with microseconds (sources 1.2)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+NEVER = frozenset({"", "0", "-1", "n/a", "no_information", "not_supported", "none", "null"})
+_SENTINEL_YEARS = frozenset({1, 1601, 9999})
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+_OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
+_EPOCH_DIGITS = ((11, 1), (14, 1_000), (17, 1_000_000), (20, 1_000_000_000))
+
+
+def parse_time(value: object) -> datetime | None:
+    """ISO text with or without zone (none: UTC) or an epoch in s, ms, us or ns; None for a sentinel or nonsense."""
+    if isinstance(value, bool) or value is None:
+        return None
+    text = str(value).strip()
+    if text.lower() in NEVER:
+        return None
+    try:
+        parsed = _epoch(text) if text.replace(".", "", 1).isdigit() else _iso(text)
+    except (ValueError, OverflowError):
+        return None
+    return None if parsed.year in _SENTINEL_YEARS else parsed
+
+
+def _epoch(text: str) -> datetime:
+    digits = len(text.split(".", maxsplit=1)[0])
+    divisor = next(per for limit, per in _EPOCH_DIGITS if digits < limit)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(text) / divisor)
+
+
+def _iso(text: str) -> datetime:
+    text = _OFFSET.sub(r"\1:\2", _FRACTION.sub(r"\1", text.replace(" ", "T", 1).replace(" ", "")))
+    parsed = datetime.fromisoformat(text)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

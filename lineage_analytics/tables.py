@@ -1,0 +1,484 @@
+"""The canonical tables: every column with its dtype, its meaning and what null means.
+
+A fact table holds what records say, one row per statement, and every row carries where it came from
+(``source``, ``record_id``, ``raw_ref``). A derived table is a pure function of the facts, the parameters
+and ``as_of``. Times are UTC with microseconds, ids are text, and null means unknown unless a column says
+otherwise: never zero, never false.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from lineage_analytics.errors import LineageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TIME = pl.Datetime("us", "UTC")
+TEXTS = pl.List(pl.String)
+ALT_IDS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
+OWNERS = pl.List(pl.Struct({"id": pl.String, "basis": pl.String}))
+RAW_REF = pl.Struct({"file_sha256": pl.String, "member": pl.String, "offset": pl.Int64})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, dtype, meaning (with unit, and what null means) and, if closed, its values."""
+
+    name: str
+    dtype: pl.DataType
+    meaning: str
+    values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns in order. ``derived`` tables can be recomputed from the facts."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    derived: bool = False
+
+    @property
+    def schema(self) -> pl.Schema:
+        return pl.Schema({c.name: c.dtype for c in self.columns})
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.schema)
+
+
+def _columns(spec: Mapping[str, tuple[Any, ...]]) -> tuple[Column, ...]:
+    """Columns from ``name: (dtype, meaning[, closed values])``."""
+    return tuple(
+        Column(name, dtype() if isinstance(dtype, type) else dtype, meaning, frozenset(" ".join(values).split()))
+        for name, (dtype, meaning, *values) in spec.items()
+    )
+
+
+PROVENANCE = {
+    "tenant": (pl.String, "account, directory or organisation id; null when the record names none"),
+    "provider": (pl.String, "aws entra m365 declared ..."),
+    "source": (pl.String, "file name of the loader"),
+    "record_id": (pl.String, "rec-..., stable over files, order and repetition"),
+    "raw_ref": (RAW_REF, "file hash, archive member and ordinal of the record in it"),
+}
+
+KINDS = "human service_account workload app api_key ai_agent ai_assistant group role unknown"
+OUTCOMES = "success failure denied partial unknown"
+STEP_KINDS = "signal recommendation draft request decision action attempt outcome rollback expiry data_access"
+AGENT_CLASSES = "human workload ai_agent ai_instance automation group organisation unknown"
+AUTHORITY_MODES = "self obo_user own_identity agent_user inherited masked service_chain unknown"
+
+_IDENTITY = {
+    "id": (pl.String, "<provider>:<tenant>:<immutable native id>; never a name, address or ARN alone "
+                      "unless the record holds nothing better"),
+    "kind": (pl.String, "what sort of principal; unknown is never folded into another", KINDS),
+    "subkind": (pl.String, "the provider's finer type, e.g. iam_user; null when none"),
+    "display_name": (pl.String, "label as last seen; never a key"),
+    "alt_ids": (ALT_IDS, "other ids of the same principal: arn upn email login object_id principal_id app_id"),
+    "owner": (OWNERS, "owners as stated, with basis owner sponsor manager created_by tag; null: none stated"),
+    "owner_confirmed_at": (TIME, "when an owner last confirmed; null: not stated"),
+    "purpose": (pl.String, "stated purpose; null: none stated"),
+    "person_id": (pl.String, "the person behind the account where a mapping was supplied; else null"),
+    "enabled": (pl.Boolean, "null: not stated"),
+    "created_at": (TIME, "null: not stated"),
+    "deleted_at": (TIME, "null: not deleted or not stated"),
+    "last_seen_at": (TIME, "last use the source states; null: not stated, which is not 'never'"),
+    "environment": (pl.String, "prod or non-prod from tags or a declaration; null: unknown"),
+    "parent_id": (pl.String, "identity this one derives from; null: none"),
+}
+
+IDENTITY_FACTS = Table("identity_facts", "what each source says about an identity", _columns({
+    **_IDENTITY,
+    "kind_basis": (pl.String, "the evidence for kind, in words"),
+    "basis": (pl.String, "inventory: listed by the provider; declared: written by the customer; "
+                         "seen: only named in a log", "inventory declared seen"),
+    "excluded_reason": (pl.String, "why it counts in no denominator (provider_managed, human_role); else null"),
+    "snapshot_at": (TIME, "when the inventory was taken; null for seen or when not stated"),
+    **PROVENANCE,
+}))
+
+IDENTITIES = Table("identities", "one row per principal after resolution", _columns({
+    **_IDENTITY,
+    "kind_basis": (pl.String, "the evidence for kind, in words"),
+    "inventoried": (pl.Boolean, "listed by an inventory or a declaration, not merely seen in a log"),
+    "excluded_reason": (pl.String, "why it counts in no denominator (provider_managed, human_role); else null"),
+    "snapshot_at": (TIME, "newest inventory that lists it; null when only seen"),
+    "tenant": PROVENANCE["tenant"], "provider": PROVENANCE["provider"],
+    "sources": (TEXTS, "loaders that speak of it"),
+    "record_ids": (TEXTS, "records behind the row, at most 20"),
+}), derived=True)
+
+ALIASES = Table("aliases", "ids that mean the same principal", _columns({
+    "alias": (pl.String, "an id as some record has it"),
+    "id": (pl.String, "the identity it resolves to"),
+    "rule": (pl.String, "what proved it, e.g. arn, login_in_tenant, declared"),
+    "tier": (pl.Int8, "5 same record .. 2 inferred; see the decision lineage tiers"),
+}), derived=True)
+
+CREDENTIALS = Table("credentials", "keys, secrets, certificates, passwords: ids only, never values", _columns({
+    "identity_id": (pl.String, "who uses it"),
+    "credential_id": (pl.String, "key id or a stable stand-in such as <identity>/password"),
+    "kind": (pl.String, "", "key secret cert password federated token ssh_key passkey session"),
+    "created_at": (TIME, "created or last rotated, whichever is later; null: unknown"),
+    "expires_at": (TIME, "null: none or not stated"),
+    "last_used_at": (TIME, "null: never or not stated, see last_used_basis"),
+    "last_used_basis": (pl.String, "report, never (the report says never used) or null (not stated)"),
+    "status": (pl.String, "null: not stated", "active inactive revoked expired"),
+    "held_by_id": (pl.String, "object that stores it when another identity uses it; else null"),
+    "snapshot_at": (TIME, "when the source listed it"),
+    **PROVENANCE,
+}))
+
+ENTITLEMENTS = Table("entitlements", "grants as the source states them", _columns({
+    "principal_id": (pl.String, "holder: identity, group, or policy id for kind=statement"),
+    "grant_kind": (pl.String, "membership: principal is in group `scope`; attachment: principal holds policy "
+        "`scope`; boundary: policy `scope` limits principal; statement: policy `principal_id` says `actions` on "
+        "`resources`; trust: principal may become role `scope`; role: principal holds directory role `privilege` "
+        "over `scope`", "membership attachment boundary statement trust role"),
+    "privilege": (pl.String, "action, role or policy name for a reader"),
+    "scope": (pl.String, "what it is over: id of group, policy, role, or a directory scope; null for statements"),
+    "effect": (pl.String, "", "allow deny"),
+    "actions": (TEXTS, "statement: action patterns; null when the statement has NotAction"),
+    "not_actions": (TEXTS, "statement: NotAction patterns; else null"),
+    "resources": (TEXTS, "statement: resource patterns; null when the statement has NotResource"),
+    "not_resources": (TEXTS, "statement: NotResource patterns; else null"),
+    "condition": (pl.String, "condition as JSON text; null: none"),
+    "state": (pl.String, "", "standing timebound eligible activated pending expired"),
+    "granted_at": (TIME, "null: not stated"),
+    "expires_at": (TIME, "null: no end or not stated"),
+    "granted_by": (pl.String, "null: not stated"),
+    "grant_id": (pl.String, "native id; null: none"),
+    "origin": (pl.String, "direct, group_inherited, inline, managed, trust, pim ..."),
+    "as_of": (TIME, "snapshot time; null: the export states none"),
+    **PROVENANCE,
+}))
+
+ACTIVITY = Table("activity", "events, one row per record", _columns({
+    "time": (TIME, "when it happened"),
+    "actor_id": (pl.String, "resolved principal: a session's role, a user folded by case; null: not stated"),
+    "actor_session_id": (pl.String, "the session as logged; null: none"),
+    "on_behalf_of_id": (pl.String, "whose authority was delegated; null: none seen"),
+    "via_assistant_id": (pl.String, "assistant through which the call came; null: none seen"),
+    "delegation_kind": (pl.String, "how on_behalf_of or via was learned; null: none"),
+    "action": (pl.String, "iam:AttachRolePolicy, or the operation's own name"),
+    "resource_id": (pl.String, "first resource named; null: none named"),
+    "outcome": (pl.String, "", OUTCOMES),
+    "error_code": (pl.String, "null: none"),
+    "is_read": (pl.Boolean, "null: not stated"),
+    "is_dry_run": (pl.Boolean, "null: not stated"),
+    "ip": (pl.String, "address or service host name; null: not stated"),
+    "client": (pl.String, "user agent, a hint written by the caller; null: not stated"),
+    "credential_id": (pl.String, "key or token id; null: not stated"),
+    "correlation_id": (pl.String, "provider's own correlation or request id; null: none"),
+    "event_id": (pl.String, "native id"),
+    "observed_time": (TIME, "when the provider received it; null: not stated"),
+    "unmapped": (pl.String, "JSON text of fields not known to the loader; null: none"),
+    **PROVENANCE,
+}))
+
+ASSISTANT_ACCESS = Table("assistant_access", "one row per interaction and resource", _columns({
+    "time": (TIME, "when the interaction was logged"),
+    "user_id": (pl.String, "whose authority the assistant used; null: not stated"),
+    "assistant_id": (pl.String, "the assistant; null: not stated"),
+    "agent_id": (pl.String, "agent inside the assistant; null: none stated"),
+    "app_host": (pl.String, "null: not stated"),
+    "interaction_id": (pl.String, "record id of the interaction"),
+    "thread_id": (pl.String, "null: not stated"),
+    "resource_id": (pl.String, "null: no resource listed, see completeness"),
+    "resource_type": (pl.String, "null: not stated"),
+    "site_url": (pl.String, "null: not stated"),
+    "label_id": (pl.String, "sensitivity label; null: unlabelled or not evaluated"),
+    "role": (pl.String, "accessed: listed as accessed; context: was open; none: no resource listed",
+             "accessed context none"),
+    "action": (pl.String, "", "read create modify unknown"),
+    "policy_outcome": (pl.String, "", "none audited blocked deferred unknown"),
+    "jailbreak": (pl.Boolean, "flag of the interaction; null: field absent"),
+    "xpia": (pl.Boolean, "cross-prompt injection flag of the resource; null: field absent"),
+    "web_grounding": (pl.Boolean, "null: field absent"),
+    "trigger": (pl.String, "", "user schedule automation agent unknown"),
+    "completeness": (pl.String, "of the resource list: listed, empty (present and empty), absent (no field)",
+                     "listed empty absent"),
+    "event_id": (pl.String, "native id"),
+    **PROVENANCE,
+}))
+
+DECISION_STEPS = Table("decision_steps", "steps of decisions as records state them, before linking", _columns({
+    "step_id": (pl.String, "step-..., stable: derived from record and kind"),
+    "kind": (pl.String, "", STEP_KINDS),
+    "time": (TIME, "event time"),
+    "operation": (pl.String, "provider's operation, e.g. iam:AttachRolePolicy"),
+    "verdict": (pl.String, "for decisions: approve deny withdraw modify; else null"),
+    "status": (pl.String, "", "succeeded failed pending unknown"),
+    "initiator_id": (pl.String, "who asked, where the record says; else null"),
+    "actor_id": (pl.String, "who did this step; null: not stated"),
+    "actor_class": (pl.String, "from type evidence only", AGENT_CLASSES),
+    "actor_class_basis": (pl.String, "the evidence, in words"),
+    "on_behalf_of_id": (pl.String, "null: none seen"),
+    "via_assistant_id": (pl.String, "null: none seen"),
+    "authority_mode": (pl.String, "", AUTHORITY_MODES),
+    "target_key": (pl.String, "normalised target of the effect; null: not stated"),
+    "effect_key": (pl.String, "normalised verb(target, parameter), comparable between steps; null: unknown"),
+    "before_state": (pl.String, "hash or value before, where the record says; else null"),
+    "after_state": (pl.String, "hash or value after; else null"),
+    "native_key_kind": (pl.String, "kind of provider key that names the case, e.g. pim_request_id; null: none"),
+    "native_key": (pl.String, "its value; null: none"),
+    "correlation_id": (pl.String, "null: none"),
+    "quoted_keys": (TEXTS, "ticket or change keys found in free text: attacker-writable, tier 2 at most"),
+    "justification_present": (pl.Boolean, "null: the source has no such field"),
+    "expires_at": (TIME, "end of the authority granted; null: none stated"),
+    "origin": (pl.String, "of a recommendation", "ai rule human unknown"),
+    "title": (pl.String, "one line for people; untrusted text"),
+    "event_id": (pl.String, "native id of the record"),
+    **PROVENANCE,
+}))
+
+RESOURCES = Table("resources", "resources named by inventories and declarations", _columns({
+    "id": (pl.String, ""), "kind": (pl.String, "role policy site workflow crown_jewel ..."),
+    "display_name": (pl.String, "null: none"),
+    "tier0": (pl.Boolean, "declared crown jewel; null: not stated"),
+    "attributes": (pl.String, "JSON text, e.g. the counts of a declared workflow; null: none"),
+    **PROVENANCE,
+}))
+
+COVERAGE = Table("coverage", "what was received, per source, tenant and day; and what is expected", _columns({
+    "basis": (pl.String, "received: counted from records; expected: declared", "received expected"),
+    "source": PROVENANCE["source"], "tenant": PROVENANCE["tenant"], "provider": PROVENANCE["provider"],
+    "day": (pl.Date, "UTC day; null for an expected source"),
+    "records": (pl.Int64, "accepted that day; null for an expected source"),
+    "first": (TIME, "earliest event"), "last": (TIME, "latest event"),
+    "lateness_seconds": (pl.Int64, "how late this source may deliver"),
+    "record_id": PROVENANCE["record_id"],
+}))
+
+QUARANTINE = Table("quarantine", "what was not understood or not used", _columns({
+    "source": PROVENANCE["source"], "file": (pl.String, "path relative to the one given"),
+    "member": (pl.String, "inside an archive; null: the file itself"),
+    "position": (pl.Int64, "ordinal of the record in its member; null: the file as a whole"),
+    "disposition": (pl.String, "quarantined: of a known source but not understood; rejected: not for us",
+                    "quarantined rejected"),
+    "reason": (pl.String, "short code, e.g. broken_json truncated unrecognised out_of_scope"),
+    "detail": (pl.String, "for people, printable, no values that could be secret"),
+    "file_sha256": (pl.String, "of the file as delivered"),
+}))
+
+LEDGER = Table("ledger", "one row per file, member and source ever ingested", _columns({
+    "file_sha256": (pl.String, "of the file as delivered"), "file": (pl.String, "relative path when first seen"),
+    "bytes": (pl.Int64, "size as delivered"), "source": PROVENANCE["source"],
+    "shape": (pl.String, "container shape found"),
+    "seen": (pl.Int64, ""), "accepted": (pl.Int64, ""), "duplicate": (pl.Int64, ""),
+    "quarantined": (pl.Int64, ""), "rejected": (pl.Int64, ""),
+    "truncated": (pl.Boolean, "the file ended before it should"),
+    "first": (TIME, "earliest accepted event"), "last": (TIME, "latest accepted event"),
+}))
+
+USAGE = Table("usage", "activity rolled up by actor, action and day", _columns({
+    "actor_id": (pl.String, ""), "action": (pl.String, ""), "tenant": PROVENANCE["tenant"],
+    "provider": PROVENANCE["provider"], "source": PROVENANCE["source"], "day": (pl.Date, "UTC"),
+    "events": (pl.Int64, "all outcomes"), "successes": (pl.Int64, "outcome success"),
+    "first": (TIME, ""), "last": (TIME, ""),
+}), derived=True)
+
+NODES = Table("nodes", "nodes of the access graph", _columns({
+    "node_id": (pl.String, ""), "kind": (pl.String, "identity kind, or group role policy service resource"),
+    "label": (pl.String, "untrusted text"), "tier0": (pl.Boolean, ""), "tenant": PROVENANCE["tenant"],
+    "provider": PROVENANCE["provider"],
+}), derived=True)
+
+EDGES = Table("edges", "edges of the access graph", _columns({
+    "src": (pl.String, ""), "dst": (pl.String, ""),
+    "rel": (pl.String, "", "member_of holds_policy bounded_by may_assume owns authenticates_with controls"),
+    "state": (pl.String, "proved or conditional: the grant has a condition we did not evaluate",
+              "proved conditional"),
+    "reason": (pl.String, "why this edge is there, a sentence with the statement or record behind it"),
+    "record_ids": (TEXTS, ""),
+}), derived=True)
+
+PERMISSIONS = Table("permissions", "per principal: how many permissions are granted, used, unused", _columns({
+    "principal_id": (pl.String, ""), "granted": (pl.Int64, "distinct granted actions; null: not known"),
+    "used": (pl.Int64, "null: look-back too short or no log"), "unused": (pl.Int64, "as used"),
+    "unobservable": (pl.Int64, "granted, but the loaded logs would not show use"),
+    "too_young": (pl.Int64, "granted within the look-back"),
+    "sensitive_granted": (pl.Int64, ""), "sensitive_unused": (pl.Int64, "null as used"),
+    "weight_max": (pl.Int64, "highest sensitivity weight held: 0 1 3 10"),
+    "wildcard": (pl.Boolean, "an action or scope wildcard without a narrowing condition; null: unknown"),
+    "admin_equivalent": (pl.Boolean, "holds or reaches tier-0 control; null: unknown"),
+    "admin_reason": (pl.String, "the statement or path; null when not"),
+    "conditional": (pl.Boolean, "some grant depends on a condition that was not evaluated"),
+    "last_used_at": (TIME, "last successful event; null: none seen"),
+    "unused_sensitive_actions": (TEXTS, "at most 20, heaviest first; null as used"),
+    "reason": (pl.String, "why granted or used is unknown; null when known"),
+    "record_ids": (TEXTS, "records of the grants, at most 20"),
+}), derived=True)
+
+CASES = Table("cases", "decision cases", _columns({
+    "case_id": (pl.String, "dec-..."), "tenant": PROVENANCE["tenant"], "provider": PROVENANCE["provider"],
+    "anchor_kind": (pl.String, ""), "anchor_event_id": (pl.String, "native id of the anchor"),
+    "time": (TIME, "of the anchor"), "operation": (pl.String, "of the anchor"),
+    "target_key": (pl.String, "of the anchor"), "title": (pl.String, "untrusted text"),
+    "change_class": (pl.String, "", "grant revoke role_change credential_action policy_change exception unknown"),
+    "executed": (pl.Boolean, "an action took effect"),
+    "involvement_class": (pl.String, "", "none advises drafts executes_approved executes_autonomous unknown"),
+    "involvement_bounds": (pl.String, "for unknown: the classes it may be"),
+    "approval_verdict": (pl.String, "", "approved_before retroactive order_uncertain denied absent not_required "
+                         "automated_policy expired contradicted unknown"),
+    "order_verdict": (pl.String, "", "prior order_uncertain retroactive none"),
+    "independent": (pl.String, "approver is not initiator", "yes no by_account_only unknown"),
+    "approver_id": (pl.String, "null: none known"), "initiator_id": (pl.String, "null: none known"),
+    "accountable_id": (pl.String, "null: none"), "accountable_rule": (pl.String, "", "by_decision by_initiation "
+                       "by_sponsorship by_automation_owner none"),
+    "reversibility": (pl.String, "", "reversible reversible_with_loss irreversible unknown"),
+    "rollback_path": (pl.String, "is a way back on record", "recorded inferred missing unknown"),
+    "rolled_back_by": (pl.String, "case id; null: not rolled back"),
+    "rolls_back": (pl.String, "case id it undoes; null: none"),
+    "completeness": (pl.Float64, "share of required elements present, 0 to 1"),
+    "weakest_tier": (pl.Int8, "of required links; null: single record"),
+    "status": (pl.String, "", "executed rolled_back attempted denied pending expired open"),
+}), derived=True)
+
+STEPS = Table("steps", "steps with the case they belong to", _columns({
+    "step_id": (pl.String, ""), "case_id": (pl.String, ""), "kind": (pl.String, "", STEP_KINDS),
+    "time": (TIME, ""), "agent_ids": (TEXTS, "who acted"), "agent_class": (pl.String, "", AGENT_CLASSES),
+    "operation": (pl.String, ""), "verdict": (pl.String, "null unless a decision"),
+    "target_key": (pl.String, ""), "effect_key": (pl.String, ""), "status": (pl.String, ""),
+    "event_id": (pl.String, ""), "record_ids": (TEXTS, ""), "authority_mode": (pl.String, "", AUTHORITY_MODES),
+    "title": (pl.String, "untrusted text"), "source": (pl.String, ""),
+}), derived=True)
+
+LINKS = Table("links", "links between steps", _columns({
+    "src": (pl.String, "step id"), "dst": (pl.String, "step id"), "rel": (pl.String, "",
+        "informed_by read proposes about authorised_by triggered_by resulted_in rolls_back requested_by ends"),
+    "method": (pl.String, "", "same_record native_ref business_key quoted_key window inverse"),
+    "confidence": (pl.Float64, "a label for sorting, not a probability"), "tier": (pl.Int8, "5 to 1"),
+    "delta_seconds": (pl.Float64, "time of dst less time of src"), "skew_band_s": (pl.Float64, "s"),
+    "record_ids": (TEXTS, ""), "rule_id": (pl.String, ""), "n_candidates": (pl.Int64, ""),
+}), derived=True)
+
+LINK_REJECTS = Table("link_rejects", "what was considered and not linked", _columns({
+    "src": (pl.String, "step id"), "rel": (pl.String, ""), "candidates": (TEXTS, "step ids"),
+    "reason": (pl.String, "ambiguous contradicted outside_window target_differs"),
+}), derived=True)
+
+GAPS = Table("gaps", "what is missing from a case, and why", _columns({
+    "gap_id": (pl.String, ""), "case_id": (pl.String, ""), "element": (pl.String, "",
+        "signal recommendation rationale data_inputs request decision approver_identity execution "
+        "executor_identity before_state after_state outcome rollback_path correlation time_order"),
+    "reason": (pl.String, "", "not_collected outside_coverage pending not_recorded_by_provider expired redacted "
+               "truncated unparseable ambiguous absent contradicted"),
+    "expected_source": (pl.String, "null: no source known to hold it"), "expected_by": (TIME, "null: no bound"),
+    "since": (TIME, "time of the step that lacks it"), "effect_on_verdict": (pl.String, ""),
+}), derived=True)
+
+MEASURES = Table("measures", "one row per metric and scope", _columns({
+    "metric_id": (pl.String, "PRV-01 ..."), "definition_version": (pl.String, ""),
+    "scope": (pl.String, "all, or the variant"),
+    "kind": (pl.String, "", "census process estimate context"),
+    "numerator": (pl.Float64, "null: not assessable"), "denominator": (pl.Float64, "known objects only"),
+    "n_unknown": (pl.Int64, "truth value cannot be known"), "n_excluded": (pl.Int64, "outside the definition"),
+    "value": (pl.Float64, "numerator / denominator; null when not scored"),
+    "ci_low": (pl.Float64, ""), "ci_high": (pl.Float64, ""), "ci_method": (pl.String, "wilson bootstrap ..."),
+    "worst_case": (pl.Float64, "all unknown counted as bad"), "best_case": (pl.Float64, "as good"),
+    "status": (pl.String, "", "scored provisional not_scored"),
+    "reason": (pl.String, "null when scored", "no_source source_stale denominator_below_min coverage_below_min "
+               "lookback_too_short definition_not_met no_baseline"),
+    "unit": (pl.String, "share count ratio days per_1000 per_10000 per_day"),
+    "window_start": (TIME, ""), "window_end": (TIME, ""),
+    "sources": (TEXTS, ""), "snapshot_at": (TIME, "null for processes"),
+}), derived=True)
+
+EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
+    "metric_id": (pl.String, ""), "scope": (pl.String, ""), "object_id": (pl.String, ""),
+    "object_kind": (pl.String, ""), "set": (pl.String, "", "numerator denominator unknown excluded"),
+    "reason": (pl.String, "why it is in the set"), "source_rows": (TEXTS, "record ids"),
+}), derived=True)
+
+ALL: Mapping[str, Table] = {t.name: t for t in (
+    IDENTITY_FACTS, IDENTITIES, ALIASES, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS, DECISION_STEPS,
+    RESOURCES, COVERAGE, QUARANTINE, LEDGER, USAGE, NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS,
+    LINK_REJECTS, GAPS, MEASURES, EVIDENCE,
+)}
+FACTS = tuple(t for t in ALL.values() if not t.derived)
+
+
+def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The frame with exactly the table's columns, in order and of its dtypes; absent columns become null.
+
+    Raises
+    ------
+    LineageError : a column the table does not have, or a value that does not fit its dtype.
+    """
+    unknown = set(frame.columns) - set(table.schema)
+    if unknown:
+        raise LineageError(f"Wanted columns of table {table.name}", f"found also {sorted(unknown)}",
+                           "add them to tables.py or drop them in the loader")
+    try:
+        return frame.select(
+            pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in table.schema.items()
+        )
+    except pl.exceptions.PolarsError as error:
+        raise LineageError(f"Wanted values of table {table.name}", str(error)) from error
+
+
+def closed_value_faults(frame: pl.DataFrame, table: Table) -> list[str]:
+    """Which closed columns hold values outside their list, as sentences; empty when none does."""
+    faults = []
+    for column in table.columns:
+        if column.values and column.name in frame.columns:
+            odd = set(frame[column.name].drop_nulls().unique()) - column.values
+            if odd:
+                wanted = sorted(column.values)
+                faults.append(f"{table.name}.{column.name} holds {sorted(odd)[:5]}, wanted {wanted}")
+    return faults
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The tables an analysis reads, with the moment and spans it is about.
+
+    ``tables`` maps a table's name to a LazyFrame with the columns documented above; a name that is absent
+    reads as the empty table. ``as_of`` is the end of the reporting window (UTC); the window is the
+    ``window_days`` before it, the usage look-back the ``lookback_days`` before it.
+    """
+
+    tables: Mapping[str, pl.LazyFrame]
+    as_of: datetime
+    window_days: int = 30
+    lookback_days: int = 90
+    parts: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getitem__(self, name: str) -> pl.LazyFrame:
+        return self.tables[name] if name in self.tables else ALL[name].empty().lazy()
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """The table, collected once and kept."""
+        key = f"frame:{name}"
+        if key not in self.parts:
+            self.parts[key] = self[name].collect()
+        return cast("pl.DataFrame", self.parts[key])
+
+    @property
+    def window_start(self) -> datetime:
+        return self.as_of - timedelta(days=self.window_days)
+
+    @property
+    def lookback_start(self) -> datetime:
+        return self.as_of - timedelta(days=self.lookback_days)
+
+    @staticmethod
+    def of(as_of: datetime, window_days: int = 30, lookback_days: int = 90, **frames: pl.DataFrame) -> Facts:
+        """Facts from hand-made frames; columns left out are null. For tests and experiments."""
+        made = {name: conform(frame, ALL[name]).lazy() for name, frame in frames.items()}
+        return Facts(made, as_of, window_days, lookback_days)
+
+
+def concat(frames: Iterable[pl.DataFrame], table: Table) -> pl.DataFrame:
+    """All frames under one another; the empty table when there is none."""
+    kept = [f for f in frames if f.height]
+    return pl.concat(kept) if kept else table.empty()
