@@ -1,0 +1,28 @@
+"""One module per log source, found by its file name: a new source is one new file, and no list names it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from lineage_analytics.loaders.common.contract import Loader, Match, Sample
+
+
+@cache
+def loaders() -> dict[str, Loader]:
+    """Every loader by name, in name order."""
+    names = sorted(
+        module.name
+        for module in pkgutil.iter_modules(__path__)
+        if not module.ispkg and not module.name.startswith("_")
+    )
+    return {name: cast("Loader", importlib.import_module(f"{__name__}.{name}")) for name in names}
+
+
+def recognise(sample: Sample) -> tuple[str, Match] | None:
+    """The loader that is surest of the file, with its match; None when no loader knows it."""
+    matches = [(name, match) for name, loader in loaders().items() if (match := loader.detect(sample)) is not None]
+    return max(matches, key=lambda found: (found[1].confidence, found[0]), default=None)

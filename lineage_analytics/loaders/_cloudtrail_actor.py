@@ -1,0 +1,180 @@
+"""Who acted: a CloudTrail ``userIdentity`` resolved to the role or user behind a session (sources 2.3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.sampling import decode_object
+
+ASSISTANTS = {"q.amazonaws.com": "aws:assistant:q-developer"}
+_CACHE_ENTRIES = 50_000
+Text = str | None
+
+
+class _Issuer(msgspec.Struct, gc=False, rename="camel"):
+    type: Text = None
+    principal_id: Text = None
+    arn: Text = None
+    account_id: Text = None
+    user_name: Text = None
+
+
+class _Session(msgspec.Struct, gc=False, rename="camel"):
+    session_issuer: _Issuer | None = None
+    source_identity: Text = None
+    web_id_federation_data: dict[str, object] | None = None
+
+
+class _OnBehalfOf(msgspec.Struct, gc=False, rename="camel"):
+    user_id: Text = None
+    identity_store_arn: Text = None
+
+
+class _Identity(msgspec.Struct, gc=False, rename="camel"):
+    type: Text = None
+    principal_id: Text = None
+    arn: Text = None
+    account_id: Text = None
+    access_key_id: Text = None
+    user_name: Text = None
+    invoked_by: Text = None
+    session_context: _Session | None = None
+    on_behalf_of: _OnBehalfOf | None = None
+    credential_id: Text = None
+    identity_provider: Text = None
+
+
+class Actor(NamedTuple):
+    """A resolved caller. ``kind`` is what this record alone proves; ``unknown`` where it proves nothing."""
+
+    id: str | None
+    session: str | None
+    kind: str
+    kind_basis: str
+    subkind: str | None
+    name: str | None
+    arn: str | None
+    native_id: str | None
+    account: str | None
+    credential: str | None
+    on_behalf_of: str | None
+    via_assistant: str | None
+    delegation: str | None
+    parent_account: str | None = None
+
+
+_NOBODY = Actor(None, None, "unknown", "the record names no caller", *([None] * 9))
+_decoder = msgspec.json.Decoder(_Identity)
+
+
+class Actors:
+    """Resolves ``userIdentity`` objects; equal bytes are resolved once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, str | None], Actor] = {}
+
+    def resolve(self, raw: msgspec.Raw, account: str | None) -> Actor:
+        key = (bytes(raw), account)
+        actor = self._known.get(key)
+        if actor is None:
+            if len(self._known) >= _CACHE_ENTRIES:
+                self._known.clear()
+            actor = self._known[key] = _resolve(_identity(key[0]), account)
+        return actor
+
+
+def _identity(raw: bytes) -> _Identity:
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        loose = {key.lower(): value for key, value in (decode_object(raw) or {}).items() if isinstance(value, str)}
+        names = {field.encode_name.lower(): field.name for field in msgspec.structs.fields(_Identity)}
+        texts = {names[key]: value for key, value in loose.items() if key in names}
+        return _Identity(**{key: value for key, value in texts.items() if not key.startswith(("session", "on_"))})
+
+
+def _resolve(who: _Identity, recipient: str | None) -> Actor:
+    account = who.account_id or recipient
+    native = who.principal_id or ""
+    issuer = who.session_context.session_issuer if who.session_context else None
+    if who.type == "Root" or (who.arn or "").endswith(":root"):
+        return _actor(who, "root", account, "human", "the account's root user", "root")
+    if native.startswith("AROA") or (who.type == "AssumedRole" and not native.startswith("AIDA")):
+        return _role_session(who, issuer, account)
+    if who.type == "FederatedUser" and issuer and issuer.principal_id:
+        return _actor(who, issuer.principal_id, account, "unknown", "a federated session of this principal", None,
+                      arn=issuer.arn, name=issuer.user_name)
+    if native.startswith("AIDA") or who.type == "IAMUser":
+        key = native.split(":")[0] or who.arn or (f"user/{who.user_name}" if who.user_name else "")
+        return _actor(who, key, account, "unknown", "an IAM user; nothing here shows a person or software", "iam_user")
+    if who.type == "IdentityCenterUser" and who.on_behalf_of and who.on_behalf_of.user_id:
+        store = (who.on_behalf_of.identity_store_arn or "").rpartition("/")[2]
+        return _actor(who, who.on_behalf_of.user_id, store or account, "human", "an Identity Center user", "idc_user")
+    if who.invoked_by and (who.type in (None, "AWSService") and not native):
+        return Actor(f"aws:service:{who.invoked_by}", None, "service_account", "an AWS service calling by itself",
+                     "aws_service", who.invoked_by, None, None, None, None, None, None, None)
+    if not native and not who.arn and not who.user_name and not account:
+        return _NOBODY
+    subkind = "web_identity" if who.type == "WebIdentityUser" else "saml_user" if who.type == "SAMLUser" else None
+    return _actor(who, native or who.arn or who.user_name or "account", account, "unknown",
+                  f"userIdentity type {who.type or 'missing'}", subkind)
+
+
+def _role_session(who: _Identity, issuer: _Issuer | None, account: str | None) -> Actor:
+    """A session belongs to the role that issued it; the session's own ARN drops the role's path (sources 2.3)."""
+    native = who.principal_id or ""
+    role_id = (issuer.principal_id if issuer else None) or native.split(":")[0]
+    role_account = (issuer.account_id if issuer else None) or account
+    arn = issuer.arn if issuer else None
+    name = (issuer.user_name if issuer else None) or _role_name(who.arn)
+    if not role_id:
+        role_id = arn or (f"arn:aws:iam::{role_account}:role/{name}" if name else who.arn or "unknown-role")
+        arn = arn or (role_id if role_id.startswith("arn:") else None)
+    kind, basis = _role_kind(who, arn)
+    return _actor(who, role_id, role_account, kind, basis, "iam_role", arn=arn, name=name,
+                  session=native.partition(":")[2] or (who.arn or "").rpartition("/")[2] or None)
+
+
+def _role_kind(who: _Identity, arn: str | None) -> tuple[str, str]:
+    if who.session_context and who.session_context.web_id_federation_data:
+        return "workload", "the session was federated from a workload identity"
+    if "/aws-service-role/" in (arn or ""):
+        return "workload", "a service-linked role"
+    if who.invoked_by and who.invoked_by not in ("AWS Internal", *ASSISTANTS):
+        return "unknown", f"a role session used by {who.invoked_by}"
+    return "unknown", "a role; nothing here shows who assumes it"
+
+
+def _role_name(session_arn: str | None) -> str | None:
+    parts = (session_arn or "").split(":assumed-role/")
+    return parts[1].split("/")[0] if len(parts) == 2 else None
+
+
+def _actor(
+    who: _Identity, native: str, account: str | None, kind: str, basis: str, subkind: str | None, *,
+    arn: str | None = None, name: str | None = None, session: str | None = None,
+) -> Actor:
+    on_behalf, delegation = _delegation(who, account, arn, session)
+    assistant = ASSISTANTS.get(who.invoked_by or "")
+    if (assistant or (who.invoked_by and who.invoked_by.endswith(".amazonaws.com"))) and delegation is None:
+        delegation = "forward_access_session"
+    return Actor(
+        identity_id("aws", account, native), session, kind, basis, subkind, name or who.user_name, arn or who.arn,
+        native, account, who.access_key_id or who.credential_id or None, on_behalf, assistant, delegation,
+    )
+
+
+def _delegation(
+    who: _Identity, account: str | None, arn: str | None, session: str | None
+) -> tuple[str | None, str | None]:
+    if who.on_behalf_of and who.on_behalf_of.user_id:
+        store = (who.on_behalf_of.identity_store_arn or "").rpartition("/")[2]
+        return identity_id("aws", store or account, who.on_behalf_of.user_id), "platform_field"
+    if who.session_context and who.session_context.source_identity:
+        return identity_id("aws", account, f"source-identity/{who.session_context.source_identity}"), "role_chain"
+    if "AWSReservedSSO_" in (arn or "") and session:
+        return identity_id("aws", account, f"sso-user/{session}"), "role_chain"
+    return None, None

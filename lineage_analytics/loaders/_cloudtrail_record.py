@@ -1,0 +1,122 @@
+"""One CloudTrail record as a typed struct: the fast path for the common form, a tolerant one for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lineage_analytics.loaders.common.sampling import decode_object
+
+Flag = bool | str | None
+Text = str | None
+
+_NAMES = {
+    "event_id": "eventID", "event_time": "eventTime", "event_source": "eventSource", "event_name": "eventName",
+    "user_identity": "userIdentity", "source_ip": "sourceIPAddress", "user_agent": "userAgent",
+    "error_code": "errorCode", "error_message": "errorMessage", "read_only": "readOnly",
+    "request": "requestParameters", "response": "responseElements", "resources": "resources",
+    "account": "recipientAccountId", "request_id": "requestID", "shared_event_id": "sharedEventID",
+    "from_console": "sessionCredentialFromConsole", "event_type": "eventType", "region": "awsRegion",
+    "event_version": "eventVersion", "event_category": "eventCategory", "management": "managementEvent",
+    "tls": "tlsDetails", "additional": "additionalEventData", "vpc": "vpcEndpointId",
+    "vpc_account": "vpcEndpointAccountId", "api_version": "apiVersion", "service": "serviceEventDetails",
+    "insight": "insightDetails", "addendum": "addendum", "edge": "edgeDeviceDetails",
+    "annotation": "annotation", "context": "eventContext",
+}
+
+
+class Record(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename=_NAMES):
+    """Every documented top-level field; nested objects stay raw until something needs them."""
+
+    event_id: Text = None
+    event_time: Text = None
+    event_source: Text = None
+    event_name: Text = None
+    user_identity: msgspec.Raw = msgspec.Raw(b"null")
+    source_ip: Text = None
+    user_agent: Text = None
+    error_code: Text = None
+    error_message: Text = None
+    read_only: Flag = None
+    request: msgspec.Raw = msgspec.Raw(b"null")
+    response: msgspec.Raw = msgspec.Raw(b"null")
+    resources: msgspec.Raw = msgspec.Raw(b"null")
+    account: Text = None
+    request_id: Text = None
+    shared_event_id: Text = None
+    from_console: Flag = None
+    event_type: Text = None
+    region: Text = None
+    event_version: Text = None
+    event_category: Text = None
+    management: Flag = None
+    tls: msgspec.Raw = msgspec.Raw(b"null")
+    additional: msgspec.Raw = msgspec.Raw(b"null")
+    vpc: Text = None
+    vpc_account: Text = None
+    api_version: Text = None
+    service: msgspec.Raw = msgspec.Raw(b"null")
+    insight: msgspec.Raw = msgspec.Raw(b"null")
+    addendum: msgspec.Raw = msgspec.Raw(b"null")
+    edge: msgspec.Raw = msgspec.Raw(b"null")
+    annotation: msgspec.Raw = msgspec.Raw(b"null")
+    context: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode = msgspec.json.Decoder(Record).decode
+_FIELDS = {wire.lower(): attribute for attribute, wire in _NAMES.items()}
+_RAW_FIELDS = frozenset(
+    field.encode_name for field in msgspec.structs.fields(Record) if field.type is msgspec.Raw
+)
+_PIPELINE_PREFIXES = ("p_", "@", "at_sign_")
+
+
+def decode(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
+    """The record, and as JSON text the top-level fields we do not know (None when there are none).
+
+    Raises
+    ------
+    msgspec.DecodeError : not a JSON object that can be a CloudTrail record.
+    """
+    try:
+        return _decode(raw), None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _tolerant(raw)
+
+
+def _tolerant(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
+    """Keys in any case, values of any type, and what pipelines add."""
+    found = decode_object(raw)
+    if found is None:
+        raise msgspec.DecodeError("not a JSON object in valid UTF-8")
+    record = Record()
+    unknown: dict[str, Any] = {}
+    for key, value in found.items():
+        attribute = _FIELDS.get(key.lower())
+        if attribute is None:
+            if not key.startswith(_PIPELINE_PREFIXES):
+                unknown[key] = value
+        elif _NAMES[attribute] in _RAW_FIELDS:
+            setattr(record, attribute, msgspec.Raw(msgspec.json.encode(_embedded(value))))
+        elif isinstance(value, bool) or value is None:
+            setattr(record, attribute, value if attribute in ("read_only", "from_console", "management") else None)
+        else:
+            setattr(record, attribute, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    return record, msgspec.json.encode(sorted(unknown)).decode() if unknown else None
+
+
+def _embedded(value: object) -> object:
+    """JSON text inside a string becomes what it says; other strings stay."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            inner: object = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value
+        return inner
+    return value
+
+
+def as_flag(value: Flag) -> bool | None:
+    """CloudTrail writes booleans as booleans or as text."""
+    return value if isinstance(value, bool) or value is None else {"true": True, "false": False}.get(value.lower())

@@ -1,0 +1,128 @@
+"""What the head of a file looks like: its wrapper, its keys, its first record, its CSV header.
+
+A file is recognised by content alone, so everything here works on the first 64 KiB, which may cut a record.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+
+import msgspec
+
+from lineage_analytics.loaders.common.contract import Sample
+
+HEAD_BYTES = 65_536
+WRAPPERS = ("Records", "records", "value", "result", "items", "Events", "logEvents", "data", "issues", "findings")
+
+# Linear: one alternation without nested repetition over text that can also match the other branch.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
+_DELIMITERS = (",", ";", "\t")
+_LINES_TRIED = 5
+
+
+def sample(head: bytes, *, complete: bool) -> Sample:
+    """The sample of a file whose first bytes, as UTF-8 without byte order mark, are ``head``."""
+    text = head.lstrip()
+    if text[:1] == b"{":
+        return _object_sample(text, complete=complete)
+    if text[:1] == b"[" and (first := _first_element(text, depth=1)) is not None:
+        return Sample(text, "array", frozenset(first), first)
+    return _csv_sample(text)
+
+
+def decode_object(raw: bytes | msgspec.Raw) -> dict[str, Any] | None:
+    """The JSON object in ``raw``, or None when it is not one."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _object_sample(text: bytes, *, complete: bool) -> Sample:
+    lines = _lines_sample(text)
+    if lines is not None:
+        return lines
+    keys, wrapper = _top_level(text)
+    whole = decode_object(text) if complete else None
+    if wrapper is not None:
+        first = _first_element(text, depth=2, after=wrapper[1])
+        return Sample(text, wrapper[0], keys, first)
+    return Sample(text, "object", keys, whole or _first_element(text, depth=0))
+
+
+def _lines_sample(text: bytes) -> Sample | None:
+    """The sample of newline-delimited JSON: most of the first lines are objects of their own."""
+    lines = [line for line in text.split(b"\n")[: _LINES_TRIED + 1] if line.strip()]
+    whole = lines[:_LINES_TRIED] if len(lines) > 1 else []
+    objects = [found for line in whole if (found := decode_object(line)) is not None]
+    if not objects or len(objects) * 2 < len(whole):
+        return None
+    return Sample(text, "lines", frozenset(objects[0]), objects[0])
+
+
+def _top_level(text: bytes) -> tuple[frozenset[str], tuple[str, int] | None]:
+    """Keys of the outermost object as far as seen, and the first wrapper key with the offset of its array."""
+    keys: set[str] = set()
+    wrapper: tuple[str, int] | None = None
+    depth, last_string, key = 0, b"", ""
+    for found in _TOKEN.finditer(text):
+        token = found.group()
+        if token in (b"{", b"["):
+            if depth == 1 and token == b"[" and key in WRAPPERS and wrapper is None and _opens_records(text, found.end()):
+                wrapper = (key, found.start())
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+            if depth == 0:
+                break
+        elif depth == 1 and token == b":":
+            key = last_string.decode("utf-8", "replace")
+            keys.add(key)
+        elif token[:1] == b'"':
+            last_string = token[1:-1]
+    return frozenset(keys), wrapper
+
+
+def _opens_records(text: bytes, after: int) -> bool:
+    return text[after : after + 200].lstrip()[:1] in (b"{", b"]")
+
+
+def _first_element(text: bytes, depth: int, after: int = 0) -> dict[str, Any] | None:
+    """The first object that opens at ``depth`` inside ``text``; None when it is cut or is no object."""
+    level, start = (depth - 1 if after else 0), None
+    for found in _TOKEN.finditer(text, after):
+        token = found.group()
+        if token in (b"{", b"["):
+            if level == depth and start is None:
+                start = found.start()
+            level += 1
+        elif token in (b"}", b"]"):
+            level -= 1
+            if start is not None and level == depth:
+                return decode_object(text[start : found.end()])
+            if level < 0:
+                return None
+    return None
+
+
+def _csv_sample(text: bytes) -> Sample:
+    first_line = text.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8", "replace")
+    header = csv_header(first_line)
+    wrapper = "csv" if len(header) > 1 and all(name.isprintable() for name in header) else "unknown"
+    return Sample(text, wrapper, columns=tuple(header) if wrapper == "csv" else ())
+
+
+def delimiter_of(header_line: str) -> str:
+    """The delimiter that splits the header into most columns."""
+    return max(_DELIMITERS, key=header_line.count)
+
+
+def csv_header(line: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter_of(line)), [])]
+    except csv.Error:
+        return []
