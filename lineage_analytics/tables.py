@@ -368,11 +368,30 @@ LINK_REJECTS = Table("link_rejects", "what was considered and not linked", _colu
 GAPS = Table("gaps", "what is missing from a case, and why", _columns({
     "gap_id": (pl.String, ""), "case_id": (pl.String, ""), "element": (pl.String, "",
         "signal recommendation rationale data_inputs request decision approver_identity execution "
-        "executor_identity before_state after_state outcome rollback_path correlation time_order"),
+        "executor_identity before_state after_state outcome rollback_path correlation time_order initiator"),
     "reason": (pl.String, "", "not_collected outside_coverage pending not_recorded_by_provider expired redacted "
                "truncated unparseable ambiguous absent contradicted"),
     "expected_source": (pl.String, "null: no source known to hold it"), "expected_by": (TIME, "null: no bound"),
     "since": (TIME, "time of the step that lacks it"), "effect_on_verdict": (pl.String, ""),
+}), derived=True)
+
+ELEMENTS = Table("elements", "per case: is each element of its lineage there", _columns({
+    "case_id": (pl.String, ""),
+    "element": (pl.String, "", "initiator inputs recommendation approver action rollback"),
+    "state": (pl.String, "proved: on record or linked at tier 3 or above; inferred: linked below; unknown: the record "
+        "that would show it is not loaded, not recorded or ambiguous; missing: its source is covered and it is not "
+        "there; not_required: this change needs none; pending: may still arrive",
+        "proved inferred unknown missing not_required pending"),
+    "reason": (pl.String, "in words; for unknown the reason of the gap"),
+    "record_ids": (TEXTS, "records that show it; empty when none does"),
+}), derived=True)
+
+FACETS = Table("facets", "per non-human identity: the seven facets of being fully visible (VIS-14)", _columns({
+    "identity_id": (pl.String, ""),
+    "facet": (pl.String, "", "inventoried owner purpose usage_visible credential_age logged permissions_resolved"),
+    "state": (pl.String, "", "true false unknown"),
+    "reason": (pl.String, "in words"),
+    "record_ids": (TEXTS, ""),
 }), derived=True)
 
 MEASURES = Table("measures", "one row per metric and scope", _columns({
@@ -401,7 +420,7 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS, DECISION_STEPS,
     RESOURCES, COVERAGE, QUARANTINE, LEDGER, USAGE, NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS,
-    LINK_REJECTS, GAPS, MEASURES, EVIDENCE,
+    LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)
 

@@ -114,7 +114,8 @@ EFFECTS: dict[str, Effect] = {
     "ec2:RevokeSecurityGroupEgress": Effect("revoke", "security-group/{groupId}", "egress", "ipPermissions"),
 }
 _ANY_TARGET = ("roleName", "userName", "groupName", "policyArn", "instanceProfileName", "permissionSetArn", "keyId",
-               "bucketName", "secretId", "functionName", "name", "arn", "resourceArn", "targetId", "groupId")
+               "bucketName", "secretId", "functionName", "snapshotId", "imageId", "dBSnapshotIdentifier",
+               "trailName", "profileId", "trustAnchorId", "name", "arn", "resourceArn", "targetId", "groupId")
 
 
 class Change(NamedTuple):
@@ -181,7 +182,7 @@ def _effect(change: Change, tenant: str | None) -> tuple[str | None, str | None,
     effect = EFFECTS.get(change.action)
     lookup = _Lookup(request, response, change.actor.name)
     if effect is None:
-        name = next((key for key in _ANY_TARGET if lookup[key]), None)
+        name = next((key for key in _ANY_TARGET if lookup.stated(key)), None)
         return (f"aws:{tenant or ''}:{name}/{lookup[name]}" if name else None), None, "set"
     target = lookup.fill(effect.target)
     parameter = lookup.fill(effect.parameter) if effect.parameter else ""
@@ -197,13 +198,18 @@ class _Lookup:
     def __init__(self, request: dict[str, Any], response: dict[str, Any], caller: str | None) -> None:
         self._request, self._response, self._caller = request, response, caller
 
-    def __getitem__(self, name: str) -> str:
+    def stated(self, name: str) -> str:
+        """The value the record states; empty when it states none."""
         for value in (self._request.get(name), self._response.get(name), *(
             inner.get(name) for inner in self._response.values() if isinstance(inner, dict)
         )):
             if isinstance(value, str) and value:
                 return value
-        return self._caller or "" if name == "userName" else ""
+        return ""
+
+    def __getitem__(self, name: str) -> str:
+        """As ``stated``; a call that names no user is about its caller."""
+        return self.stated(name) or (self._caller or "" if name == "userName" else "")
 
     def fill(self, template: str) -> str | None:
         """The template with ``{name}`` or ``{first|second}`` replaced; None when a value is missing."""

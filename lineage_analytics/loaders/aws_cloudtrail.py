@@ -78,7 +78,7 @@ def _opened(chunk: Chunk, key: str) -> Chunk:
     raws: list[bytes | msgspec.Raw] = []
     for position, raw in enumerate(chunk.raws, chunk.start):
         inner: msgspec.Raw = getattr(decoder.decode(raw), key)
-        text = msgspec.json.decode(inner, type=str).encode() if bytes(inner[:1]) == b'"' else inner
+        text = msgspec.json.decode(inner, type=str).encode() if bytes(memoryview(inner)[:1]) == b'"' else inner
         if decode_object(text) is None:
             chunk.faults.append(Fault(position, "broken_json", f"no CloudTrail record inside {key}"))
         else:
@@ -202,7 +202,7 @@ _named = msgspec.json.Decoder(list[_Named] | None)
 
 
 def _resource(record: Record) -> str | None:
-    if bytes(record.resources[:4]) == b"null":
+    if len(memoryview(record.resources)) <= len(b"null"):
         return None
     try:
         listed = _named.decode(record.resources) or []

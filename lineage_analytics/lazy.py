@@ -1,0 +1,25 @@
+"""Names of a room that are imported when first used, so that starting up costs nothing."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def lazily(room: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module ``__getattr__`` for ``room``: ``homes`` maps each public name to the module that defines it."""
+
+    def __getattr__(name: str) -> Any:
+        if name not in homes:
+            message = f"{room} has no {name!r}."
+            if not name.startswith("_"):
+                message += f" {did_you_mean(name, homes)}"
+            raise AttributeError(message)
+        return getattr(importlib.import_module(homes[name]), name)
+
+    return __getattr__

@@ -1,0 +1,1 @@
+"""Effective permissions per provider: grants in, what each principal may do out, with reasons."""

@@ -1,0 +1,147 @@
+"""What an analyst holds: the loaded tables of one workspace, as of one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lineage_analytics import identities
+from lineage_analytics.errors import NothingAssessableError, UsageError, did_you_mean
+from lineage_analytics.tables import ALL, Facts
+from lineage_analytics.text import printable
+from lineage_analytics.workspace import rollup
+from lineage_analytics.workspace.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOADED = ("identity_facts", "credentials", "entitlements", "activity", "assistant_access", "decision_steps",
+           "resources", "coverage", "quarantine", "ledger", "usage")
+_ID_COLUMNS = {
+    "activity": ("actor_id", "on_behalf_of_id"),
+    "usage": ("actor_id",),
+    "credentials": ("identity_id", "held_by_id"),
+    "entitlements": ("principal_id", "scope", "granted_by"),
+    "assistant_access": ("user_id",),
+    "decision_steps": ("actor_id", "initiator_id", "on_behalf_of_id"),
+}
+
+
+@dataclass(frozen=True)
+class Estate(Facts):
+    """The canonical tables of a workspace with every id resolved, and the moment and spans a reading is about.
+
+    Each table is an attribute: ``estate.activity`` is a polars LazyFrame with the columns of
+    ``lineage_analytics.tables.ACTIVITY``. ``as_of`` is the newest record unless given; it never comes from a clock.
+    """
+
+    directory: Path | None = None
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> pl.LazyFrame:
+        if name in ALL:
+            return self[name]
+        raise AttributeError(f"Estate has no {name!r}. {did_you_mean(name, list(ALL))}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.tables})
+
+    @property
+    def counts(self) -> list[dict[str, Any]]:
+        """Counts per source over all files ever loaded, as in ``ingest --json``."""
+        ledger = self.frame("ledger").group_by("source").agg(
+            pl.len().alias("files"), *(pl.col(c).sum() for c in ("seen", "accepted", "duplicate", "quarantined",
+                                                               "rejected")),
+            pl.col("first").min(), pl.col("last").max(),
+        ).sort("source")
+        return [
+            {**row, "first": _stamp(row["first"]), "last": _stamp(row["last"])} for row in ledger.iter_rows(named=True)
+        ]
+
+    def __repr__(self) -> str:
+        lines = [f"Estate as of {self.as_of:%Y-%m-%d %H:%M} UTC, window {self.window_days} d, look-back "
+                 f"{self.lookback_days} d"]
+        for row in self.counts:
+            span = f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records"
+            lines.append(f"  {printable(row['source']):<16} {row['files']:>6,} files  {row['accepted']:>10,} records  {span}")
+            unused = row["quarantined"] + row["rejected"]
+            if unused:
+                lines.append(f"  {'':<16} {unused:,} not used: see estate.quarantine")
+        if len(lines) == 1:
+            lines.append("  nothing is loaded")
+        return "\n".join(lines)
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def open_estate(
+    directory: Path, as_of: str | datetime | None = None, window: int = 30, lookback: int = 90
+) -> Estate:
+    """The estate of a workspace folder.
+
+    Parameters
+    ----------
+    as_of : ISO date (its end) or time, UTC when no zone is given; default: the newest record.
+    window, lookback : days, 1 to 3660.
+
+    Raises
+    ------
+    UsageError : no workspace there, or a bad value. NothingAssessableError : nothing was ever loaded.
+    """
+    for name, days in (("window", window), ("lookback", lookback)):
+        if not 1 <= days <= 3660:
+            raise UsageError(f"Wanted {name} as 1 to 3660 days", f"found {days}")
+    store = Store.open(directory)
+    loaded = {name: store.scan(name) for name in _LOADED}
+    loaded["usage"] = rollup.merged_usage(loaded["usage"])
+    loaded["coverage"] = rollup.merged_coverage(loaded["coverage"])
+    moment = parse_as_of(as_of) or _newest(loaded)
+    facts = Facts(loaded, moment, window, lookback)
+    resolution = identities.resolve(facts)
+    resolved = {
+        name: identities.apply_aliases(frame, _ID_COLUMNS[name], resolution.aliases) if name in _ID_COLUMNS else frame
+        for name, frame in loaded.items()
+    }
+    resolved["usage"] = rollup.merged_usage(resolved["usage"])
+    resolved |= {"identities": resolution.identities.lazy(), "aliases": resolution.aliases.lazy()}
+    return Estate(resolved, moment, window, lookback, directory=directory, versions=dict(store.versions()))
+
+
+def parse_as_of(value: str | datetime | None) -> datetime | None:
+    """A moment from an ISO date (its last microsecond) or time; None for None or empty text."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        if len(value) == 10:
+            day = datetime.fromisoformat(value).date()
+            return datetime.combine(day + timedelta(days=1), time(), UTC) - timedelta(microseconds=1)
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise UsageError("Wanted as-of as an ISO date or time", f"found {printable(value, 60)!r}",
+                         "for example 2026-06-30 or 2026-06-30T12:00:00Z") from None
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _newest(loaded: dict[str, pl.LazyFrame]) -> datetime:
+    """The newest dated record of any fact table; inventories count by their snapshot."""
+    newest = pl.concat([
+        loaded["coverage"].select(at=pl.col("last").max()),
+        loaded["assistant_access"].select(at=pl.col("time").max()),
+        loaded["identity_facts"].select(at=pl.col("snapshot_at").max()),
+        loaded["entitlements"].select(at=pl.col("as_of").max()),
+    ]).collect()["at"].max()
+    if isinstance(newest, datetime):
+        return newest
+    if loaded["ledger"].select(pl.len()).collect().item():
+        raise NothingAssessableError("Wanted at least one dated record", "nothing loaded carries a time",
+                                     "load a log or an inventory, or give --as-of")
+    raise NothingAssessableError("Wanted at least one record", "nothing is loaded", "lineage ingest PATH...")
+
+

@@ -1,0 +1,280 @@
+"""Files in, canonical tables out: every byte counted as accepted, duplicate, quarantined or rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lineage_analytics import tables
+from lineage_analytics.errors import UsageError
+from lineage_analytics.loaders import loaders, recognise
+from lineage_analytics.loaders.common.containers import InputFile, Member, Skipped, input_files, members
+from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault
+from lineage_analytics.text import printable
+from lineage_analytics.workspace import rollup
+from lineage_analytics.workspace.seen import Seen, fingerprints
+from lineage_analytics.workspace.store import Store
+
+UNRECOGNISED = "unrecognised"
+BUFFER_BYTES = 64 << 20
+
+
+@dataclass
+class Count:
+    """What became of the records of one source; seen is always the sum of the other four."""
+
+    source: str
+    files: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    rejected: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    truncated: bool = False
+    shape: str = ""
+
+    @property
+    def seen(self) -> int:
+        return self.accepted + self.duplicate + self.quarantined + self.rejected
+
+    def span(self, first: datetime | None, last: datetime | None) -> None:
+        self.first = min((t for t in (self.first, first) if t is not None), default=None)
+        self.last = max((t for t in (self.last, last) if t is not None), default=None)
+
+    def add(self, other: Count) -> None:
+        self.files += other.files
+        for name in ("accepted", "duplicate", "quarantined", "rejected"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.span(other.first, other.last)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source, "files": self.files, "seen": self.seen, "accepted": self.accepted,
+            "duplicate": self.duplicate, "quarantined": self.quarantined, "rejected": self.rejected,
+            "first": _stamp(self.first), "last": _stamp(self.last),
+        }
+
+
+def _stamp(time: datetime | None) -> str | None:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else None
+
+
+@dataclass
+class Result:
+    """Counts of one ingest by source, what was skipped by name, and the faults of this call."""
+
+    counts: dict[str, Count] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+    def count(self, source: str) -> Count:
+        return self.counts.setdefault(source, Count(source))
+
+    @property
+    def degraded(self) -> bool:
+        return any(c.quarantined or c.rejected for c in self.counts.values())
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        return [self.counts[name].as_dict() for name in sorted(self.counts)]
+
+
+Progress = Callable[[InputFile, int, int], None]
+
+
+def load(paths: Iterable[Path], store: Store, progress: Progress | None = None) -> Result:
+    """Load every file under the paths into the workspace. The same bytes or records again change nothing.
+
+    Raises
+    ------
+    UsageError : a path that does not exist.
+    """
+    given = list(paths)
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"Wanted a file or folder at {path}", "there is none", "check the path")
+    result = Result()
+    entries = list(input_files(given))
+    result.skipped = [entry for entry in entries if isinstance(entry, Skipped)]
+    files = [entry for entry in entries if isinstance(entry, InputFile)]
+    load = _Load(store, result)
+    for number, file in enumerate(files):
+        if progress is not None:
+            progress(file, number, len(files))
+        load.file(file)
+    load.finish()
+    return result
+
+
+class _Load:
+    """One ingest: buffers canonical rows and commits them in large pieces."""
+
+    def __init__(self, store: Store, result: Result) -> None:
+        self._store, self._result = store, result
+        self._seen = Seen(store)
+        self._buffer: dict[str, list[pl.DataFrame]] = {}
+        self._bytes = 0
+        ledger = store.scan("ledger").collect()
+        self._ledger = ledger.partition_by("file_sha256", as_dict=True) if ledger.height else {}
+
+    def file(self, file: InputFile) -> None:
+        digest = file.sha256()
+        known = self._ledger.get((digest,))
+        if known is not None:
+            self._repeat(file, known)
+            return
+        counts: dict[str, Count] = {}
+        for member in members(file, digest):
+            if isinstance(member, Skipped):
+                self._unused(counts, file.name, None, digest, Fault(None, "unreadable", member.reason, "rejected"),
+                             UNRECOGNISED)
+            else:
+                self._member(member, counts)
+        self._book(file, digest, counts)
+
+    def _repeat(self, file: InputFile, known: pl.DataFrame) -> None:
+        """The same bytes as before: their good records are duplicates, the rest stays what it was."""
+        for row in known.iter_rows(named=True):
+            count = Count(row["source"], files=1, duplicate=row["accepted"] + row["duplicate"],
+                          quarantined=row["quarantined"], rejected=row["rejected"])
+            count.span(row["first"], row["last"])
+            self._result.count(row["source"]).add(count)
+            if row["quarantined"] or row["rejected"]:
+                self._result.faults.append({
+                    "source": row["source"], "file": printable(file.name), "member": None, "position": None,
+                    "disposition": "quarantined" if row["quarantined"] else "rejected", "reason": "known_bytes",
+                    "detail": f"same bytes as {row['file']}, listed when that was first loaded",
+                    "file_sha256": row["file_sha256"],
+                })
+
+    def _member(self, member: Member, counts: dict[str, Count]) -> None:
+        found = recognise(member.sample)
+        if found is None:
+            self._unused(counts, member.file, member.member, member.file_sha256,
+                         Fault(None, "unrecognised", _why_unrecognised(member), "rejected"), UNRECOGNISED)
+            return
+        source, match = found
+        member.shape = match.shape
+        loader = loaders()[source]
+        count = counts.setdefault(source, Count(source, shape=match.shape))
+        for chunk in loader.extract(member):
+            count.truncated |= chunk.truncated
+            self._store_batch(loader.transform(chunk, member), chunk, member, count)
+
+    def _store_batch(self, batch: Batch, chunk: Chunk, member: Member, count: Count) -> None:
+        fresh, conflict = self._seen.sort_out(batch.record_ids, _contents(batch))
+        accepted = int(fresh.sum())
+        count.accepted += accepted
+        count.duplicate += len(batch.record_ids) - accepted - int(conflict.sum())
+        for fault in (*batch.faults, *_conflicts(batch, conflict)):
+            self._note(count, fault, member)
+        if not accepted:
+            return
+        frames = batch.frames
+        if accepted < len(batch.record_ids):
+            frames = _only(frames, batch.record_ids.filter(pl.Series(fresh)))
+        activity = frames.get("activity")
+        if activity is not None and activity.height:
+            count.span(*activity.select(first=pl.col("time").min(), last=pl.col("time").max()).row(0))
+            self._keep("usage", rollup.usage(activity))
+            lateness = loaders()[count.source].LATENESS
+            self._keep("coverage", rollup.coverage(activity, int(lateness.total_seconds())))
+        for name, frame in frames.items():
+            self._keep(name, frame)
+
+    def _note(self, count: Count, fault: Fault, member: Member) -> None:
+        self._fault(count, fault, member.file, member.member, member.file_sha256)
+
+    def _unused(
+        self, counts: dict[str, Count], file: str, member: str | None, digest: str, fault: Fault, source: str
+    ) -> None:
+        self._fault(counts.setdefault(source, Count(source)), fault, file, member, digest)
+
+    def _fault(self, count: Count, fault: Fault, file: str, member: str | None, digest: str) -> None:
+        setattr(count, fault.disposition, getattr(count, fault.disposition) + 1)
+        row = {
+            "source": count.source, "file": printable(file), "member": member and printable(member),
+            "position": fault.position, "disposition": fault.disposition, "reason": fault.reason,
+            "detail": printable(fault.detail), "file_sha256": digest,
+        }
+        self._result.faults.append(row)
+        self._keep("quarantine", pl.DataFrame([row], schema=tables.QUARANTINE.schema))
+
+    def _book(self, file: InputFile, digest: str, counts: dict[str, Count]) -> None:
+        rows = []
+        for source, count in counts.items():
+            count.files = 1
+            self._result.count(source).add(count)
+            rows.append({
+                "file_sha256": digest, "file": printable(file.name), "bytes": file.size, "source": source,
+                "shape": count.shape, "seen": count.seen, "accepted": count.accepted, "duplicate": count.duplicate,
+                "quarantined": count.quarantined, "rejected": count.rejected, "truncated": count.truncated,
+                "first": count.first, "last": count.last,
+            })
+        if rows:
+            ledger = pl.DataFrame(rows, schema=tables.LEDGER.schema)
+            self._ledger[(digest,)] = ledger
+            self._keep("ledger", ledger)
+        if self._bytes > BUFFER_BYTES:
+            self._commit()
+
+    def _keep(self, name: str, frame: pl.DataFrame) -> None:
+        if frame.height:
+            self._buffer.setdefault(name, []).append(frame)
+            self._bytes += int(frame.estimated_size()) if name == "activity" else 0
+
+    def _commit(self) -> None:
+        """Facts first, the ledger last: a crash between leaves records that the next load sees as duplicates."""
+        for name in sorted(self._buffer, key=lambda n: (n == "ledger", n)):
+            frame = pl.concat(self._buffer[name])
+            self._store.append(name, rollup.merged(name, frame))
+        self._seen.save()
+        self._buffer, self._bytes = {}, 0
+
+    def finish(self) -> None:
+        self._commit()
+
+
+def _contents(batch: Batch) -> NDArray[np.int64]:
+    """Fingerprints where every record is one event; zeros where the record id already names the content."""
+    activity = batch.frames.get("activity")
+    if activity is None or activity.height != len(batch.record_ids):
+        return np.zeros(len(batch.record_ids), dtype=np.int64)
+    return fingerprints(activity)
+
+
+def _conflicts(batch: Batch, conflict: NDArray[np.bool_]) -> list[Fault]:
+    if not conflict.any():
+        return []
+    offsets = batch.frames["activity"].filter(pl.Series(conflict))["raw_ref"].struct.field("offset")
+    return [Fault(offset, "record_conflict", "same native id as another record, other content") for offset in offsets]
+
+
+def _only(frames: dict[str, pl.DataFrame], record_ids: pl.Series) -> dict[str, pl.DataFrame]:
+    """The rows of these records; a record that stands twice in the chunk keeps the rows of its first place."""
+    kept = {}
+    for name, frame in frames.items():
+        content = ["record_id"] if name == "activity" else [c for c in frame.columns if c != "raw_ref"]
+        kept[name] = frame.filter(pl.col("record_id").is_in(record_ids.implode())).unique(
+            content, keep="first", maintain_order=True)
+    return kept
+
+
+def _why_unrecognised(member: Member) -> str:
+    sample = member.sample
+    if not sample.head.strip():
+        return "the file is empty"
+    if sample.head.strip() in (b"[]", b"{}"):
+        return "it holds no records"
+    if sample.columns:
+        return "no loader knows a CSV with columns " + ", ".join(sample.columns[:8])
+    keys = sorted(sample.first or sample.keys)[:8]
+    return f"no loader knows records with keys {', '.join(keys)}" if keys else "neither JSON nor CSV"

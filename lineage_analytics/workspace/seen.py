@@ -1,0 +1,94 @@
+"""Which records the workspace already holds: a 60-bit key per record id, sorted, in one array."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from lineage_analytics.workspace.store import SEEN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lineage_analytics.workspace.store import Store
+
+_KEY_CHARACTERS = 12
+_PREFIX = len("rec-")
+_RUNS = 16
+_CONTENT = ("time", "actor_id", "action", "resource_id", "outcome", "error_code")
+_VALUE = np.zeros(256, dtype=np.int64)
+for _digit, _letter in enumerate(b"abcdefghijklmnopqrstuvwxyz234567"):
+    _VALUE[_letter] = _digit
+
+
+def keys(record_ids: pl.Series) -> NDArray[np.int64]:
+    """The first 60 bits of each record id."""
+    if record_ids.is_empty():
+        return np.empty(0, dtype=np.int64)
+    text = "".join(record_ids.str.slice(_PREFIX, _KEY_CHARACTERS).to_list()).encode()
+    values = _VALUE[np.frombuffer(text, dtype=np.uint8).reshape(-1, _KEY_CHARACTERS)]
+    shifts = np.arange(_KEY_CHARACTERS - 1, -1, -1, dtype=np.int64) * 5
+    folded: NDArray[np.int64] = (values << shifts).sum(axis=1)
+    return folded
+
+
+def fingerprints(activity: pl.DataFrame) -> NDArray[np.int64]:
+    """What each event says, in 64 bits, so that one id with two contents is noticed."""
+    text = activity.select(pl.concat_str(
+        *(pl.col(name).cast(pl.String).fill_null("") for name in _CONTENT), separator="\0"
+    )).to_series().to_list()
+    digests = b"".join(blake2b(line.encode(), digest_size=8).digest() for line in text)
+    return np.frombuffer(digests, dtype=np.int64)
+
+
+class Seen:
+    """Membership and content of record ids; 16 bytes a record."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        known = store.scan(SEEN).sort("key").collect()
+        self._runs = [(known["key"].to_numpy(), known["fingerprint"].to_numpy())]
+        self._unsaved: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+
+    def sort_out(
+        self, record_ids: pl.Series, contents: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which records are new (first place only), and which repeat a known id with other content.
+
+        The new ones count as seen from now on. A content of 0 means the id itself stands for the content.
+        """
+        found = keys(record_ids)
+        _, first, back = np.unique(found, return_index=True, return_inverse=True)
+        fresh = np.zeros(found.size, dtype=bool)
+        fresh[first] = True
+        known = contents[first][back]
+        for run_keys, run_contents in self._runs:
+            if run_keys.size:
+                at = np.minimum(np.searchsorted(run_keys, found), run_keys.size - 1)
+                hit = run_keys[at] == found
+                fresh &= ~hit
+                known = np.where(hit, run_contents[at], known)
+        conflict: NDArray[np.bool_] = ~fresh & (known != contents)
+        self._add(found[fresh], contents[fresh])
+        return fresh, conflict
+
+    def _add(self, added: NDArray[np.int64], contents: NDArray[np.int64]) -> None:
+        if not added.size:
+            return
+        order = np.argsort(added)
+        self._runs.append((added[order], contents[order]))
+        self._unsaved.append(self._runs[-1])
+        if len(self._runs) > _RUNS:  # few arrays to search, each merged rarely
+            merged, values = (np.concatenate(parts) for parts in zip(*self._runs, strict=True))
+            order = np.argsort(merged)
+            self._runs = [(merged[order], values[order])]
+
+    def save(self) -> None:
+        """Append what is new to the workspace."""
+        if self._unsaved:
+            added, contents = (np.concatenate(parts) for parts in zip(*self._unsaved, strict=True))
+            self._store.append(SEEN, pl.DataFrame({"key": added, "fingerprint": contents}))
+            self._unsaved = []
