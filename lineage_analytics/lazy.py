@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 
 def lazily(room: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module ``__getattr__`` for ``room``: ``homes`` maps each public name to the module that defines it."""
+    """A module ``__getattr__`` for ``room``: ``homes`` maps each public name to the module that defines it, or is it."""
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> Any:  # noqa: N807  (the name the import system asks for)
         if name not in homes:
             message = f"{room} has no {name!r}."
             if not name.startswith("_"):
                 message += f" {did_you_mean(name, homes)}"
             raise AttributeError(message)
-        return getattr(importlib.import_module(homes[name]), name)
+        home = importlib.import_module(homes[name])
+        return home if homes[name].endswith(f".{name}") else getattr(home, name)
 
     return __getattr__

@@ -1,0 +1,43 @@
+# Two commands do everything: `make report` and `make test`. Both set up on first use.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: report test lab lint types bench clean
+.DEFAULT_GOAL := report
+
+report: $(READY)  ## the main job on the synthetic sample, into reports/current
+	rm -rf data/workspace
+	$(BIN)/lineage run data/sample --workspace data/workspace --out reports || [ $$? -eq 3 ]
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2
+
+lab: $(READY)  ## JupyterLab on loopback, its token kept, with the notebooks on the sample workspace
+	$(BIN)/python -c "import lineage_analytics as la; print(la.sample())"
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench  ## speed and memory beside DuckDB; needs the real capture in ../shared/data
+	$(BIN)/python -m tests.bench.bench_cloudtrail
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Wanted Python 3.11 or newer, found $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11"; exit 6; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --only-binary :all: --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.bench: $(READY) requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --no-compile --only-binary :all: --require-hashes -r requirements-bench.lock
+	@touch $@
+
+clean:
+	rm -rf $(VENV) workspace data/workspace build dist

@@ -1,0 +1,201 @@
+"""From files or a workspace to an estate, its lineages, measures and levels: what a notebook calls.
+
+Everything is computed once per estate. A workspace also keeps the derived tables, so that a notebook opened on it
+reads what the run before it computed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import polars as pl
+
+from lineage_analytics import maturity, metrics
+from lineage_analytics.errors import NothingAssessableError, UsageError
+from lineage_analytics.graphs import access as access_room
+from lineage_analytics.graphs import assistants
+from lineage_analytics.graphs import decisions as decisions_room
+from lineage_analytics.graphs.access import AccessLineage
+from lineage_analytics.graphs.decisions import DecisionLineage
+from lineage_analytics.metrics import Measured
+from lineage_analytics.workspace import derived, ingest
+from lineage_analytics.workspace.estate import Estate, open_estate
+from lineage_analytics.workspace.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from lineage_analytics.maturity import Levels
+    from lineage_analytics.workspace.ingest import Result
+
+SAMPLE = Path("data/sample")
+_ACCESS = ("nodes", "edges", "permissions")
+_DECISIONS = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
+_MEASURED = ("measures", "evidence", "facets")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything derived from one estate."""
+
+    estate: Estate
+    access: AccessLineage
+    decisions: DecisionLineage
+    measured: Measured
+
+
+def open(  # noqa: A001  (reads as la.open)
+    workspace: str | Path, as_of: str | datetime | None = None, window: int = 30, lookback: int = 90
+) -> Estate:
+    """The estate of a workspace folder.
+
+    Parameters
+    ----------
+    workspace : folder that ``lineage ingest`` or ``lineage run`` filled.
+    as_of : ISO date (its end) or time, UTC when no zone is given; default: the newest record.
+    window, lookback : days of the reporting window and of the usage look-back.
+
+    Raises
+    ------
+    UsageError : no workspace there, or a bad value. NothingAssessableError : nothing was ever loaded.
+
+    Examples
+    --------
+    >>> estate = la.open("workspace", as_of="2026-06-30")  # doctest: +SKIP
+    """
+    return open_estate(Path(workspace), as_of, window, lookback)
+
+
+def read(*paths: str | Path, workspace: str | Path | None = None) -> Estate:
+    """Load exported logs and inventories, and hold them as an estate.
+
+    Parameters
+    ----------
+    paths : files, folders or archives; what each file is, is found from its content.
+    workspace : folder to keep the tables in; default: a temporary one that ends with this process.
+
+    Raises
+    ------
+    UsageError : a path that does not exist. NothingAssessableError : nothing there could be used.
+
+    Examples
+    --------
+    >>> estate = la.read("data/sample")  # doctest: +SKIP
+    """
+    directory = Path(workspace) if workspace is not None else _temporary()
+    load(paths, directory)
+    return open_estate(directory)
+
+
+def load(paths: tuple[str | Path, ...] | list[Path], directory: Path,
+         progress: ingest.Progress | None = None) -> Result:
+    """Load paths into a workspace folder; NothingAssessableError when they hold no file at all."""
+    given = [Path(path) for path in paths]
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"Wanted a file or folder at {path}", "there is none", "check the path")
+    result = ingest.load(given, Store.create(directory), progress)
+    if not result.counts:
+        names = ", ".join(str(path) for path in given)
+        raise NothingAssessableError(f"Wanted exported logs or inventories under {names}", "no files are there",
+                                     "lineage loaders lists what can be read")
+    return result
+
+
+def _temporary() -> Path:
+    directory = tempfile.mkdtemp(prefix="lineage-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
+
+
+def sample() -> Path:
+    """The workspace of the synthetic sample, built on first use; UsageError where the sample does not stand."""
+    root = next((p for p in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[1]) if (p / SAMPLE).is_dir()), None)
+    if root is None:
+        raise UsageError("Wanted the synthetic sample at data/sample", "it is not there",
+                         "run from the project's root, or write one: lineage simulate data/sample --seed 7")
+    workspace = root / "data" / "workspace"
+    if not (workspace / "tables" / "ledger").is_dir():
+        load([root / SAMPLE], workspace)
+    return workspace
+
+
+def notebook(workspace: str = "", as_of: str = "", window: int = 30, lookback: int = 90) -> Estate:
+    """The estate a notebook's parameters name; an empty workspace is the synthetic sample."""
+    return open_estate(Path(workspace) if workspace else sample(), as_of or None, window, lookback)
+
+
+def analyse(estate: Estate) -> Analysis:
+    """Lineages and measures of the estate: read from its workspace when a run left them there, else computed."""
+    if "analysis" not in estate.parts:
+        frames = derived.stored(estate, lambda: _compute(estate))
+        estate.parts["analysis"] = Analysis(
+            estate,
+            AccessLineage(**{name: frames[name] for name in _ACCESS}),
+            decisions_room.from_frames(estate, {name: frames[name] for name in _DECISIONS}),
+            Measured(**{name: frames[name] for name in _MEASURED}),
+        )
+    return cast("Analysis", estate.parts["analysis"])
+
+
+def _compute(estate: Estate) -> Mapping[str, pl.DataFrame]:
+    access = access_room.access_lineage(estate)
+    decisions = decisions_room.decision_lineage(estate)
+    measured = metrics.measure(estate, access, decisions)
+    parts: tuple[tuple[object, tuple[str, ...]], ...] = (
+        (access, _ACCESS), (decisions, _DECISIONS), (measured, _MEASURED))
+    return {name: getattr(room, name) for room, names in parts for name in names}
+
+
+def access_lineage(estate: Estate) -> AccessLineage:
+    """Who can reach what, through which grants: ``.nodes .edges .permissions`` (polars), ``.graph`` (networkx)."""
+    return analyse(estate).access
+
+
+def decision_lineage(estate: Estate) -> DecisionLineage:
+    """How each change was decided: ``.cases .steps .links .gaps .elements`` (polars) and ``.explain(id)``."""
+    return analyse(estate).decisions
+
+
+def measure(estate: Estate) -> pl.DataFrame:
+    """Every measure with its interval, unknowns, status and reason: columns of ``tables.MEASURES``."""
+    return analyse(estate).measured.measures
+
+
+def evidence(estate: Estate, metric_id: str | None = None) -> pl.DataFrame:
+    """The objects behind the measures, or behind one: columns of ``tables.EVIDENCE``."""
+    found = analyse(estate).measured.evidence
+    return found if metric_id is None else found.filter(pl.col("metric_id") == metric_id)
+
+
+def facets(estate: Estate) -> pl.DataFrame:
+    """Per service account, the seven facets of being fully visible: columns of ``tables.FACETS``."""
+    return analyse(estate).measured.facets
+
+
+def assistant_reach(estate: Estate) -> pl.DataFrame:
+    """Per user, what assistants accessed for them beside what they opened themselves."""
+    return _once(estate, "reach", lambda: assistants.assistant_reach(estate))
+
+
+def score(measures: pl.DataFrame) -> Levels:
+    """Maturity levels from measures: ``.document`` as in ``levels.json``, ``.frame`` one row per domain."""
+    return maturity.score(measures)
+
+
+def _once(estate: Estate, name: str, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    if name not in estate.parts:
+        estate.parts[name] = compute()
+    return cast("pl.DataFrame", estate.parts[name])
+
+
+__all__ = [
+    "Analysis", "access_lineage", "analyse", "assistant_reach", "decision_lineage", "evidence", "facets", "load",
+    "measure", "notebook", "open", "read", "sample", "score",
+]
