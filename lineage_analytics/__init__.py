@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         facets,
         measure,
         notebook,
-        open,
+        open,  # noqa: A004  (reads as la.open)
         read,
         sample,
         score,

@@ -21,16 +21,17 @@ from lineage_analytics.graphs import access as access_room
 from lineage_analytics.graphs import assistants
 from lineage_analytics.graphs import decisions as decisions_room
 from lineage_analytics.graphs.access import AccessLineage
-from lineage_analytics.graphs.decisions import DecisionLineage
 from lineage_analytics.metrics import Measured
+from lineage_analytics.text import printable
 from lineage_analytics.workspace import derived, ingest
 from lineage_analytics.workspace.estate import Estate, open_estate
 from lineage_analytics.workspace.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from lineage_analytics.graphs.decisions import DecisionLineage
     from lineage_analytics.maturity import Levels
     from lineage_analytics.workspace.ingest import Result
 
@@ -93,19 +94,24 @@ def read(*paths: str | Path, workspace: str | Path | None = None) -> Estate:
     return open_estate(directory)
 
 
-def load(paths: tuple[str | Path, ...] | list[Path], directory: Path,
-         progress: ingest.Progress | None = None) -> Result:
+def load(paths: Iterable[str | Path], directory: Path, progress: ingest.Progress | None = None) -> Result:
     """Load paths into a workspace folder; NothingAssessableError when they hold no file at all."""
-    given = [Path(path) for path in paths]
-    for path in given:
-        if not path.exists():
-            raise UsageError(f"Wanted a file or folder at {path}", "there is none", "check the path")
+    given = check_paths(paths)
     result = ingest.load(given, Store.create(directory), progress)
     if not result.counts:
         names = ", ".join(str(path) for path in given)
         raise NothingAssessableError(f"Wanted exported logs or inventories under {names}", "no files are there",
                                      "lineage loaders lists what can be read")
     return result
+
+
+def check_paths(paths: Iterable[str | Path]) -> list[Path]:
+    """The paths; UsageError for one that does not exist."""
+    given = [Path(path) for path in paths]
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"Wanted a file or folder at {printable(path)}", "there is none", "check the path")
+    return given
 
 
 def _temporary() -> Path:
@@ -116,7 +122,8 @@ def _temporary() -> Path:
 
 def sample() -> Path:
     """The workspace of the synthetic sample, built on first use; UsageError where the sample does not stand."""
-    root = next((p for p in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[1]) if (p / SAMPLE).is_dir()), None)
+    places = (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[1])
+    root = next((place for place in places if (place / SAMPLE).is_dir()), None)
     if root is None:
         raise UsageError("Wanted the synthetic sample at data/sample", "it is not there",
                          "run from the project's root, or write one: lineage simulate data/sample --seed 7")

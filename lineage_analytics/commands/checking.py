@@ -1,0 +1,92 @@
+"""``lineage verify`` and ``lineage doctor``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lineage_analytics.commands import console
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+INTACT, UNANCHORED, ALTERED, MISSING, ENVIRONMENT = 0, 3, 4, 5, 6
+
+
+def verify(given: argparse.Namespace) -> int:
+    from lineage_analytics.reporting import manifest
+
+    verdict = manifest.verify(given.path)
+    if given.json:
+        console.document({
+            "run_id": verdict.run_id, "intact": verdict.intact, "anchored": verdict.anchored, "entries": verdict.count,
+            "changed": verdict.changed, "missing": verdict.missing, "unlisted": verdict.unlisted})
+    else:
+        print(verdict.sentence())
+        if verdict.intact and not verdict.anchored:
+            console.note("An unsigned chain shows accidental change and partial editing; it does not stop whoever "
+                         "rewrites the whole folder.")
+    if verdict.changed or verdict.unlisted:
+        return ALTERED
+    if verdict.missing:
+        return MISSING
+    return UNANCHORED if given.require_anchor and not verdict.anchored else INTACT
+
+
+def doctor(given: argparse.Namespace) -> int:
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", _python), ("packages", _packages), ("kernel", _kernel), ("fonts and pictures", _picture),
+        ("workspace", lambda: _writable(given.workspace)), ("reports", lambda: _writable(given.out)),
+        ("temporary files", lambda: _writable(Path(tempfile.gettempdir()))),
+    ]
+    rows = []
+    for name, check in checks:
+        try:
+            rows.append({"check": name, "ok": True, "found": check()})
+        except Exception as error:
+            rows.append({"check": name, "ok": False, "found": str(error)})
+    if given.json:
+        console.document({"checks": rows})
+    else:
+        for row in rows:
+            print(f"{'ok    ' if row['ok'] else 'FAILED'} {row['check']:<20} {row['found']}")
+    return 0 if all(row["ok"] for row in rows) else ENVIRONMENT
+
+
+def _python() -> str:
+    if sys.version_info < (3, 11):  # noqa: UP036  (the doctor is run where it may be untrue)
+        raise RuntimeError(f"wanted 3.11 or newer, found {sys.version.split()[0]}")
+    return sys.version.split()[0]
+
+
+def _packages() -> str:
+    wanted = ("polars", "networkx", "altair", "papermill", "deltalake", "jupyterlab", "nbconvert", "vl-convert-python")
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in wanted)
+
+
+def _kernel() -> str:
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    return f"python3 kernel, {KernelSpecManager().get_kernel_spec('python3').display_name}"
+
+
+def _picture() -> str:
+    import vl_convert
+
+    spec = {"data": {"values": [{"a": 1}]}, "mark": "bar", "title": "Probe", "encoding": {"x": {"field": "a"}}}
+    drawn = vl_convert.vegalite_to_svg(spec)
+    if "Probe" not in drawn:
+        raise RuntimeError("the title is missing in a drawn picture")
+    return "a chart draws with its text"
+
+
+def _writable(folder: Path) -> str:
+    place = next(p for p in (folder, *folder.resolve().parents) if p.is_dir())
+    if not os.access(place, os.W_OK):
+        raise RuntimeError(f"cannot write to {folder}: choose another with --workspace, --out or TMPDIR")
+    return f"{folder} can be written"

@@ -1,0 +1,58 @@
+"""``lineage ingest`` and ``lineage loaders``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lineage_analytics.commands import console
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from lineage_analytics.workspace.ingest import Result
+
+DEGRADED = 3
+
+
+def load(paths: list[Path], workspace: Path) -> Result:
+    """Load with progress, one load at a time per workspace."""
+    from lineage_analytics import analysis
+    from lineage_analytics.workspace.lock import locked
+
+    progress = console.Loading()
+    analysis.check_paths(paths)
+    with locked(workspace):
+        try:
+            return analysis.load(paths, workspace, progress)
+        finally:
+            progress.close()
+
+
+def ingest(given: argparse.Namespace) -> int:
+    result = load(given.paths, given.workspace)
+    if given.json:
+        console.document({
+            "sources": result.sources,
+            "not_used": result.faults,
+            "skipped": [{"name": s.name, "reason": s.reason} for s in result.skipped],
+        })
+    else:
+        print("\n".join(console.counts(result.sources)))
+        for line in console.not_used(result):
+            console.note(line)
+    return DEGRADED if result.degraded else 0
+
+
+def list_loaders(given: argparse.Namespace) -> int:
+    from lineage_analytics.loaders import loaders
+
+    found = {name: (loader.__doc__ or "").strip() for name, loader in loaders().items()}
+    if given.json:
+        console.document({"loaders": [
+            {"source": name, "provider": loaders()[name].PROVIDER, "lateness_seconds":
+             int(loaders()[name].LATENESS.total_seconds()), "reads": text} for name, text in found.items()]})
+        return 0
+    for name, text in found.items():
+        print(f"{name}\n    " + text.replace("\n", "\n    ").replace("    \n", "\n") + "\n")
+    return 0

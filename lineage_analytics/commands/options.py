@@ -1,0 +1,147 @@
+"""Every option once: its flag, its check, its default, its help; and the configuration file that may set it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.errors import ConfigurationError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable
+
+CONFIGURATION = "lineage.toml"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; ``flags`` that do not start with ``-`` are positional. ``convert`` checks text from any origin."""
+
+    flags: tuple[str, ...]
+    help: str
+    convert: Callable[[str, Any], Any]
+    default: Any = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def positional(self) -> bool:
+        return not self.flags[0].startswith("-")
+
+
+def _text(_: str, value: Any) -> str:
+    return str(value)
+
+
+def _path(name: str, value: Any) -> Path:
+    if "\0" in str(value):
+        raise UsageError(f"Wanted {name} as a path", "found a NUL character in it")
+    return Path(str(value))
+
+
+def _paths(name: str, value: Any) -> list[Path]:
+    return [_path(name, item) for item in value]
+
+
+def _whole(low: int, high: int) -> Callable[[str, Any], int]:
+    def convert(name: str, value: Any) -> int:
+        text = str(value)
+        if isinstance(value, bool) or not text.lstrip("-").isdigit() or not low <= int(text) <= high:
+            raise UsageError(f"Wanted {name} as a whole number from {low} to {high}", f"found {text[:40]!r}")
+        return int(text)
+
+    return convert
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"Wanted {name} as true or false", f"found {str(value)[:40]!r}")
+    return value
+
+
+def _profile(name: str, value: Any) -> str:
+    if value != "analyst":
+        found = "board is not built yet" if value == "board" else f"found {str(value)[:40]!r}"
+        raise UsageError(f"Wanted {name} analyst", found, "leave it out")
+    return "analyst"
+
+
+OPTIONS: dict[str, Option] = {
+    "paths": Option(("paths",), "files, folders or archives of exported logs and inventories", _paths,
+                    extra={"nargs": "+", "metavar": "PATH"}),
+    "id": Option(("id",), "case, step, record or native event id", _text, extra={"metavar": "ID"}),
+    "metric_id": Option(("metric_id",), "for example VIS-01", _text, extra={"metavar": "METRIC"}),
+    "path": Option(("path",), "run folder, for example reports/current", _path, extra={"metavar": "RUN"}),
+    "directory": Option(("directory",), "folder to write; must be empty or absent, or an earlier simulation", _path,
+                        extra={"metavar": "DIR"}),
+    "workspace": Option(("--workspace",), "folder of the tables; default ./workspace", _path, Path("workspace"),
+                        {"metavar": "DIR"}),
+    "out": Option(("--out",), "folder of the reports; default ./reports", _path, Path("reports"), {"metavar": "DIR"}),
+    "as_of": Option(("--as-of",), "ISO date or time, UTC when no zone is given; default: newest record", _text, "",
+                    {"metavar": "TIME"}),
+    "window": Option(("--window",), "days of the reporting window; default 30", _whole(1, 3660), 30,
+                     {"metavar": "DAYS"}),
+    "lookback": Option(("--lookback",), "days of the usage look-back; default 90", _whole(1, 3660), 90,
+                       {"metavar": "DAYS"}),
+    "profile": Option(("--profile",), "analyst; default analyst", _profile, "analyst", {"metavar": "NAME"}),
+    "summary_file": Option(("--summary-file",), "write one line, then JSON, about the run", _path, None,
+                           {"metavar": "F"}),
+    "force": Option(("--force",), "publish even when nothing changed", _flag, False, {"action": "store_true"}),
+    "json": Option(("--json",), "one JSON document on stdout", _flag, False, {"action": "store_true"}),
+    "metric": Option(("--metric",), "only this metric; may be repeated", lambda _, v: [str(x) for x in v], [],
+                     {"action": "append", "metavar": "ID"}),
+    "scope": Option(("--scope",), "only this variant", _text, "", {"metavar": "SCOPE"}),
+    "limit": Option(("--limit",), "objects to show; default 20", _whole(1, 1_000_000), 20, {"metavar": "N"}),
+    "require_anchor": Option(("--require-anchor",), "exit 3 when the run is intact but unsigned", _flag, False,
+                             {"action": "store_true"}),
+    "seed": Option(("--seed",), "same seed and sizes, same bytes; default 7", _whole(0, 2**31), 7, {"metavar": "N"}),
+    "people": Option(("--people",), "people in the organisation; default 200", _whole(5, 100_000), 200,
+                     {"metavar": "N"}),
+    "days": Option(("--days",), "days of logs; default 120", _whole(1, 3660), 120, {"metavar": "N"}),
+}
+
+
+def add(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Give a parser the options; defaults stay None, so that a configuration file can set what was not typed."""
+    for name in names:
+        option = OPTIONS[name]
+        settings = {"default": None, **option.extra} if not option.positional else option.extra
+        parser.add_argument(*option.flags, help=option.help, **settings)
+
+
+def complete(given: argparse.Namespace, names: Iterable[str]) -> None:
+    """Fill what was not typed from the configuration file, then from the defaults; check every value."""
+    configured, file = _configuration(given.config)
+    for name in names:
+        option = OPTIONS[name]
+        shown = option.flags[0]
+        typed = getattr(given, name)
+        if typed is not None:
+            setattr(given, name, option.convert(shown, typed))
+        elif name in configured:
+            try:
+                setattr(given, name, option.convert(name, configured[name]))
+            except UsageError as error:
+                raise ConfigurationError(f"{error.wanted} in {file}", error.found, error.would_do) from None
+        else:
+            setattr(given, name, option.default)
+
+
+def _configuration(named: str | None) -> tuple[dict[str, Any], str]:
+    path = Path(named or CONFIGURATION)
+    if not path.is_file():
+        if named:
+            raise UsageError(f"Wanted a configuration file at {named}", "there is none", "check the path")
+        return {}, ""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"Wanted TOML in {path}", str(error), "mend or remove the file") from None
+    keys = {key.replace("-", "_"): key for key in found}
+    known = {name for name, option in OPTIONS.items() if not option.positional}
+    for key, written in keys.items():
+        if key not in known:
+            raise ConfigurationError(f"Wanted known options in {path}", f"found {written!r}", did_you_mean(key, known))
+    return {key: found[written] for key, written in keys.items()}, str(path)

@@ -1,0 +1,255 @@
+"""What the page says in sentences: the answer, what to do first, what could not be seen. All computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lineage_analytics import analysis
+from lineage_analytics.metrics import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lineage_analytics.reporting.reading import Reading
+
+AI = ("advises", "drafts", "executes_approved", "executes_autonomous")
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do: what, why in one line, and the measure whose evidence lists the objects."""
+
+    title: str
+    detail: str
+    metric_id: str
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Something the loaded data cannot show, and what would."""
+
+    title: str
+    detail: str
+
+
+def names(shown: Sequence[str], limit: int = _NAMED) -> str:
+    """``a, b, c and 12 more``."""
+    rest = len(shown) - limit
+    return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+# --- the answer ------------------------------------------------------------------------------------------------
+
+def answer(reading: Reading) -> tuple[str, str]:
+    """The report in a sentence or two, and a paragraph that says what it rests on."""
+    sentences = [s for s in (_pace(reading), _privilege(reading), _ownership(reading)) if s]
+    if not sentences:
+        return ("Too little was loaded to judge these identities.",
+                "What is missing is listed below, with the data that would fix it.")
+    return " ".join(sentences[:2]), " ".join([*sentences[2:], _basis(reading)])
+
+
+def _pace(reading: Reading) -> str | None:
+    changes = reading.window_cases
+    if not changes.height:
+        return None
+    days = reading.analysis.estate.window_days
+    assisted = changes.filter(pl.col("involvement_class").is_in(AI)).height
+    if not assisted:
+        return f"{count(changes.height, 'identity change')} in {days} days, none known to involve AI."
+    made = f"AI had a hand in {assisted:,} of {count(changes.height, 'identity change')} in {days} days"
+    approved = reading.stated("LIN-05")
+    if approved is None:
+        return f"{made}; who approved them cannot be shown."
+    before = int(approved["numerator"])
+    known = int(approved["denominator"])
+    return f"{made}; a person approved {before:,} of the {known:,} that can be judged before they ran."
+
+
+def _privilege(reading: Reading) -> str | None:
+    admin = reading.stated("PRV-01", "c") or reading.measure("PRV-01", "c")
+    if admin is None or admin["denominator"] is None or not admin["denominator"]:
+        return None
+    k, n = int(admin["numerator"]), int(admin["denominator"])
+    if not k:
+        return f"None of {count(n, 'service account')} holds or reaches administrator control."
+    verb = "holds or reaches" if k == 1 else "hold or reach"
+    return f"{k:,} of {count(n, 'service account')} {verb} administrator control."
+
+
+def _ownership(reading: Reading) -> str | None:
+    owned = reading.stated("VIS-04")
+    if owned is None:
+        return None
+    without = int(owned["denominator"] - owned["numerator"])
+    verb = "has" if without == 1 else "have"
+    return f"{count(without, 'service account')} of {int(owned['denominator']):,} {verb} no valid owner."
+
+
+def _basis(reading: Reading) -> str:
+    rows = reading.analysis.measured.measures
+    scored = rows.filter(pl.col("status") != "not_scored")
+    records = sum(row["accepted"] for row in reading.analysis.estate.counts)
+    ids, all_ids = scored["metric_id"].n_unique(), rows["metric_id"].n_unique()
+    return f"Based on {records:,} records; {ids} of {all_ids} measures could be scored, the others say why not."
+
+
+# --- do first --------------------------------------------------------------------------------------------------
+
+def actions(reading: Reading) -> list[Action]:
+    """What would help most, gravest first."""
+    makers: tuple[Callable[[Reading], Iterator[Action]], ...] = (
+        _unapproved, _unowned_admins, _unused_admin, _self_approved, _dormant, _never_opened, _old_credentials)
+    return [action for make in makers for action in make(reading)]
+
+
+def _unapproved(reading: Reading) -> Iterator[Action]:
+    elements = reading.analysis.decisions.elements
+    missing = elements.filter((pl.col("element") == "approver") & (pl.col("state") == "missing"))
+    cases = reading.window_cases.filter(pl.col("involvement_class").is_in(AI))
+    without = cases.join(missing.select("case_id"), on="case_id", how="semi")
+    if not without.height:
+        return
+    actors = without.join(_actors(reading), on="case_id", how="left").group_by("agent").len().sort(
+        ["len", "agent"], descending=[True, False])
+    shown = [f"{reading.name(agent)} {number:,}" for agent, number in actors.iter_rows()]
+    yield Action("Put an approval before AI changes that run without one",
+                 f"{without.height:,} of {count(cases.height, 'AI-assisted change')} had none on record: "
+                 f"{names(shown)}.", "LIN-05")
+
+
+def _actors(reading: Reading) -> pl.DataFrame:
+    """Who executed each case."""
+    return reading.analysis.decisions.steps.filter(pl.col("kind") == "action").sort("time", "step_id").group_by(
+        "case_id", maintain_order=True).agg(agent=pl.col("agent_ids").list.first().first())
+
+
+def _unowned_admins(reading: Reading) -> Iterator[Action]:
+    admins = reading.members("PRV-01", "numerator", "c")
+    owned = reading.members("VIS-04", "numerator")
+    judged = reading.members("VIS-04", "denominator")
+    unowned = sorted(admins & (judged - owned), key=reading.name)
+    if unowned:
+        yield Action(f"Name owners for {count(len(unowned), 'account')} with administrator control",
+                     f"No valid owner: {names([reading.name(i) for i in unowned])}.", "VIS-04")
+
+
+def _unused_admin(reading: Reading) -> Iterator[Action]:
+    admins = reading.members("PRV-01", "numerator", "c")
+    candidates = [row for i in admins if (row := reading.permissions.get(i)) and row["unused"] and row["granted"]]
+    if not candidates:
+        return
+    worst = max(candidates, key=lambda row: (row["sensitive_unused"] or 0, row["unused"], row["principal_id"]))
+    yield Action(
+        f"Cut back {reading.name(worst['principal_id'])}",
+        f"It used {worst['used']:,} of {worst['granted']:,} permissions in "
+        f"{reading.analysis.estate.lookback_days} days; {worst['sensitive_unused'] or 0:,} unused are sensitive. "
+        f"{count(len(candidates), 'account')} with administrator control hold unused permissions.", "PRV-01")
+
+
+def _self_approved(reading: Reading) -> Iterator[Action]:
+    found = reading.members("LIN-06", "numerator") | reading.members("LIN-06", "numerator", "non_ai")
+    if found:
+        yield Action(f"Look again at {count(len(found), 'approval')} given by the person who asked",
+                     "Requester and approver are the same person; needs review.", "LIN-06")
+
+
+def _dormant(reading: Reading) -> Iterator[Action]:
+    dormant = sorted(reading.members("PRV-18", "numerator"), key=reading.name)
+    if dormant:
+        yield Action(f"Disable or confirm {count(len(dormant), 'privileged account')} nobody used",
+                     f"No use in {reading.analysis.estate.lookback_days} days: "
+                     f"{names([reading.name(i) for i in dormant])}.", "PRV-18")
+
+
+def _never_opened(reading: Reading) -> Iterator[Action]:
+    reach = analysis.assistant_reach(reading.analysis.estate)
+    wide = reach.filter(pl.col("accessed_not_opened") > 0)
+    if wide.height:
+        items = int(wide["accessed_not_opened"].sum())
+        worst = wide.sort(["accessed_not_opened", "user_id"], descending=[True, False])["user_id"].to_list()
+        yield Action("Check the sharing of files an assistant read that the user never opened",
+                     f"{items:,} such reads for {count(wide.height, 'user')}, most for "
+                     f"{names([reading.name(user) for user in worst])}.", "COP-07")
+
+
+def _old_credentials(reading: Reading) -> Iterator[Action]:
+    old = reading.stated("VIS-08")
+    if old is not None and old["numerator"]:
+        yield Action(f"Rotate {count(int(old['numerator']), 'credential')} older than 90 days",
+                     f"That is {words.share_words(old)}.", "VIS-08")
+
+
+# --- what could not be seen --------------------------------------------------------------------------------------
+
+def unseen(reading: Reading) -> list[Unseen]:
+    """What the loaded data cannot show; never empty by accident, since some measure always lacks something."""
+    makers: tuple[Callable[[Reading], Iterator[Unseen]], ...] = (
+        _gaps, _missing_days, _broken, _unknown_actors, _unobservable, _involvement, _not_scored)
+    return [line for make in makers for line in make(reading)]
+
+
+def _gaps(reading: Reading) -> Iterator[Unseen]:
+    gaps = reading.analysis.decisions.gaps.filter(
+        (pl.col("reason") == "not_collected") & (pl.col("element") == "decision"))
+    blind = reading.window_cases.join(gaps.select("case_id").unique(), on="case_id", how="semi")
+    if blind.height:
+        yield Unseen("Who approved " + count(blind.height, "change"),
+                     "No source that would hold their approvals is loaded (a ticket or change system): unknown, "
+                     "not missing.")
+
+
+def _missing_days(reading: Reading) -> Iterator[Unseen]:
+    missing = reading.objects("VIS-09", "denominator").join(
+        reading.objects("VIS-09", "numerator").select("object_id"), on="object_id", how="anti")
+    if missing.height:
+        sources = sorted({i.split("|")[0] for i in missing["object_id"]})
+        yield Unseen(f"{count(missing.height, 'source-day')} without logs",
+                     f"In the last {reading.analysis.estate.window_days} days, from {names(sources)}: "
+                     "what happened then is not in these numbers.")
+
+
+def _broken(reading: Reading) -> Iterator[Unseen]:
+    quarantined = sum(row["quarantined"] for row in reading.analysis.estate.counts)
+    rejected = sum(row["rejected"] for row in reading.analysis.estate.counts)
+    if quarantined or rejected:
+        yield Unseen(" and ".join(count(n, f"record or file {what}", f"records or files {what}")
+                                  for n, what in ((quarantined, "not understood"), (rejected, "not for us")) if n),
+                     "Each is listed with its reason in the coverage notebook.")
+
+
+def _unknown_actors(reading: Reading) -> Iterator[Unseen]:
+    actors = reading.measure("VIS-02")
+    if actors is not None and actors["numerator"]:
+        yield Unseen(f"Who {count(int(actors['numerator']), 'actor')} are" if actors["numerator"] > 1
+                     else "Who one actor is",
+                     f"Seen in logs, in no inventory, of {count(int(actors['denominator']), 'actor')}.")
+
+
+def _unobservable(reading: Reading) -> Iterator[Unseen]:
+    found = reading.analysis.access.permissions["unobservable"].sum()
+    if found:
+        yield Unseen("Whether " + count(int(found), "permission") + " are used",
+                     "The loaded logs would not show it (data access is not logged): unknown, not unused.")
+
+
+def _involvement(reading: Reading) -> Iterator[Unseen]:
+    unknown = reading.window_cases.filter(pl.col("involvement_class") == "unknown").height
+    if unknown:
+        yield Unseen(f"Whether AI was involved in {count(unknown, 'change')}",
+                     "Nothing on record shows whether a person, software or an assistant made them.")
+
+
+def _not_scored(reading: Reading) -> Iterator[Unseen]:
+    rows = reading.analysis.measured.measures.filter(pl.col("status") == "not_scored")
+    groups = rows.group_by("reason").agg(pl.col("metric_id").unique().sort()).sort("reason")
+    for reason, ids in groups.iter_rows():
+        yield Unseen(f"{count(len(ids), 'measure')} not scored: {words.reason_words(reason)}", names(ids, 6) + ".")

@@ -1,0 +1,201 @@
+"""The sections of the page: a finding as heading, a picture, at most five rows, the way to the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lineage_analytics import analysis
+from lineage_analytics.metrics import title, words
+from lineage_analytics.reporting.findings import AI, count
+from lineage_analytics.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lineage_analytics.reporting.reading import Reading
+
+ROWS = 5
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table for people; ``more`` rows were left out, ``numeric`` are the columns of numbers."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    more: int = 0
+    numeric: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section; ``figures`` are chart names, ``evidence`` metric ids whose evidence files it links to."""
+
+    id: str
+    label: str
+    heading: str
+    text: str
+    figures: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notebook: str = ""
+    evidence: tuple[str, ...] = field(default=())
+
+
+def sections(reading: Reading) -> list[Section]:
+    return [_loaded(reading), _privilege(reading), _decisions(reading), _copilot(reading), _visibility(reading)]
+
+
+def _cut(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> Table:
+    shown = tuple(tuple(printable(cell, 90) for cell in row) for row in rows[:ROWS])
+    return Table(caption, tuple(header), shown, max(len(rows) - ROWS, 0), frozenset(numeric))
+
+
+def _measures(reading: Reading, caption: str, wanted: Sequence[tuple[str, str]]) -> Table:
+    rows = []
+    for metric_id, scope in wanted:
+        row = reading.measure(metric_id, scope)
+        if row is not None:
+            label = title(metric_id) if scope == "all" else f"{title(metric_id)} ({scope.replace('_', ' ')})"
+            rows.append((label, words.measure_words(row), metric_id))
+    return Table(caption, ("Measure", "Value", "Id"), tuple(rows))
+
+
+def _loaded(reading: Reading) -> Section:
+    counts = reading.analysis.estate.counts
+    accepted, seen = (sum(row[name] for row in counts) for name in ("accepted", "seen"))
+    duplicate = sum(row["duplicate"] for row in counts)
+    rows = [(row["source"], f"{row['files']:,}", f"{row['accepted']:,}", f"{row['duplicate']:,}",
+             f"{row['quarantined']:,}", f"{row['rejected']:,}",
+             f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records") for row in counts]
+    unused = seen - accepted - duplicate
+    heading = (
+        f"All {seen:,} records were understood" if not unused
+        else f"{accepted + duplicate:,} of {seen:,} records were understood, {unused:,} are listed with a reason")
+    header = ("Source", "Files", "Accepted", "Duplicate", "Quarantined", "Rejected", "Period")
+    return Section(
+        "loaded", "What was loaded", heading,
+        "Seen is always accepted, duplicate, quarantined and rejected together. "
+        f"{duplicate:,} records arrived more than once and count once.",
+        ("coverage_calendar", "source_counts"),
+        (Table("Records by source", header, tuple(rows), 0, frozenset(range(1, 6))),), "01_coverage", ("VIS-09",))
+
+
+def _privilege(reading: Reading) -> Section:
+    broad, admin = reading.stated("PRV-01", "a"), reading.measure("PRV-01", "c")
+    if admin is None or not admin["denominator"]:
+        heading = "Who holds too much cannot be said: no inventory of permissions is loaded"
+    elif broad is None:
+        heading = (f"{count(int(admin['numerator']), 'service account')} of {int(admin['denominator']):,} "
+                   "hold or reach administrator control")
+    else:
+        heading = (f"By the loosest definition {words.percent(broad)} of service accounts are over-privileged, "
+                   f"by the one that matters {words.percent(admin)}")
+    admins = sorted(reading.members("PRV-01", "numerator", "c"),
+                    key=lambda i: (-(reading.permissions.get(i, {}).get("sensitive_unused") or 0), reading.name(i)))
+    owned, judged = reading.members("VIS-04", "numerator"), reading.members("VIS-04", "denominator")
+    rows = []
+    for identity in admins:
+        row = reading.permissions.get(identity, {})
+        owner = "yes" if identity in owned else "no" if identity in judged else "unknown"
+        used = f"{row['used']:,} of {row['granted']:,}" if row.get("used") is not None else "unknown"
+        rows.append((reading.name(identity), reading.kind(identity).replace("_", " "), used, owner,
+                     row.get("admin_reason") or ""))
+    table = _cut("Accounts that hold or reach administrator control",
+                 ("Account", "Kind", "Permissions used", "Valid owner", "Because"), rows)
+    measures = _measures(reading, "Privilege in numbers", [
+        ("PRV-01", "a"), ("PRV-01", "b"), ("PRV-01", "c"), ("PRV-02", "median"), ("PRV-05", "all"),
+        ("PRV-06", "human"), ("PRV-18", "all")])
+    return Section("privilege", "Privilege", heading,
+                   "Permissions as assigned by policies, groups and boundaries, beside what the logs show was used.",
+                   ("excess_sweep", "use_states"), (table, measures), "02_privilege", ("PRV-01", "PRV-02", "PRV-18"))
+
+
+_VERDICTS = {
+    "retroactive": "approved after it ran", "absent": "no approval on record", "denied": "denied, yet it ran",
+    "contradicted": "records disagree", "expired": "approval had run out", "order_uncertain": "order uncertain",
+    "automated_policy": "approved by a rule", "approved_before": "approved before", "unknown": "unknown",
+    "not_required": "none required",
+}
+
+
+def _decisions(reading: Reading) -> Section:
+    changes = reading.window_cases
+    assisted = changes.filter(pl.col("involvement_class").is_in(AI))
+    whole = reading.stated("LIN-02")
+    if not changes.height:
+        heading = "No identity change was recorded in the period"
+    elif whole is not None:
+        heading = (f"{int(whole['numerator']):,} of {int(whole['denominator']):,} AI-assisted changes can be "
+                   "reconstructed from first signal to way back")
+    elif assisted.height:
+        heading = (f"{count(assisted.height, 'AI-assisted change')}: who asked and what ran is on record, "
+                   "what it was based on is not")
+    else:
+        heading = f"{count(changes.height, 'identity change')}, none known to involve AI"
+    order = {v: i for i, v in enumerate(("denied", "retroactive", "absent", "contradicted", "expired"))}
+    faulty = changes.filter(pl.col("approval_verdict").is_in(list(order)) | (pl.col("independent") == "no"))
+    rows = []
+    for case in sorted(faulty.iter_rows(named=True),
+                       key=lambda c: (c["independent"] != "no", order.get(c["approval_verdict"], 9), c["time"])):
+        own = case["independent"] == "no"
+        verdict = "approved by the person who asked" if own else _VERDICTS[case["approval_verdict"]]
+        rows.append((f"{case['time']:%d %b %H:%M}", case["title"], reading.name(case["initiator_id"]),
+                     reading.name(case["approver_id"]) if case["approver_id"] else "none found", verdict,
+                     case["case_id"]))
+    table = _cut("Changes that need review", ("When", "Change", "Asked by", "Approved by", "Finding", "Case"), rows)
+    measures = _measures(reading, "Decisions in numbers", [
+        ("LIN-01", "approver"), ("LIN-01", "rollback"), ("LIN-02", "all"), ("LIN-05", "all"), ("LIN-05", "non_ai"),
+        ("LIN-06", "all"), ("ACC-01", "all"), ("ACC-04", "all")])
+    return Section("decisions", "Decisions", heading,
+                   "Six things make a decision defensible. Unknown means that the source which would show it is not "
+                   "loaded, or that the provider does not log it: never that it is missing.",
+                   ("decision_elements", "approval_timing"), (table, measures), "03_decisions",
+                   ("LIN-01", "LIN-05", "LIN-06", "ACC-04"))
+
+
+def _copilot(reading: Reading) -> Section:
+    reach = analysis.assistant_reach(reading.analysis.estate)
+    known = reach.filter(pl.col("opened").is_not_null())
+    wide = known.filter(pl.col("accessed_not_opened") > 0)
+    if not reach.height:
+        heading = "No assistant interactions are loaded"
+    elif not known.height:
+        heading = (f"Assistants read files for {count(reach.height, 'user')}; "
+                   "what the users opened themselves is not logged")
+    else:
+        heading = (f"For {wide.height:,} of {count(known.height, 'user')} an assistant read files they never opened "
+                   "themselves")
+    rows = [
+        (reading.name(row["user_id"]), f"{row['accessed']:,}",
+         f"{row['opened']:,}" if row["opened"] is not None else "unknown",
+         f"{row['accessed_not_opened']:,}" if row["accessed_not_opened"] is not None else "unknown",
+         f"{row['labelled']:,}")
+        for row in reach.sort(["accessed_not_opened", "user_id"], descending=[True, False], nulls_last=True
+                              ).iter_rows(named=True)]
+    table = _cut("Users whose assistant read most that they never opened",
+                 ("User", "Read by assistant", "Opened by user", "Read, never opened", "Labelled"), rows, (1, 2, 3, 4))
+    measures = _measures(reading, "Assistants in numbers", [
+        ("COP-07", "all"), ("COP-09", "all"), ("COP-10", "all"), ("COP-11", "jailbreak"), ("COP-11", "cross_prompt")])
+    return Section("copilot", "Copilot", heading,
+                   "An assistant inherits its user's authority. What it could reach needs a sharing report, which none "
+                   "of the loaded sources holds; what it did read is compared with what the user opened.",
+                   ("copilot_reach",), (table, measures), "04_copilot", ("COP-07", "COP-09", "COP-11"))
+
+
+def _visibility(reading: Reading) -> Section:
+    full = reading.measure("VIS-14")
+    if full is None or full["value"] is None:
+        heading = "How fully service accounts are known cannot be scored yet"
+    else:
+        heading = (f"{int(full['numerator']):,} of {count(int(full['denominator']), 'service account')} "
+                   "are fully known")
+    measures = _measures(reading, "Visibility in numbers", [
+        ("VIS-01", "all"), ("VIS-01", "nhi"), ("VIS-02", "events"), ("VIS-04", "all"), ("VIS-07", "all"),
+        ("VIS-08", "all"), ("VIS-09", "all"), ("VIS-17", "90")])
+    return Section("visibility", "Visibility", heading,
+                   "Seven facets: inventoried, valid owner, purpose, use visible, credential age, logged, permissions "
+                   "resolved.", ("facet_waterfall",), (measures,), "05_maturity", ("VIS-01", "VIS-04", "VIS-14"))

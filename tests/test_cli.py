@@ -1,0 +1,166 @@
+"""The command line's contract: options, exit codes, what is said and where."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lineage_analytics.cli import main
+from lineage_analytics.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _event(number: int) -> dict[str, object]:
+    return {
+        "eventVersion": "1.08", "eventID": f"e-{number}", "eventTime": f"2026-06-{number % 28 + 1:02d}T10:00:00Z",
+        "eventSource": "iam.amazonaws.com", "eventName": "AttachRolePolicy", "recipientAccountId": "111122223333",
+        "userIdentity": {"type": "IAMUser", "principalId": "AIDAEXAMPLE000000001", "accountId": "111122223333",
+                         "arn": "arn:aws:iam::111122223333:user/ana", "userName": "ana"},
+        "requestParameters": {"roleName": "etl", "policyArn": f"arn:aws:iam::aws:policy/P{number}"},
+    }
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "trail.json").write_text(json.dumps({"Records": [_event(n) for n in range(30)]}))
+    return folder
+
+
+def _said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err + captured.out
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["run", "no/such/place"], "there is none"),
+    (["runn", "x"], "Did you mean run"),
+    (["run", "x", "--as-off", "2026-01-01"], "Did you mean --as-of"),
+    (["run", ".", "--as-of", "yesterday"], "2026-06-30"),
+    (["run", ".", "--window", "0"], "whole number"),
+    (["measures", "--workspace", "no/such/workspace"], "lineage ingest"),
+    (["run", ".", "--profile", "board"], "not built yet"),
+    (["trace"], "METRIC"),
+    (["verify", "no/such/run"], "there is none"),
+])
+def test_wrong_usage_is_exit_2_and_says_what_would_do(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = _said(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_an_empty_folder_is_exit_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, err = _said(capsys, "ingest", tmp_path / "empty", "--workspace", tmp_path / "w")
+    assert code == 5
+    assert "no files are there" in err
+
+
+def test_an_unknown_key_in_lineage_toml_is_exit_6_with_the_nearest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lineage.toml").write_text("windw = 30\n")
+    code, _, err = _said(capsys, "measures")
+    assert code == 6
+    assert "window" in err
+
+
+def test_ingest_json_is_one_document_with_the_counting_identity(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = _said(capsys, "ingest", logs, "--workspace", tmp_path / "w", "--json")
+    [source] = json.loads(out)["sources"]
+    assert code == 0
+    assert source == {
+        "source": "aws_cloudtrail", "files": 1, "seen": 30, "accepted": 30, "duplicate": 0, "quarantined": 0,
+        "rejected": 0, "first": "2026-06-01T10:00:00Z", "last": "2026-06-28T10:00:00Z"}
+
+
+def test_loading_again_counts_duplicates_only(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
+    _, out, _ = _said(capsys, "ingest", logs, "--workspace", tmp_path / "w", "--json")
+    [source] = json.loads(out)["sources"]
+    assert (source["seen"], source["accepted"], source["duplicate"]) == (30, 0, 30)
+
+
+def test_explain_of_a_native_event_id_tells_its_case(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
+    code, out, _ = _said(capsys, "explain", "e-3", "--workspace", tmp_path / "w")
+    assert code == 0
+    assert "AttachRolePolicy" in out
+    assert "not_collected" in out
+    assert "trail.json" in out
+    assert out.isascii()
+
+
+def test_an_unknown_decision_or_metric_is_exit_2(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
+    assert _said(capsys, "explain", "nothing-like-it", "--workspace", tmp_path / "w")[0] == 2
+    code, _, err = _said(capsys, "trace", "VIS-1", "--workspace", tmp_path / "w")
+    assert code == 2
+    assert "VIS-01" in err
+    assert _said(capsys, "measures", "--metric", "PRV-99", "--workspace", tmp_path / "w")[0] == 2
+
+
+def test_measures_as_json_and_as_table(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
+    _, out, _ = _said(capsys, "measures", "--workspace", tmp_path / "w", "--json")
+    rows = json.loads(out)["measures"]
+    assert {row["metric_id"] for row in rows} >= {"VIS-01", "PRV-01", "LIN-05"}
+    _, out, _ = _said(capsys, "measures", "--workspace", tmp_path / "w")
+    assert "not scored" in out
+
+
+def test_trace_leads_from_a_number_to_a_file_and_offset(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
+    code, out, _ = _said(capsys, "trace", "VIS-01", "--workspace", tmp_path / "w")
+    assert code == 0
+    assert "trail.json" in out
+
+
+def test_help_starts_without_heavy_imports() -> None:
+    code = ("import sys; from lineage_analytics.cli import parser; parser(); "
+            "print(sorted({'polars', 'altair', 'papermill', 'networkx', 'deltalake', 'numpy'} & set(sys.modules)))")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_ingest_imports_neither_charts_nor_notebooks(logs: Path, tmp_path: Path) -> None:
+    code = ("import sys; from lineage_analytics.cli import main; "
+            f"main(['ingest', {str(logs)!r}, '--workspace', {str(tmp_path / 'w')!r}]); "
+            "sys.stderr.write(repr(sorted({'altair', 'papermill', 'networkx', 'nbconvert'} & set(sys.modules))))")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stderr.endswith("[]"), found.stderr
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            main([name, "--help"])
+        assert stop.value.code == 0
+        assert f"lineage {name}" in capsys.readouterr().out
+
+
+def test_loaders_are_listed_with_what_they_read(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = _said(capsys, "loaders", "--json")
+    assert {row["source"] for row in json.loads(out)["loaders"]} >= {
+        "aws_cloudtrail", "aws_iam", "entra_audit", "m365_audit", "declared"}
