@@ -25,6 +25,12 @@ def _published(out: Path, run_id: str, content: str) -> Path:
         return publish.publish(folder, out, run_id)
 
 
+def _fail(out: Path) -> None:
+    with publish.draft(out) as folder:
+        (folder / "index.html").write_text("half")
+        raise RuntimeError
+
+
 def test_current_is_the_newest_run_and_the_one_before_stays(tmp_path: Path) -> None:
     _published(tmp_path, "one", "first")
     _published(tmp_path, "two", "second")
@@ -34,9 +40,8 @@ def test_current_is_the_newest_run_and_the_one_before_stays(tmp_path: Path) -> N
 
 def test_a_failing_draft_leaves_the_previous_report_and_no_rest(tmp_path: Path) -> None:
     _published(tmp_path, "one", "first")
-    with pytest.raises(RuntimeError), publish.draft(tmp_path) as folder:
-        (folder / "index.html").write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _fail(tmp_path)
     assert (tmp_path / "current" / "index.html").read_text() == "first"
     assert [p.name for p in (tmp_path / "runs").iterdir()] == ["one"]
 
@@ -54,7 +59,7 @@ def test_other_bytes_under_one_id_never_overwrite_a_run(tmp_path: Path) -> None:
 
 
 def test_history_holds_each_run_once(tmp_path: Path) -> None:
-    row = {name: None for name in MEASURES.schema} | {"metric_id": "VIS-01", "scope": "all"}
+    row = dict.fromkeys(MEASURES.schema) | {"metric_id": "VIS-01", "scope": "all"}
     measures = pl.DataFrame([row], schema=MEASURES.schema)
     for run_id in ("one", "two", "one"):
         publish.remember(tmp_path, run_id, AS_OF, measures)

@@ -58,9 +58,12 @@ def make(body: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The manifest of a folder as it stands; ``body`` is all that is said besides outputs and head."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (MANIFEST, RUN_LOG))
     outputs = chained([_body_entry(body), *(_entry(path, folder) for path in files)])
+    return {**body, "outputs": outputs, "head": _head(outputs)}
+
+
+def _head(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     root = merkle_root([bytes.fromhex(entry["entry_hash"]) for entry in outputs])
-    head = {"entry_hash": outputs[-1]["entry_hash"], "count": len(outputs), "merkle_root": root, "anchored": False}
-    return {**body, "outputs": outputs, "head": head}
+    return {"entry_hash": outputs[-1]["entry_hash"], "count": len(outputs), "merkle_root": root, "anchored": False}
 
 
 def _body_entry(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,9 +142,7 @@ def _read(path: Path) -> dict[str, Any]:
         bare = [{k: v for k, v in entry.items() if k not in ("seq", "prev", "entry_hash")}
                 for entry in manifest["outputs"]]
         again = chained(bare)
-        root = merkle_root([bytes.fromhex(entry["entry_hash"]) for entry in again])
-        head = {**manifest["head"], "entry_hash": again[-1]["entry_hash"], "count": len(again), "merkle_root": root}
-        rebuilt = as_bytes({**body, "outputs": again, "head": head})
+        rebuilt = as_bytes({**body, "outputs": again, "head": _head(again)})
         intact = bare[0] == _body_entry(body) and rebuilt == data
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         raise altered from None
