@@ -1,0 +1,307 @@
+"""What did we see, and was everything understood: days received per source, and the fate of every record."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from statistics import median
+from typing import TYPE_CHECKING
+
+import altair as alt
+
+from lineage_analytics.charts.layout import (
+    MAX_ROWS_DRAWN,
+    Margins,
+    beside,
+    frame,
+    many,
+    nothing,
+    percent,
+    plot_width,
+    row_names,
+    sentence,
+    sheet,
+    unique_labels,
+)
+from lineage_analytics.charts.theme import THEME
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PARTIAL_SHARE = 0.1
+_DAYS_DRAWN = 120
+_CELLS_DRAWN = 1_500
+_MARGINS = Margins(left=170, right=150, top=44)
+_ROW = 40
+_BAR = 20
+_QUESTION = "What did we see?"
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """One source: its state on each day of the window, and runs of equal state to draw."""
+
+    name: str
+    runs: list[tuple[date, date, str]]
+    received: int
+    expected: int
+    late: int
+    only: date | None
+
+
+def coverage_calendar(coverage: pl.DataFrame, window: tuple[datetime, datetime]) -> alt.LayerChart:
+    """Source by day: received, partial, missing, may still arrive.
+
+    Parameters
+    ----------
+    coverage : columns of ``tables.COVERAGE``. A day is partial with fewer than 10 % of the source's median records,
+        late while its source may still deliver it (``lateness_seconds``), missing when neither and nothing came.
+        Days before a source's first record are blank, unless it was declared as expected.
+    window : start and end of the reporting window (UTC); counts on the right are of its days.
+    """
+    end, length = window[1], max(round((window[1] - window[0]) / _DAY), 1)
+    last = (end - timedelta(microseconds=1)).astimezone(UTC).date()
+    opening = last - timedelta(days=length - 1)
+    strips, more, first = _strips(coverage, opening, last, end)
+    if not strips:
+        return nothing(_QUESTION, "no source was loaded and none is declared as expected")
+    names = [strip.name for strip in strips]
+    y = alt.Y("row:N", sort=names, axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    x = _x(first, last)
+    days = f"{first:%-d %b %Y} to {last:%-d %b %Y}, UTC days"
+    layers = [*row_names(names, y, _MARGINS.left), *_window(opening, last, x), *_runs(strips, x, y),
+              *_counts(strips, y)]
+    return sheet(
+        layers, title=_finding(strips, length), description=_description(strips, days),
+        source=f"{days}; low bar: under 10 % of the source's usual day; thin line: nothing received; dotted: may still "
+               f"arrive{f'; and {more} more sources' if more else ''}",
+        height=_ROW * len(strips), margins=_MARGINS,
+    )
+
+
+def _strips(
+    coverage: pl.DataFrame, opening: date, last: date, end: datetime
+) -> tuple[list[_Strip], int, date]:
+    by_source: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
+    since: dict[tuple[str, str], date] = {}
+    lateness: dict[tuple[str, str], int] = defaultdict(int)
+    for row in coverage.sort("source", "tenant", "day", nulls_last=True).iter_rows(named=True):
+        key = row["source"] or "", row["tenant"] or ""
+        lateness[key] = max(lateness[key], row["lateness_seconds"] or 0)
+        if row["basis"] == "expected":
+            since[key] = row["first"].date() if row["first"] else opening
+        elif row["day"] is not None and row["day"] <= last:
+            by_source[key][row["day"]] = by_source[key].get(row["day"], 0) + (row["records"] or 0)
+    since = _met(since, by_source)
+    keys = sorted({*by_source, *since})
+    starts = [min([*by_source[key], *([since[key]] if key in since else [])]) for key in keys]
+    first = min([max(min([*starts, opening]), last - timedelta(days=_DAYS_DRAWN - 1)), opening])
+    limit = max(min(MAX_ROWS_DRAWN, _CELLS_DRAWN // ((last - first).days + 1)), 1)
+    kept = list(zip(keys, starts, strict=True))[:limit]
+    labels = unique_labels(_names([key for key, _ in kept]))
+    strips = [
+        _strip(name, by_source[key], start, opening, first, last, end - timedelta(seconds=lateness[key]))
+        for name, (key, start) in zip(labels, kept, strict=True)
+    ]
+    return strips, len(keys) - len(kept), first
+
+
+def _met(
+    since: dict[tuple[str, str], date], received: dict[tuple[str, str], dict[date, int]]
+) -> dict[tuple[str, str], date]:
+    """Expectations, those that name no tenant moved to the tenants of that source that were received."""
+    made = {}
+    for (source, tenant), start in since.items():
+        tenants = [key for key in received if key[0] == source] if not tenant else []
+        for key in tenants or [(source, tenant)]:
+            made[key] = start
+    return made
+
+
+def _names(keys: list[tuple[str, str]]) -> list[str]:
+    sources = [source for source, _ in keys]
+    return [f"{source} {tenant}" if tenant and sources.count(source) > 1 else source for source, tenant in keys]
+
+
+def _strip(
+    name: str, records: dict[date, int], start: date, opening: date, first: date, last: date, settled: datetime
+) -> _Strip:
+    usual = median([count for count in records.values() if count] or [0])
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    states = []
+    for day in days:
+        count = records.get(day, 0)
+        over = datetime.combine(day + _DAY, time(), UTC)
+        if count and count >= PARTIAL_SHARE * usual:
+            states.append("received")
+        elif day < start:
+            states.append("before")
+        elif over > settled:
+            states.append("late")
+        else:
+            states.append("partial" if count else "missing")
+    runs = [
+        (days[members[0]], days[members[-1]] + _DAY, state)
+        for state, group in groupby(range(len(days)), key=states.__getitem__)
+        if (members := list(group))
+    ]
+    inside = [state for day, state in zip(days, states, strict=True) if day >= opening and state != "before"]
+    late = inside.count("late")
+    return _Strip(name, runs, inside.count("received"), len(inside) - late, late,
+                  next(iter(records)) if len(records) == 1 else None)
+
+
+def _ms(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp() * 1000)
+
+
+def _x(first: date, last: date) -> alt.X:
+    span = (last - first).days + 1
+    return alt.X(
+        "x:T", scale=alt.Scale(type="utc", domain=[_ms(first), _ms(last + _DAY)], nice=False),
+        axis=alt.Axis(orient="top", title=None, format="%-d %b", tickCount="week" if span <= 45 else "month", grid=True, labelOverlap="greedy",
+                      labelPadding=24, labelFlush=False),
+    )
+
+
+def _window(opening: date, last: date, x: alt.X) -> list[alt.Chart]:
+    """The reporting window: a line under the axis labels and its name."""
+    base = alt.Chart(frame(x=[_ms(opening)], x2=[_ms(last + _DAY)], name=["reporting window"]))
+    muted = THEME.light.muted
+    return [
+        base.mark_rule(color=muted, strokeWidth=1.5).encode(x=x, x2="x2:T", y=alt.value(-6)),
+        base.mark_text(align="right", baseline="bottom", fontSize=THEME.chart_small, color=muted, dy=-2).encode(
+            x=alt.X("x2:T"), y=alt.value(-8), text="name:N"),
+    ]
+
+
+def _runs(strips: list[_Strip], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    colours = THEME.light
+    rows = [
+        {"row": strip.name, "x": _ms(start), "x2": _ms(stop), "state": state}
+        for strip in strips for start, stop, state in strip.runs
+    ]
+
+    def of(state: str) -> alt.Chart:
+        return alt.Chart(alt.InlineData(values=[row for row in rows if row["state"] == state]))
+
+    half = _BAR / 2
+    return [
+        of("received").mark_bar(color=colours.accent_soft, height=_BAR).encode(x=x, x2="x2:T", y=y),
+        of("partial").mark_bar(color=colours.adverse, height=6, yOffset=half - 3).encode(x=x, x2="x2:T", y=y),
+        of("missing").mark_bar(color=colours.adverse, height=2, yOffset=half - 1).encode(x=x, x2="x2:T", y=y),
+        of("late").mark_bar(
+            fill=colours.unknown_fill, stroke=colours.unknown_line, strokeDash=[2, 2], height=_BAR
+        ).encode(x=x, x2="x2:T", y=y),
+    ]
+
+
+def _counts(strips: list[_Strip], y: alt.Y) -> list[alt.Chart]:
+    names, at = [strip.name for strip in strips], plot_width(_MARGINS) + 16
+    return [
+        *beside(names, [[_said(strip)] for strip in strips], y, at, weight="bold",
+                dy=[-8.0 if strip.late else 0.0 for strip in strips]),
+        *beside(names, [[f"{strip.late} may still arrive"] if strip.late else [] for strip in strips], y, at,
+                dy=[8.0] * len(names), size=THEME.chart_small, colour=THEME.light.muted),
+    ]
+
+
+def _said(strip: _Strip) -> str:
+    if strip.only is not None:
+        return f"on {strip.only:%-d %b} only"
+    if not strip.expected:
+        return "no day due yet"
+    return f"{strip.received} of {many(strip.expected, 'day')}" if strip.received else "never received"
+
+
+def _finding(strips: list[_Strip], length: int) -> str:
+    lacking = sorted((s for s in strips if s.received < s.expected), key=lambda s: (s.received - s.expected, s.name))
+    if not lacking:
+        return f"Every source was received on every day of the {many(length, 'day')}"
+    worst = lacking[0]
+    if len(lacking) == 1:
+        return f"{worst.name} lacks {many(worst.expected - worst.received, 'day')} of {worst.expected}"
+    return (f"{len(lacking)} of {many(len(strips), 'source')} lack days; {worst.name} most, "
+            f"{worst.expected - worst.received} of {worst.expected}")
+
+
+def _description(strips: list[_Strip], days: str) -> str:
+    said = [
+        f"{strip.name}: {_said(strip)}" + (f", {strip.late} may still arrive" if strip.late else "")
+        for strip in strips
+    ]
+    return f"Days received per source in the reporting window, drawn for {days}. {'; '.join(said)}."
+
+
+_FATES = ("accepted", "duplicate", "quarantined", "rejected")
+_FATE_MARGINS = Margins(left=170, right=8, top=30)
+
+
+def source_counts(counts: pl.DataFrame) -> alt.LayerChart:
+    """What became of every record seen, per source: accepted, duplicate, quarantined, rejected.
+
+    Parameters
+    ----------
+    counts : ``source`` (text) and ``accepted, duplicate, quarantined, rejected`` (records), one row per source.
+    """
+    question = "Was everything understood?"
+    rows = [row for row in counts.sort("source").iter_rows(named=True) if sum(row[f] or 0 for f in _FATES)]
+    if not rows:
+        return nothing(question, "no record was loaded")
+    drawn = sorted(rows, key=lambda row: -sum(row[f] or 0 for f in _FATES))[:MAX_ROWS_DRAWN]
+    names = unique_labels([row["source"] for row in drawn])
+    y = alt.Y("row:N", sort=names, axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    totals = {fate: sum(row[fate] or 0 for row in rows) for fate in _FATES}
+    seen = sum(totals.values())
+    more = len(rows) - len(drawn)
+    said = [f"{name}: " + ", ".join(f"{row[f] or 0:,} {f}" for f in _FATES)
+            for name, row in zip(names, drawn, strict=True)]
+    return sheet(
+        [*row_names(names, y, _FATE_MARGINS.left), *_fates(drawn, names, y)],
+        title=_understood(totals, seen),
+        source=f"{many(seen, 'record')} seen in {many(len(rows), 'source')}: accepted + duplicate + quarantined + "
+               f"rejected{f'; and {more} more sources' if more else ''}",
+        description=f"Records per source by what became of them. {'; '.join(said)}.",
+        height=32 * len(drawn), margins=_FATE_MARGINS,
+    )
+
+
+def _understood(totals: dict[str, int], seen: int) -> str:
+    aside = totals["quarantined"] + totals["rejected"]
+    if not aside:
+        return f"Every one of {many(seen, 'record')} was understood"
+    used, verb = sentence(percent((seen - aside) / seen)), "was" if aside == 1 else "were"
+    return f"{used} of {many(seen, 'record')} were understood; {aside:,} {verb} set aside"
+
+
+def _fates(rows: list[dict[str, int]], names: list[str], y: alt.Y) -> list[alt.Chart]:
+    """A bar of shares and one column of numbers per fate, headed in words."""
+    colours = THEME.light
+    paint = {"accepted": colours.accent, "duplicate": colours.accent_soft, "quarantined": colours.adverse,
+             "rejected": colours.unknown_line}
+    bar_width, column = 170.0, 82
+    layers: list[alt.Chart] = []
+    for at, fate in enumerate(_FATES):
+        values = []
+        for name, row in zip(names, rows, strict=True):
+            total = sum(row[f] or 0 for f in _FATES)
+            before = sum(row[f] or 0 for f in _FATES[:at])
+            if row[fate]:
+                values.append({"row": name, "x": before / total * bar_width,
+                               "x2": (before + row[fate]) / total * bar_width})
+        scale = alt.Scale(domain=[0, plot_width(_FATE_MARGINS)], nice=False)
+        layers.append(alt.Chart(alt.InlineData(values=values)).mark_bar(color=paint[fate], height=14).encode(
+            x=alt.X("x:Q", scale=scale, axis=None), x2="x2:Q", y=y))
+        right = bar_width + 8 + column * (at + 1)
+        layers += beside(names, [[f"{row[fate]:,}"] if row[fate] else [] for row in rows], y, right, align="right")
+        layers += beside(names, [[] if row[fate] else ["0"] for row in rows], y, right, align="right",
+                         colour=colours.muted)
+        layers.append(alt.Chart(frame(x=[right - 24], x2=[right])).mark_rule(color=paint[fate], strokeWidth=4).encode(
+            x=alt.X("x:Q", scale=scale, axis=None), x2="x2:Q", y=alt.value(-2)))
+        layers.append(alt.Chart(frame(words=[fate])).mark_text(
+            align="right", baseline="bottom", fontSize=THEME.chart_small, color=colours.muted,
+        ).encode(x=alt.value(right), y=alt.value(-8), text="words:N"))
+    return layers
