@@ -86,7 +86,7 @@ def test_equal_inputs_give_equal_bytes(estate_files: Path, place: Path, tmp_path
     assert first == second
 
 
-def test_the_same_run_again_is_a_no_op(estate_files: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_run_again_is_a_no_op(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (place / "out" / "current" / "run.log.json").read_bytes()
     main(["report", "--workspace", str(place / "w"), "--out", str(place / "out")])
     assert "nothing new" in capsys.readouterr().out
@@ -142,7 +142,7 @@ def test_no_output_names_this_machine(run_folder: Path, place: Path) -> None:
 
 
 def test_a_failed_run_keeps_the_report_before(
-    estate_files: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = _digests(place / "out" / "current")
 
