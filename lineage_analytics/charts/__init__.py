@@ -11,19 +11,33 @@ from typing import TYPE_CHECKING
 from lineage_analytics.lazy import lazily
 
 if TYPE_CHECKING:
+    from lineage_analytics.charts.approvals import approval_timing
+    from lineage_analytics.charts.copilot import copilot_reach
     from lineage_analytics.charts.coverage import coverage_calendar, source_counts
+    from lineage_analytics.charts.decisions import decision_elements
     from lineage_analytics.charts.maturity import maturity_profile
+    from lineage_analytics.charts.privilege import excess_sweep, use_states
     from lineage_analytics.charts.render import figure, png, register, save, spec, svg
+    from lineage_analytics.charts.tables import table
     from lineage_analytics.charts.theme import THEME
+    from lineage_analytics.charts.visibility import credential_age, facet_waterfall
 
-CHARTS = ("coverage_calendar", "maturity_profile", "source_counts")
-__all__ = ["CHARTS", "THEME", "coverage_calendar", "figure", "maturity_profile", "png", "register", "save",
-           "source_counts", "spec", "svg"]
+# Each chart with the module of its subject; the names are those of its files in a run.
+CHARTS = {
+    "maturity_profile": "maturity", "coverage_calendar": "coverage", "source_counts": "coverage",
+    "excess_sweep": "privilege", "use_states": "privilege", "facet_waterfall": "visibility",
+    "credential_age": "visibility", "decision_elements": "decisions", "approval_timing": "approvals",
+    "copilot_reach": "copilot",
+}
+__all__ = [
+    "CHARTS", "THEME", "approval_timing", "copilot_reach", "coverage_calendar", "credential_age", "decision_elements",
+    "excess_sweep", "facet_waterfall", "figure", "maturity_profile", "png", "register", "save", "source_counts", "spec",
+    "svg", "table", "use_states",
+]
 
 _ROOM = __name__
-__getattr__ = lazily(__name__, {
-    **dict.fromkeys(("coverage_calendar", "source_counts"), f"{_ROOM}.coverage"),
-    "maturity_profile": f"{_ROOM}.maturity",
-    **dict.fromkeys(("figure", "png", "register", "save", "spec", "svg"), f"{_ROOM}.render"),
-    "THEME": f"{_ROOM}.theme",
-})
+_HOMES = {
+    **CHARTS, **dict.fromkeys(("figure", "png", "register", "save", "spec", "svg"), "render"),
+    "table": "tables", "THEME": "theme",
+}
+__getattr__ = lazily(_ROOM, {name: f"{_ROOM}.{home}" for name, home in _HOMES.items()})

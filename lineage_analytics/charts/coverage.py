@@ -162,8 +162,8 @@ def _x(first: date, last: date) -> alt.X:
     span = (last - first).days + 1
     return alt.X(
         "x:T", scale=alt.Scale(type="utc", domain=[_ms(first), _ms(last + _DAY)], nice=False),
-        axis=alt.Axis(orient="top", title=None, format="%-d %b", tickCount="week" if span <= 45 else "month", grid=True, labelOverlap="greedy",
-                      labelPadding=24, labelFlush=False),
+        axis=alt.Axis(orient="top", title=None, format="%-d %b", tickCount="week" if span <= 45 else "month",
+                      grid=True, labelOverlap="greedy", labelPadding=24, labelFlush=False),
     )
 
 

@@ -6,7 +6,6 @@ the plot has a known place.
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,14 +15,15 @@ from lineage_analytics.charts.theme import SUBTITLE_LEADING, THEME, TITLE_LEADIN
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import polars as pl
 
 Layer = alt.Chart | alt.LayerChart
 MAX_ROWS_DRAWN = 30
-_TITLE_CHARACTERS = 76
-_SUBTITLE_CHARACTERS = 124
+_HATCH = 6
+# Widths of letters in em, by group, of the theme's font; enough to break lines, on the safe side.
+_NARROW, _WIDE = frozenset(" ijl|.,:;'!()[]ftrI/-"), frozenset("mwMWGOQ@%…—")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def sheet(
     ``title`` is the finding or question, ``source`` the line with n and period under it, ``description`` the
     alternative text.
     """
-    heading, caption = wrapped(title, _TITLE_CHARACTERS), wrapped(source, _SUBTITLE_CHARACTERS)
+    heading, caption = balanced(title, THEME.width, THEME.chart_title, bold=True), wrapped(
+        source, THEME.width, THEME.chart_small)
     head = len(heading) * TITLE_LEADING + 6 + len(caption) * SUBTITLE_LEADING + 16
     return cast("alt.LayerChart", alt.layer(*layers).properties(
         width=THEME.width - margins.left - margins.right, height=height,
@@ -63,7 +64,7 @@ def plot_width(margins: Margins) -> int:
 def nothing(question: str, reason: str) -> alt.LayerChart:
     """The chart when nothing can be drawn: the question, and in words why there is no answer."""
     said = f"nothing assessable: {reason}"
-    lines = wrapped(said, 86)
+    lines = wrapped(said, THEME.width - 60, THEME.chart_text)
     height = 48 + 18 * len(lines)
     box = frame(x=[0.0], x2=[1.0], y=[0.0], y2=[1.0])
     across = alt.Scale(domain=[0, 1])
@@ -93,29 +94,34 @@ def inline(rows: pl.DataFrame) -> alt.InlineData:
 
 
 def hatch(
-    bars: Iterable[tuple[str, float, float]], px_per_unit: float, height: float, step: float = 6.0
-) -> list[dict[str, Any]]:
-    """Diagonal strokes that fill bars: rows ``row, x, x2`` for ``hatched``.
+    bars: Iterable[tuple[str, float, float]], height: int, x: alt.X, y: alt.Y, *, per_unit: float = 1, origin: float = 0
+) -> list[alt.Chart]:
+    """Layers of diagonal strokes that fill bars of ``height`` px; ``bars`` are (row label, start, end) in px.
 
-    ``bars`` are (row label, start, end) in units of the x scale; a stroke that does not fit is left out, so that none
-    leaves its bar.
+    ``per_unit`` px are one unit of the x scale, which begins at ``origin``. Strokes lie on a grid of ``_HATCH`` px, so
+    that those cut by the ends of a bar fall into few groups, each a layer: a mark's vertical offsets are constants.
     """
-    strokes = []
+    tall = (height - 2) // _HATCH * _HATCH
+    groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for row, start, end in bars:
-        first, last = start * px_per_unit + 2, end * px_per_unit - height - 1
-        at = first
-        while at <= last:
-            strokes.append({"row": row, "x": at / px_per_unit, "x2": (at + height) / px_per_unit})
-            at += step
-    return strokes
+        wide = int((end - start - 2) // _HATCH) * _HATCH
+        left = (start + end - wide) / 2
+        for foot in range(_HATCH - tall, wide, _HATCH):
+            first, last = max(foot, 0), min(foot + tall, wide)
+            if last > first:
+                stroke = {"row": row, "x": origin + (left + first) / per_unit, "x2": origin + (left + last) / per_unit}
+                groups.setdefault((first - foot, last - foot), []).append(stroke)
+    return [
+        alt.Chart(alt.InlineData(values=strokes)).mark_rule(
+            color=THEME.light.rule, strokeWidth=1, yOffset=tall / 2 - low, y2Offset=tall / 2 - high,
+        ).encode(x=x, x2="x2:Q", y=y, y2="row:N")
+        for (low, high), strokes in sorted(groups.items())
+    ]
 
 
-def hatched(strokes: list[dict[str, Any]], y: alt.Y, x: alt.X, height: float) -> alt.Chart:
-    """The layer that draws the strokes of ``hatch`` over bars of ``height`` px on a banded y."""
-    made: alt.Chart = alt.Chart(alt.InlineData(values=strokes)).mark_rule(
-        color=THEME.light.rule, strokeWidth=1, yOffset=height / 2 - 1, y2Offset=-height / 2 + 1,
-    ).encode(x=x, x2="x2:Q", y=y, y2="row:N")
-    return made
+def pixels(width: int) -> alt.X:
+    """An x whose values are px of a plot ``width`` px wide."""
+    return alt.X("x:Q", scale=alt.Scale(domain=[0, width], nice=False), axis=None)
 
 
 def beside(
@@ -140,8 +146,7 @@ def beside(
 
 def row_names(rows: Sequence[str], y: alt.Y, left: int) -> list[alt.Chart]:
     """The names of banded rows, flush with the left edge of the sheet, in at most two lines."""
-    characters = max(round((left - 16) / 6.5), 4)
-    return beside(rows, [wrapped(row, characters, 2) for row in rows], y, -left)
+    return beside(rows, [wrapped(row, left - 10, THEME.chart_text, 2) for row in rows], y, -left)
 
 
 def label(value: object, limit: int = 60) -> str:
@@ -160,11 +165,69 @@ def unique_labels(values: Sequence[object], limit: int = 60) -> list[str]:
     return made
 
 
-def wrapped(text: str, characters: int, lines: int = 4) -> list[str]:
-    """The text in lines of at most ``characters``, cut with an ellipsis after ``lines``."""
-    return textwrap.wrap(
-        text, characters, max_lines=lines, placeholder=" …", break_long_words=True, break_on_hyphens=False
-    ) or [""]
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """About how many px the text takes in the theme's font."""
+    ems = sum(0.31 if c in _NARROW else 0.86 if c in _WIDE else 0.68 if c.isupper() else 0.56 for c in text)
+    return ems * size * (1.06 if bold else 1.0)
+
+
+def wrapped(text: str, width: float, size: float, lines: int = 4, *, bold: bool = False) -> list[str]:
+    """The text in lines of at most ``width`` px at font size ``size``, cut with an ellipsis after ``lines``."""
+    made, line = [], ""
+    for word in _words(text, width, size, bold):
+        longer = f"{line} {word}" if line else word
+        if text_width(longer, size, bold=bold) <= width:
+            line = longer
+        else:
+            made.append(line)
+            line = word
+    made.append(line)
+    if len(made) <= lines:
+        return made
+    last = made[lines - 1]
+    while last and text_width(f"{last} …", size, bold=bold) > width:
+        last = last[:-1]
+    return [*made[: lines - 1], f"{last.rstrip()} …"]
+
+
+def _words(text: str, width: float, size: float, bold: bool) -> Iterator[str]:
+    """Words, those too long for a line in pieces."""
+    for word in text.split():
+        piece = ""
+        for character in word:
+            if text_width(piece + character, size, bold=bold) > width:
+                yield piece
+                piece = ""
+            piece += character
+        yield piece
+
+
+def balanced(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
+    """As ``wrapped``, with lines of about equal length: for titles."""
+    lines = wrapped(text, width, size, bold=bold)
+    narrower = (wrapped(text, width * share / 20, size, bold=bold) for share in range(8, 20))
+    return next((made for made in narrower if len(made) == len(lines) and not made[-1].endswith(" …")), lines)
+
+
+def halo(texts: alt.Chart, **mark: Any) -> list[alt.Chart]:
+    """A text layer twice: first as a wide outline in the colour of the paper, so that lines under it stay legible."""
+    return [
+        texts.mark_text(**{**mark, "color": THEME.light.paper}, stroke=THEME.light.paper, strokeWidth=4,
+                        strokeJoin="round"),
+        texts.mark_text(**mark),
+    ]
+
+
+def share_axis(title: str | None, **options: Any) -> alt.Axis:
+    """An axis for shares of 0 to 1, labelled in percent."""
+    return alt.Axis(title=title, values=[0, 0.25, 0.5, 0.75, 1], labelExpr="format(datum.value * 100, 'd') + ' %'",
+                    **options)
+
+
+def y_title(left: int) -> dict[str, Any]:
+    """Axis options that set the title of a y axis level, over the axis, flush with the left edge of the sheet."""
+    return {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "end", "titleX": -left, "titleY": -14,
+            "titleBaseline": "bottom"}
 
 
 def percent(share: float) -> str:

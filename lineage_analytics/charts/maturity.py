@@ -14,7 +14,6 @@ from lineage_analytics.charts.layout import (
     beside,
     frame,
     hatch,
-    hatched,
     inline,
     many,
     nothing,
@@ -31,7 +30,6 @@ LEVELS = ("Ad hoc", "Emerging", "Defined", "Measured", "Assured")
 _LEVEL_NAMES = f"[format(datum.value, 'd'), {list(LEVELS)}[datum.value - 1]]"
 _QUESTION = "How far are we, and how sure?"
 _MARGINS = Margins(left=180, right=244, top=42)
-_NOTE_CHARACTERS = 38
 _ROW = 48
 _BAR = 12
 
@@ -74,8 +72,9 @@ def _levels(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
     scored, not_scored = rows.filter("scored"), rows.filter(~pl.col("scored"))
     colours = THEME.light
     spans = frame(row=not_scored["row"], x=[1.0] * not_scored.height, x2=[5.0] * not_scored.height)
-    strokes = hatch([(row, 0.0, 4.0) for row in not_scored["row"]], plot_width(_MARGINS) / 4, _BAR)
-    strokes = [{**stroke, "x": stroke["x"] + 1, "x2": stroke["x2"] + 1} for stroke in strokes]
+    width = plot_width(_MARGINS)
+    strokes = hatch([(row, 0.0, float(width)) for row in not_scored["row"]], _BAR + 2, _x(), y,
+                    per_unit=width / 4, origin=1)
     dots = scored.select("row", pl.col("ceiling").cast(pl.Float64).alias("x"))
     floors = scored.select("row", pl.col("floor").cast(pl.Float64).alias("x"))
     line = scored.select("row", pl.col("floor").cast(pl.Float64).alias("x"),
@@ -83,7 +82,7 @@ def _levels(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
     return [
         alt.Chart(spans).mark_bar(fill=colours.unknown_fill, stroke=colours.rule, strokeWidth=1, height=_BAR).encode(
             x=_x(), x2="x2:Q", y=y),
-        hatched(strokes, y, _x(), _BAR),
+        *strokes,
         alt.Chart(inline(line)).mark_rule(color=colours.accent, strokeWidth=3).encode(x=_x(), x2="x2:Q", y=y),
         alt.Chart(inline(dots)).mark_point(
             shape="circle", size=130, filled=True, fill=colours.paper, stroke=colours.accent, strokeWidth=2.5,
@@ -106,7 +105,7 @@ def _ghosts(rows: pl.DataFrame, previous: pl.DataFrame | None, y: alt.Y) -> list
 
 def _words(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
     names, x = rows["row"].to_list(), plot_width(_MARGINS) + 24
-    notes = [wrapped(note, _NOTE_CHARACTERS, 2) if note else [] for note in rows["note"]]
+    notes = [wrapped(note, _MARGINS.right - 26, THEME.chart_small, 2) if note else [] for note in rows["note"]]
     words = [[_level(row)] for row in rows.iter_rows(named=True)]
     up = [(0.0, -9.0, -16.0)[len(note)] for note in notes]
     return [

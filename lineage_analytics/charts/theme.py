@@ -67,7 +67,14 @@ STATES = {
     "unknown": State("unknown", "square", "hatched", "unknown_line"),
     "missing": State("missing", "triangle-down", "solid", "adverse"),
     "not_required": State("not required", "square", "outlined", "rule"),
-    "pending": State("may still arrive", "diamond", "dotted", "unknown_line"),
+    "used": State("used", "circle", "solid", "accent"),
+    "unused": State("not used", "triangle-down", "solid", "adverse"),
+    "unobservable": State("use cannot be seen", "square", "hatched", "unknown_line"),
+    "too_young": State("too young to tell", "diamond", "dotted", "unknown_line"),
+    "held": State("holds so far", "circle", "soft", "accent_soft"),
+    "holds": State("holds in full", "circle", "solid", "accent"),
+    "fails": State("does not hold", "triangle-down", "solid", "adverse"),
+    "pending": State("pending", "diamond", "dotted", "unknown_line"),
 }
 
 
@@ -124,7 +131,7 @@ class Theme:
             "titleFontSize": self.chart_small, "titleFontWeight": "normal", "labelColor": self.light.muted,
             "titleColor": self.light.muted, "gridColor": self.light.grid, "domainColor": self.light.rule,
             "tickColor": self.light.rule, "domain": False, "ticks": False, "labelPadding": 8, "titlePadding": 12,
-            "labelFontWeight": "normal",
+            "labelFontWeight": "normal", "labelFlush": False,
         }
         return {
             "background": self.light.paper, "font": self.chart_fonts, "aria": False,
