@@ -1,0 +1,235 @@
+"""Copilot and AI-app interactions to ``assistant_access`` (sources 4.4). Ids, flags and times only: no text is read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.loaders._m365_actor import INTERACTIONS, Actor
+from lineage_analytics.loaders._m365_urls import document_address, resource_key, site_address
+from lineage_analytics.loaders._microsoft_fields import Fields, embedded, flag, guid, name, native, obj, objects, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lineage_analytics.loaders._m365_record import Record
+
+_OPERATIONS = frozenset({
+    "copilotinteraction", "aiappinteraction", "connectedaiappinteraction", "teamcopilotinteraction",
+})
+_ACTIONS = frozenset({"read", "create", "modify"})
+_BLOCKS = frozenset({"blockaccess", "block"})
+_DEFERRALS = ("prompt", "response", "grounding", "webgrounding")
+_FLATTENED = re.compile(r"copiloteventdata[._]")
+_GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_STUDIO = re.compile(rf"copilot\.studio\.(?:default-)?{_GUID}-(.+)", re.IGNORECASE)
+_CUSTOM_ENGINE = re.compile(r"copilot\.studio\.customengine\.(t_.+)", re.IGNORECASE)
+_TITLE_AND_APP = re.compile(rf"t_{_GUID}\.({_GUID})", re.IGNORECASE)
+_FIRST_PARTY = "copilot.m365copilot."
+_SHAREPOINT_AGENT = "sharepointagents.declarative."
+
+
+def is_interaction(record: Record) -> bool:
+    """Whether the record is an assistant at work for somebody, by record type or operation."""
+    return record.record_type in INTERACTIONS or record.operation.lower() in _OPERATIONS
+
+
+def payload_of(record: Record) -> Fields:
+    """The interaction's fields, wherever the export left them: in ``CopilotEventData``, as its text, or flattened."""
+    fields = record.fields
+    nested = obj(fields.get("copiloteventdata"))
+    if nested:
+        return nested
+    dotted = {_FLATTENED.sub("", key, count=1): held for key, held in fields.items() if _FLATTENED.match(key)}
+    return dotted or fields
+
+
+def agent_of(record: Record, payload: Fields) -> str | None:
+    """The agent inside the assistant in its one canonical form; None where none is stated.
+
+    In order: AgentId, TargetPlatformAgentId, a first-party app identity, the schema name of a Studio app identity.
+    """
+    stated = _either(record, payload, "agentid") or _either(record, payload, "targetplatformagentid")
+    if stated is not None:
+        return canonical_agent(stated)
+    app = _either(record, payload, "appidentity")
+    if app is None:
+        return None
+    if app.lower().startswith(_FIRST_PARTY):
+        return app
+    found = _STUDIO.fullmatch(app) or _CUSTOM_ENGINE.fullmatch(app)
+    return canonical_agent(found.group(1)) if found else None
+
+
+def canonical_agent(stated: str) -> str:
+    """One id for the several ways a record names an agent: ``SPO_...`` alone, the app id of ``T_<title>.<app>``."""
+    found = stated.strip()
+    if found.lower().startswith(_SHAREPOINT_AGENT + "spo_"):
+        return found[len(_SHAREPOINT_AGENT):]
+    if (pair := _TITLE_AND_APP.fullmatch(found)) is not None:
+        return pair.group(1).lower()
+    return native(found) or found
+
+
+def assistant_of(record: Record, payload: Fields) -> str | None:
+    """``AppIdentity`` as stated; None on the many records that have none."""
+    return _either(record, payload, "appidentity")
+
+
+def _either(record: Record, payload: Fields, key: str) -> str | None:
+    """Vendor text does not say whether some fields stand beside the payload or inside it."""
+    return name(record.fields.get(key)) or name(payload.get(key))
+
+
+def accesses(record: Record, actor: Actor) -> Iterator[dict[str, Any]]:
+    """The ASSISTANT_ACCESS columns of one interaction, without time and provenance; equal rows once."""
+    payload = payload_of(record)
+    listed = _listed(payload.get("accessedresources"))
+    contexts = _listed(payload.get("contexts")) or []
+    deferred = _deferred(record, payload)
+    common = _interaction(record, payload, actor)
+    common["completeness"] = "absent" if listed is None else ("listed" if listed else "empty")
+    rows = [_accessed(item, deferred=deferred) for item in listed or []]
+    rows += [_context(item) for item in contexts]
+    if not rows:
+        rows = [_nothing(deferred=deferred, absent=listed is None)]
+    seen: set[tuple[Any, ...]] = set()
+    for row in rows:
+        values = tuple(row.values())
+        if values not in seen:
+            seen.add(values)
+            yield common | row
+
+
+def _interaction(record: Record, payload: Fields, actor: Actor) -> dict[str, Any]:
+    messages = objects(payload.get("messages"))
+    return {
+        "user_id": actor.id,
+        "assistant_id": assistant_of(record, payload),
+        "agent_id": agent_of(record, payload),
+        "app_host": name(payload.get("apphost")),
+        "interaction_id": _prompt_id(messages),
+        "thread_id": name(payload.get("threadid")),
+        "jailbreak": _any([flag(m["jailbreakdetected"]) for m in messages if "jailbreakdetected" in m]),
+        "web_grounding": _web(payload),
+        "trigger": _trigger(record, payload, actor),
+        "event_id": record.native_id,
+    }
+
+
+def _prompt_id(messages: list[Fields]) -> str | None:
+    prompts = [m for m in messages if flag(m.get("isprompt"))]
+    return next((found for m in prompts if (found := name(m.get("id"))) is not None), None)
+
+
+def _any(flags: list[bool | None]) -> bool | None:
+    """True when any is; None when the field stands nowhere or only with values that say nothing."""
+    known = [value for value in flags if value is not None]
+    return any(known) if known else None
+
+
+def _web(payload: Fields) -> bool | None:
+    plugins = embedded(payload.get("aisystemplugin"))
+    if isinstance(plugins, dict):
+        plugins = [plugins]
+    if not isinstance(plugins, list):
+        return None
+    return any((name(p.get("id")) or "").lower() == "bingwebsearch" for p in objects(plugins))
+
+
+def _trigger(record: Record, payload: Fields, actor: Actor) -> str:
+    if _either(record, payload, "automationid") or _either(record, payload, "triggermode"):
+        return "schedule"
+    if record.operation.lower() in _OPERATIONS and actor.kind == "human":
+        return "user"
+    return "unknown"
+
+
+def _listed(value: object) -> list[Fields] | None:
+    """The entries of a resource list; None when the field is absent or null, which is not an empty list."""
+    found = embedded(value)
+    if isinstance(found, dict):
+        found = [found]
+    if not isinstance(found, list):
+        return None
+    entries = [embedded(item) for item in found]
+    return [obj(item) if isinstance(item, dict) else {"id": item} for item in entries if item not in (None, "", {})]
+
+
+def _accessed(item: Fields, *, deferred: bool) -> dict[str, Any]:
+    """An accessed resource; its id is the document's address where one is given, as in file records, else the listed id."""
+    address = text(item.get("siteurl"))
+    listed = name(item.get("id")) or name(item.get("listitemuniqueid"))
+    action = (text(item.get("action")) or "").lower()
+    return {
+        "resource_id": document_address(address, text(item.get("name"))) or resource_key(listed or address),
+        "resource_type": name(item.get("type")),
+        "site_url": site_address(address),
+        "label_id": _label(item),
+        "role": "accessed",
+        "action": action if action in _ACTIONS else "unknown",
+        "policy_outcome": _policy(item, deferred=deferred),
+        "xpia": flag(item.get("xpiadetected")),
+    }
+
+
+def _label(item: Fields) -> str | None:
+    found = name(item.get("sensitivitylabelid"))
+    return guid(found) or found
+
+
+def _context(item: Fields) -> dict[str, Any]:
+    """What was open during the interaction; nothing says it was read."""
+    found = name(item.get("id")) or name(item.get("containerid"))
+    return {
+        "resource_id": resource_key(found), "resource_type": name(item.get("type")),
+        "site_url": site_address(found), "label_id": None, "role": "context", "action": "unknown",
+        "policy_outcome": "none", "xpia": None,
+    }
+
+
+def _nothing(*, deferred: bool, absent: bool) -> dict[str, Any]:
+    outcome = "deferred" if deferred else ("unknown" if absent else "none")
+    return {
+        "resource_id": None, "resource_type": None, "site_url": None, "label_id": None, "role": "none",
+        "action": "unknown", "policy_outcome": outcome, "xpia": None,
+    }
+
+
+def _policy(item: Fields, *, deferred: bool) -> str:
+    """blocked, audited, deferred, none; unknown when the details say something that cannot be read."""
+    details = embedded(item.get("policydetails"))
+    if details in (None, "", [], {}):
+        return "deferred" if deferred else "none"
+    policies = objects(details)
+    if not policies:
+        return "unknown"
+    if (text(item.get("status")) or "").lower() == "failure" or any(map(_blocks, policies)):
+        return "blocked"
+    return "deferred" if deferred else "audited"
+
+
+def _blocks(policy: Fields) -> bool:
+    rules = objects(policy.get("rules")) or [policy]
+    return any(
+        (text(rule.get("rulemode")) or "").lower() == "enforce" and _BLOCKS & _words(rule.get("actions"))
+        for rule in rules
+    )
+
+
+def _words(value: object) -> set[str]:
+    found = embedded(value)
+    items = found if isinstance(found, list) else [found]
+    return {word.strip().lower() for item in items if isinstance(item, str) for word in item.split(",")}
+
+
+def _deferred(record: Record, payload: Fields) -> bool:
+    """Whether any part of the policy evaluation was put off (a bit mask, or the names of its bits)."""
+    for value in (payload.get("dlpevaluationdeferred"), record.fields.get("dlpevaluationdeferred")):
+        stated = (text(value) or "").lower()
+        if stated.isdecimal():
+            if int(stated[:9]) & 0b1111:
+                return True
+        elif stated == "true" or any(part.strip() in _DEFERRALS for part in stated.split(",")):
+            return True
+    return False

@@ -1,0 +1,177 @@
+"""One unified-audit record out of whatever carries it: an API object, a CSV row, a Graph row, a Sentinel row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from lineage_analytics.loaders._microsoft_fields import (
+    Fields,
+    embedded,
+    fold,
+    guid,
+    name,
+    native,
+    obj,
+    pairs,
+    synthetic_id,
+    text,
+    unmapped,
+)
+from lineage_analytics.loaders.common.sampling import decode_object
+
+if TYPE_CHECKING:
+    import msgspec
+
+PROVIDER = "m365"
+PAYLOADS = ("auditdata", "raweventdata", "log")
+
+# What a wrapper row calls a field of the audit record, where the record itself does not state it.
+_WRAPPER = {
+    "id": ("recordid", "recordidentity", "identity", "id"),
+    "creationtime": ("creationtime", "creationdate", "createddatetime", "timegenerated", "start_time"),
+    "operation": ("operation", "operations"),
+    "organizationid": ("organizationid",),
+    "recordtype": ("recordtype", "auditlogrecordtype"),
+    "userid": ("userid", "userids", "userprincipalname"),
+    "usertype": ("usertype",),
+    "objectid": ("objectid",),
+    "clientip": ("clientip",),
+    "workload": ("workload", "service"),
+}
+# Columns of Sentinel's OfficeActivity beside the names above; its TenantId is a workspace, not the organisation.
+_SENTINEL = {
+    "id": ("officeid", "sourcerecordid"),
+    "creationtime": ("timegenerated",),
+    "clientip": ("client_ipaddress", "clientip_"),
+    "objectid": ("officeobjectid",),
+    "userid": ("userid_",),
+    "workload": ("officeworkload",),
+    "organizationid": ("organizationid_",),
+    "useragent": ("useragent_",),
+}
+_SENTINEL_COLUMNS = frozenset({
+    "tenantid", "timegenerated", "type", "sourcesystem", "resultreasontype", "officeid", "sourcerecordid",
+    "officetenantid", "officetenantid_", "organizationid_", "userid_", "officeworkload", "client_ipaddress",
+    "start_time", "elevationtime", "officeobjectid", "logon_type", "useragent_", "clientip_", "_resourceid",
+})
+_TYPES = {
+    "azureactivedirectory": 8, "azureactivedirectoryaccountlogon": 9, "azureactivedirectorystslogon": 15,
+    "copilotinteraction": 261, "aiappinteraction": 284, "connectedaiappinteraction": 328,
+    "teamcopilotinteraction": 334, "updatecopilotsettings": 325, "copilotagentmanagement": 384,
+    "microsoft365copilotscheduledprompt": 363, "outlookcopilotautomation": 373, "copilotforsecuritytrigger": 383,
+}
+_USER_TYPES = {
+    "regular": 0, "reserved": 1, "admin": 2, "dcadmin": 3, "system": 4, "application": 5, "serviceprincipal": 6,
+    "custompolicy": 7, "systempolicy": 8, "partnertechnician": 9, "guest": 10,
+}
+_KNOWN = frozenset({
+    *_WRAPPER, "userkey", "version", "resultstatus", "appaccesscontext", "copiloteventdata", "parameters",
+    "modifiedproperties", "extendedproperties", "operationproperties", "eventdata", "useragent", "logonerror",
+    "errornumber", "correlationid", "siteurl", "sourcefilename", "sourcerelativeurl", "targetuserorgroupname",
+    "targetuserorgrouptype", "uniquesharingid", "itemtype", "eventsource", "appidentity", "agentid", "agentname",
+    "agentversion", "clientregion", "copilotlogversion", "licensetype", "capacityid", "dlpevaluationdeferred",
+    "dlpevaluationdeferredreason", "scope", "externalaccess", "organizationname", "originatingserver", "sessionid",
+    "appid", "clientappid", "listitemuniqueid", "site", "webid", "listid", "sourcefileextension", "issuccess",
+    "targetcontextid", "actorcontextid", "actor", "target", "intersystemsid", "intrasystemid", "clientinfostring",
+    "mailboxguid", "mailboxownerupn", "mailboxownersid", "logonusersid", "logontype", "internallogontype",
+    "applicationid", "applicationdisplayname", "azureactivedirectoryeventtype", "supportticketid",
+    "clientipaddress", "members", "teamguid", "teamname", "promptext", "prompttext", "associatedadminunits",
+    "associatedadminunitsnames", "administrativeunits", "botid", "automationid", "triggermode", "scenariotype",
+    # the payload of an interaction where an export has flattened it
+    "apphost", "threadid", "conversationid", "messages", "messageids", "contexts", "accessedresources",
+    "aisystemplugin", "modeltransparencydetails", "targetagentname", "targetplatformagentid", "memoryupdated",
+    "sensitivitylabels",
+}) | _SENTINEL_COLUMNS
+
+
+class Record(NamedTuple):
+    """One audit record, keys folded; ``fields`` holds everything, the named parts what every reader needs."""
+
+    position: int
+    fields: Fields
+    native_id: str
+    tenant: str | None
+    time: str | None
+    operation: str
+    record_type: int | None
+    login: str | None
+    user_type: int | None
+    context: Fields
+    unmapped: str | None
+
+
+class NoRecordError(ValueError):
+    """The raw object is no audit record: a reason code and a sentence."""
+
+    def __init__(self, reason: str, detail: str, disposition: str = "quarantined") -> None:
+        super().__init__(detail)
+        self.reason, self.detail, self.disposition = reason, detail, disposition
+
+
+def decode(raw: bytes | msgspec.Raw, position: int) -> Record:
+    """The record inside a raw object.
+
+    Raises
+    ------
+    NoRecordError : broken JSON in a cell, or an object that is no audit record.
+    """
+    row = decode_object(raw)
+    if row is None:
+        raise NoRecordError("broken_json", "not a JSON object in valid UTF-8")
+    return _record(_merged(fold(row)), position)
+
+
+def _merged(row: Fields) -> Fields:
+    """The audit record, completed by what its wrapper states and it does not."""
+    key = next((key for key in PAYLOADS if key in row), None)
+    if key is None:
+        return _completed(row, row, _SENTINEL) if "timegenerated" in row else row
+    payload = embedded(row[key])
+    if not isinstance(payload, dict):
+        wanted = "is empty" if payload in (None, "") else "is not a JSON object"
+        raise NoRecordError("broken_json", f"the audit record in {key} {wanted}")
+    inner = fold(payload)
+    if key == "log" or any(nested in inner for nested in PAYLOADS):
+        return _merged(inner)
+    return _completed(inner, row, _WRAPPER)
+
+
+def _completed(fields: Fields, row: Fields, names: dict[str, tuple[str, ...]]) -> Fields:
+    found = dict(fields)
+    for wanted, columns in names.items():
+        if text(found.get(wanted)) is None:
+            stated = next((row[column] for column in columns if text(row.get(column)) is not None), None)
+            if stated is not None:
+                found[wanted] = stated
+    return found
+
+
+def _record(fields: Fields, position: int) -> Record:
+    operation = text(fields.get("operation"))
+    if operation is None:
+        raise NoRecordError("not_m365_audit", "no Operation")
+    native_id = native(name(fields.get("id")))
+    return Record(
+        position, fields, native_id or synthetic_id(PROVIDER, fields), native(name(fields.get("organizationid"))),
+        text(fields.get("creationtime")), operation, _number(fields.get("recordtype"), _TYPES),
+        _login(fields), _number(fields.get("usertype"), _USER_TYPES), obj(fields.get("appaccesscontext")),
+        unmapped((key for key in fields if not key.startswith("copiloteventdata")), _KNOWN),
+    )
+
+
+def _login(fields: Fields) -> str | None:
+    found = name(fields.get("userid"))
+    return guid(found) or (found.casefold() if found else None)
+
+
+def _number(value: object, names: dict[str, int]) -> int | None:
+    found = text(value)
+    if found is None:
+        return None
+    return int(found) if found.isdecimal() and len(found) < 9 else names.get(found.lower())
+
+
+def parameters(record: Record) -> dict[str, list[str]]:
+    """The named parameters of an Exchange command, or the properties other workloads list the same way."""
+    found = pairs(record.fields.get("parameters"))
+    return found or pairs(record.fields.get("operationproperties"))

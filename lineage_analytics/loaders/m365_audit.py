@@ -1,0 +1,287 @@
+"""Microsoft 365 unified audit log: activity, seen identities, assistant use, sharing changes (sources 4.1 to 4.4).
+
+Shapes: the portal's CSV and ``Search-UnifiedAuditLog`` rows (an ``AuditData`` cell), Management API arrays, lines and
+single objects, Graph audit-query records (``auditData`` object or text), Sentinel ``OfficeActivity`` rows, Defender
+rows with ``RawEventData``, and test-suite envelopes. The same record gives the same rows in every one of them.
+
+Every record with an operation and a time is accepted into ``activity``. A user is their login in lower case within
+the organisation; an empty ``UserId`` leaves the actor null. Interactions with assistants also become
+``assistant_access``; what was asked or answered is never read. Entra events that the unified log repeats (record
+types 8, 9 and 15) are activity only: decision steps come from the directory's own log. The declared lateness is that
+of interaction records, 72 h; other workloads deliver within 24 h.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lineage_analytics import tables
+from lineage_analytics.loaders._m365_actor import Actor, actor_of, as_fact
+from lineage_analytics.loaders._m365_copilot import accesses, agent_of, assistant_of, is_interaction, payload_of
+from lineage_analytics.loaders._m365_record import PAYLOADS, PROVIDER, NoRecordError, Record, decode
+from lineage_analytics.loaders._m365_steps import step
+from lineage_analytics.loaders._m365_urls import resource_key
+from lineage_analytics.loaders._microsoft_fields import (
+    embedded,
+    flag,
+    fold,
+    frame,
+    guid,
+    is_page,
+    name,
+    page_chunks,
+    pairs,
+    positions,
+    raw_refs,
+    text,
+    times,
+)
+from lineage_analytics.loaders.common import records
+from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
+from lineage_analytics.loaders.common.ids import identity_id, record_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lineage_analytics.loaders.common.contract import Document, Sample
+
+__all__ = ["LATENESS", "PROVIDER", "detect", "extract", "transform"]
+
+LATENESS = timedelta(hours=72)
+SOURCE = "m365_audit"
+
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+_OUTCOMES = {
+    "succeeded": "success", "success": "success", "true": "success", "partiallysucceeded": "partial",
+    "failed": "failure", "failure": "failure", "false": "failure",
+}
+_READS = frozenset({
+    "fileaccessed", "fileaccessedextended", "filepreviewed", "filedownloaded", "filevisited", "pageviewed",
+    "pageviewedextended", "mailitemsaccessed", "searchqueryperformed", "searchresultreturned", "viewreport",
+    "filesyncdownloadedfull", "filesyncdownloadedpartial", "userloggedin", "userloginfailed",
+})
+
+
+def detect(sample: Sample) -> Match | None:
+    """Unified audit by its ``AuditData`` wrapper, or by ``Operation`` beside ``RecordType``, ``Workload`` or a time."""
+    columns = {column.strip().strip('"').lower() for column in sample.columns}
+    if "auditdata" in columns:
+        return Match("csv", 0.95, "a CSV with an AuditData column")
+    if {"timegenerated", "operation", "userid"} <= columns:
+        return Match("csv", 0.85, "OfficeActivity rows: TimeGenerated, Operation and UserId")
+    why = _why(sample.first, depth=3) if sample.first is not None else None
+    pages = sample.wrapper == "lines" and is_page(sample.first)
+    return Match("pages" if pages else "json", why[0], why[1]) if why else None
+
+
+def _why(first: Mapping[str, Any], depth: int) -> tuple[float, str] | None:
+    row = fold(first)
+    if "auditlogrecordtype" in row and "auditdata" in row:
+        return 0.95, "audit query records: auditLogRecordType with auditData"
+    if text(row.get("operation")) and "recordtype" in row and {"workload", "organizationid", "userkey"} & set(row):
+        return 0.95, "Operation and RecordType with Workload, OrganizationId or UserKey"
+    if text(row.get("operation")) and {"timegenerated", "userid"} <= set(row):
+        return 0.85, "OfficeActivity rows: TimeGenerated, Operation and UserId"
+    if "auditdata" in row and {"operation", "operations", "recordtype", "creationdate"} & set(row):
+        return 0.95, "rows with AuditData"
+    for key in (*PAYLOADS, "value"):
+        inner = embedded(row.get(key))
+        if key == "value" and isinstance(inner, list):
+            inner = next(iter(inner), None)
+        if depth and isinstance(inner, dict) and (found := _why(inner, depth - 1)) is not None:
+            return found[0], f"{found[1]}, inside {key}"
+    return None
+
+
+def extract(document: Document) -> Iterator[Chunk]:
+    """Rows and records as they stand in the file; CSV rows as objects."""
+    if document.shape == "csv":
+        yield from records.csv_chunks(document)
+    elif document.shape == "pages":
+        yield from page_chunks(document)
+    else:
+        yield from records.json_chunks(document)
+
+
+def transform(chunk: Chunk, document: Document) -> Batch:
+    """Activity, identity facts, assistant access and decision steps of one chunk."""
+    kept, faults = _decoded(chunk)
+    when = times([record.time for record in kept])
+    good = when.is_not_null() & when.is_between(_EARLIEST, _LATEST, closed="left")
+    faults = [*chunk.faults, *faults]
+    if not good.all():
+        faults += [_time_fault(record, at) for record, at, ok in zip(kept, when, good, strict=True) if not ok]
+        kept = [record for record, ok in zip(kept, good, strict=True) if ok]
+        when = when.filter(good)
+    if not kept:
+        return Batch(pl.Series("record_id", [], dtype=pl.String), {}, faults)
+    actors = [actor_of(record) for record in kept]
+    activity = _activity(kept, actors, when, document)
+    frames = {
+        "activity": activity,
+        "identity_facts": _identity_facts(kept, actors, activity),
+        "decision_steps": _steps(kept, actors, activity),
+        "assistant_access": _assistant_access(kept, actors, activity),
+    }
+    return Batch(activity["record_id"], frames, faults)
+
+
+def _decoded(chunk: Chunk) -> tuple[list[Record], list[Fault]]:
+    kept: list[Record] = []
+    faults: list[Fault] = []
+    for position, raw in positions(chunk):
+        try:
+            kept.append(decode(raw, position))
+        except NoRecordError as error:
+            faults.append(Fault(position, error.reason, error.detail, error.disposition))
+    return kept, faults
+
+
+def _time_fault(record: Record, time: datetime | None) -> Fault:
+    if time is None:
+        return Fault(record.position, "no_time", "CreationTime is missing or not a time in ISO form")
+    return Fault(record.position, "implausible_time", f"CreationTime {time.isoformat()}, wanted 2000 to 2089")
+
+
+def _activity(
+    kept: Sequence[Record], actors: Sequence[Actor], when: pl.Series, document: Document
+) -> pl.DataFrame:
+    tenants = [record.tenant for record in kept]
+    natives = [record.native_id for record in kept]
+    outcomes = [_outcome(record) for record in kept]
+
+    def column(values: list[str | None]) -> pl.Series:
+        return pl.Series(values, dtype=pl.String)
+
+    found = pl.DataFrame({
+        "time": when,
+        "actor_id": column([actor.id for actor in actors]),
+        "actor_session_id": column([name(record.context.get("aadsessionid")) for record in kept]),
+        "action": column([f"{PROVIDER}:{record.operation}" for record in kept]),
+        "resource_id": column([resource_key(name(record.fields.get("objectid"))) for record in kept]),
+        "outcome": column([outcome for outcome, _ in outcomes]),
+        "error_code": column([error for _, error in outcomes]),
+        "is_read": pl.Series([True if record.operation.lower() in _READS else None for record in kept],
+                             dtype=pl.Boolean),
+        "ip": column([_ip(record) for record in kept]),
+        "client": column([_client(record) for record in kept]),
+        "credential_id": column([name(record.context.get("uniquetokenid")) for record in kept]),
+        "correlation_id": column([_correlation(record) for record in kept]),
+        "event_id": column(list(natives)),
+        "unmapped": column([record.unmapped for record in kept]),
+        "tenant": column(tenants),
+        "record_id": record_ids(PROVIDER, tenants, natives),
+        "raw_ref": raw_refs(document, [record.position for record in kept]),
+    }).with_columns(pl.lit(PROVIDER).alias("provider"), pl.lit(SOURCE).alias("source"))
+    return tables.conform(found, tables.ACTIVITY)
+
+
+def _outcome(record: Record) -> tuple[str, str | None]:
+    """Outcome and error. ``Succeeded`` of a sign-in only says that HTTP worked: ``LogonError`` decides."""
+    error = name(record.fields.get("logonerror")) or _error_number(record)
+    if error is not None or record.operation.lower() == "userloginfailed":
+        return "failure", error or "UserLoginFailed"
+    stated = text(record.fields.get("resultstatus"))
+    if stated is None:
+        works = flag(record.fields.get("issuccess"))
+        return ("failure", "IsSuccess false") if works is False else ("success", None)
+    outcome = _OUTCOMES.get(stated.lower(), "unknown")
+    return outcome, None if outcome == "success" else stated
+
+
+def _error_number(record: Record) -> str | None:
+    found = name(record.fields.get("errornumber"))
+    return found if found not in (None, "0") and record.record_type == 15 else None
+
+
+def _ip(record: Record) -> str | None:
+    """The client address without port, brackets or the ``ffff:`` of a mapped address."""
+    found = name(record.fields.get("clientip")) or name(record.fields.get("clientipaddress"))
+    if found is None:
+        return None
+    if found.startswith("["):
+        found = found[1:].partition("]")[0]
+    elif found.count(":") == 1:
+        found = found.partition(":")[0]
+    low = found.lower()
+    mapped = next((low.removeprefix(lead) for lead in ("::ffff:", "ffff:") if low.startswith(lead)), low)
+    return mapped if "." in mapped and ":" not in mapped else found
+
+
+def _client(record: Record) -> str | None:
+    stated = name(record.fields.get("useragent")) or name(record.fields.get("clientinfostring"))
+    return stated or next(iter(pairs(record.fields.get("extendedproperties")).get("useragent", ())), None) or None
+
+
+def _correlation(record: Record) -> str | None:
+    return (name(record.fields.get("correlationid")) or name(record.context.get("correlationid"))
+            or name(record.fields.get("intersystemsid")))
+
+
+def _identity_facts(
+    kept: Sequence[Record], actors: Sequence[Actor], activity: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per distinct statement about a principal, under the smallest record id that makes it."""
+    best: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    for record, actor, record_id in zip(kept, actors, activity["record_id"], strict=True):
+        facts = [as_fact(actor)] if actor.id else []
+        if is_interaction(record):
+            facts += _assistants(record)
+        for fact in facts:
+            key = (fact["id"], fact["kind"], fact["kind_basis"], repr(fact["alt_ids"]))
+            if key not in best or record_id < best[key]["record_id"]:
+                best[key] = fact | {
+                    "tenant": record.tenant, "provider": PROVIDER, "source": SOURCE, "record_id": record_id,
+                }
+    rows = [best[key] for key in sorted(best)]
+    return tables.conform(frame(rows, tables.IDENTITY_FACTS.schema), tables.IDENTITY_FACTS)
+
+
+def _assistants(record: Record) -> Iterator[dict[str, Any]]:
+    """The assistant and the agent an interaction names."""
+    payload = payload_of(record)
+    agent, assistant = agent_of(record, payload), assistant_of(record, payload)
+    label = name(record.fields.get("agentname")) or name(payload.get("targetagentname"))
+    for found, kind, shown in ((agent, "ai_agent", label), (assistant, "ai_assistant", None)):
+        if found is not None and not (kind == "ai_assistant" and found == agent):
+            alt = "app_id" if guid(found) else "agent_id"
+            yield {
+                "id": identity_id(PROVIDER, record.tenant, found), "kind": kind, "subkind": None,
+                "display_name": shown or found, "alt_ids": [{"kind": alt, "value": found}],
+                "kind_basis": "named by an interaction record", "basis": "seen", "excluded_reason": None,
+            }
+
+
+def _steps(kept: Sequence[Record], actors: Sequence[Actor], activity: pl.DataFrame) -> pl.DataFrame:
+    rows: list[dict[str, Any]] = []
+    at: list[int] = []
+    for row, (record, actor, record_id, outcome) in enumerate(
+        zip(kept, actors, activity["record_id"], activity["outcome"], strict=True)
+    ):
+        found = step(record, actor, record_id, outcome)
+        if found is not None:
+            rows.append(found)
+            at.append(row)
+    provenance = activity[at].select("time", "tenant", "provider", "source", "raw_ref")
+    return tables.conform(
+        pl.concat([frame(rows, tables.DECISION_STEPS.schema), provenance], how="horizontal")
+        if rows else tables.DECISION_STEPS.empty(), tables.DECISION_STEPS)
+
+
+def _assistant_access(kept: Sequence[Record], actors: Sequence[Actor], activity: pl.DataFrame) -> pl.DataFrame:
+    rows: list[dict[str, Any]] = []
+    at: list[int] = []
+    for row, (record, actor) in enumerate(zip(kept, actors, strict=True)):
+        if is_interaction(record):
+            found = list(accesses(record, actor))
+            rows += found
+            at += [row] * len(found)
+    if not rows:
+        return tables.ASSISTANT_ACCESS.empty()
+    provenance = activity[at].select("time", "tenant", "provider", "source", "record_id", "raw_ref")
+    joined = pl.concat([frame(rows, tables.ASSISTANT_ACCESS.schema), provenance], how="horizontal")
+    return tables.conform(
+        joined.with_columns(interaction_id=pl.coalesce("interaction_id", "record_id")), tables.ASSISTANT_ACCESS)
