@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,16 @@ import polars as pl
 
 from lineage_analytics import analysis, charts
 from lineage_analytics.charts import render
+from lineage_analytics.charts.theme import THEME
+from lineage_analytics.reporting.findings import AI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lineage_analytics.reporting.reading import Reading
+
+_SIZE = re.compile(rb'width="(\d+)[^"]*" height="(\d+)')
 
 
 @dataclass(frozen=True)
@@ -38,27 +43,44 @@ def made(reading: Reading) -> Mapping[str, Callable[[], Any]]:
     estate = found.estate
     kinds = estate.frame("identities").select(pl.col("id").alias("principal_id"), "kind", "excluded_reason")
     permissions = found.access.permissions.join(kinds, on="principal_id", how="left")
+    elements, period = _elements(reading)
     return {
         "maturity_profile": lambda: charts.maturity_profile(reading.levels.frame),
         "coverage_calendar": lambda: charts.coverage_calendar(
-            estate.frame("coverage"), estate.window_start, estate.as_of),
+            estate.frame("coverage"), (estate.window_start, estate.as_of)),
         "source_counts": lambda: charts.source_counts(pl.DataFrame(estate.counts)),
-        "excess_sweep": lambda: charts.excess_sweep(permissions, found.measured.measures),
-        "use_states": lambda: charts.use_states(permissions),
+        "excess_sweep": lambda: charts.excess_sweep(permissions, found.measured.measures, estate.lookback_days),
+        "use_states": lambda: charts.use_states(permissions, estate.lookback_days),
         "facet_waterfall": lambda: charts.facet_waterfall(found.measured.facets),
-        "decision_elements": lambda: charts.decision_elements(found.decisions.elements),
-        "approval_timing": lambda: charts.approval_timing(analysis.approval_timing(estate)),
-        "copilot_reach": lambda: charts.copilot_reach(analysis.assistant_reach(estate)),
+        "credential_age": lambda: charts.credential_age(estate.frame("credentials"), estate.as_of),
+        "decision_elements": lambda: charts.decision_elements(elements, period),
+        "approval_timing": lambda: charts.approval_timing(found.decisions.approval_timing()),
+        "copilot_reach": lambda: charts.copilot_reach(analysis.assistant_reach(estate), _period(reading)),
     }
+
+
+def _elements(reading: Reading) -> tuple[pl.DataFrame, str]:
+    """The elements of the AI-assisted changes of the window; of all its changes where none is known to be assisted."""
+    changes = reading.window_cases
+    assisted = changes.filter(pl.col("involvement_class").is_in(AI))
+    shown, what = (assisted, "AI-assisted, ") if assisted.height else (changes, "")
+    elements = reading.analysis.decisions.elements.join(shown.select("case_id"), on="case_id", how="semi")
+    return elements, f"{what}{_period(reading)}"
+
+
+def _period(reading: Reading) -> str:
+    estate = reading.analysis.estate
+    return f"{estate.window_start:%-d %b} to {estate.as_of:%-d %b %Y}"
 
 
 def draw(reading: Reading, folder: Path) -> dict[str, Figure]:
     """Write every chart as svg, png and vl.json, and hold the pictures for the page."""
-    folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     for name, make in made(reading).items():
         chart = make()
-        render.save(chart, folder, name)
-        svg = (folder / f"{name}.svg").read_bytes()
-        drawn[name] = Figure(svg, render.description(chart), *render.size(svg))
+        picture, _, _ = render.save(chart, folder, name)
+        svg = picture.read_bytes()
+        found = _SIZE.search(svg[:500])
+        width, height = (int(found[1]), int(found[2])) if found else (THEME.width, THEME.width // 2)
+        drawn[name] = Figure(svg, render.spec(chart)["description"], width, height)
     return drawn

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lineage_analytics.charts import theme
+from lineage_analytics.charts.theme import THEME
 from lineage_analytics.reporting import findings
 from lineage_analytics.reporting.sections import sections
 from lineage_analytics.text import printable
@@ -39,9 +39,9 @@ def render(reading: Reading, figures: Mapping[str, Figure], run: Run) -> str:
     environment = Environment(
         loader=PackageLoader("lineage_analytics.reporting", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True)
-    environment.filters["printable"] = printable
+    environment.filters.update(printable=printable, number=_number, span=_span)
     estate = reading.analysis.estate
-    style = theme.css_variables() + environment.get_template("page.css").render()
+    style = THEME.css_variables() + environment.get_template("page.css").render()
     headline, lead = findings.answer(reading)
     actions, unseen = findings.actions(reading), findings.unseen(reading)
     return environment.get_template("index.html.j2").render(
@@ -54,3 +54,13 @@ def render(reading: Reading, figures: Mapping[str, Figure], run: Run) -> str:
         period=f"{estate.window_start:%-d %b %Y} – {estate.as_of:%-d %b %Y}",
         measures=reading.analysis.measured.measures.to_dicts(),
     )
+
+
+def _number(value: float | None) -> str:
+    """A number as short as it can be; an empty cell would read as zero, so the unknown is a word."""
+    return "unknown" if value is None else f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
+
+
+def _span(ends: tuple[float | None, float | None]) -> str:
+    low, high = ends
+    return "none" if low is None or high is None else f"{_number(low)} to {_number(high)}"
