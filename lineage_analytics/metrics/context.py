@@ -1,0 +1,165 @@
+"""What every metric reads: the facts, both lineages, and the terms that several metrics share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from lineage_analytics.graphs.access import AccessLineage
+    from lineage_analytics.graphs.decisions import DecisionLineage
+    from lineage_analytics.tables import Facts
+
+NHI_KINDS = ("service_account", "workload", "app", "api_key", "ai_agent", "ai_assistant")
+# Directory audits record changes of identities, not what the identities do: without sign-in logs use stays unseen.
+CHANGE_LOGS = ("entra_audit",)
+VISIBLE_SHARE = 0.9
+RECORDS_SHOWN = 20
+_EXCLUSIONS = {
+    "provider_managed": "managed by the provider",
+    "human_role": "a role that only people assume: an entitlement of theirs",
+}
+# Tables in which rows carry the time their inventory was taken.
+_SNAPSHOTS = {"identities": "snapshot_at", "entitlements": "as_of", "credentials": "snapshot_at"}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Facts and lineages, with the shared terms of the design's section 2 computed once."""
+
+    facts: Facts
+    access: AccessLineage
+    decisions: DecisionLineage
+    _held: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def has(self, table: str) -> bool:
+        """Whether the table holds any row at all."""
+        return bool(self.facts[table].head(1).collect().height)
+
+    # --- window and provenance ---------------------------------------------------------------------------------
+
+    def start_of(self, kind: str) -> datetime | None:
+        """Start of the window for processes; a census has a snapshot instead."""
+        return self.facts.window_start if kind in ("process", "context") else None
+
+    def in_window(self, column: str = "time") -> pl.Expr:
+        return (pl.col(column) > self.facts.window_start) & (pl.col(column) <= self.facts.as_of)
+
+    def sources(self, names: tuple[str, ...]) -> list[str]:
+        """Loaders whose rows stand in these tables."""
+        return sorted({source for name in names for source in self._sources_of(name)})
+
+    def _sources_of(self, name: str) -> list[str]:
+        key = f"sources:{name}"
+        if key not in self._held:
+            if name == "identities":
+                found = self.identities["sources"].explode().drop_nulls()
+            elif name == "steps":
+                found = self.decisions.steps["source"].drop_nulls()
+            else:
+                found = self.facts[name].select(pl.col("source").unique()).collect()["source"].drop_nulls()
+            self._held[key] = sorted(set(found))
+        held = self._held[key]
+        assert isinstance(held, list)  # noqa: S101  (narrows the type)
+        return held
+
+    def snapshot_of(self, table: str | None) -> datetime | None:
+        """The oldest of the newest inventories per tenant: what a census is as of. Null: none, or not stated."""
+        if table is None:
+            return None
+        column = _SNAPSHOTS[table]
+        dated = self.facts.frame(table).filter(pl.col(column).is_not_null() & (pl.col(column) <= self.facts.as_of))
+        newest = dated.group_by("provider", "tenant").agg(pl.col(column).max())[column].min()
+        return newest if isinstance(newest, datetime) else None
+
+    def snapshot_age(self, table: str | None) -> timedelta | None:
+        taken = self.snapshot_of(table)
+        return None if taken is None else self.facts.as_of - taken
+
+    # --- identities --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def identities(self) -> pl.DataFrame:
+        """All identities, sorted; ``excluded`` says in words why one counts in no denominator (null: it counts)."""
+        left = pl.col("excluded_reason")
+        gone = pl.col("deleted_at").is_not_null() & (pl.col("deleted_at") <= self.facts.as_of)
+        return self.facts.frame("identities").with_columns(
+            excluded=pl.when(left.is_not_null()).then(left.replace(_EXCLUSIONS))
+            .when(pl.col("kind") == "role").then(pl.lit(_EXCLUSIONS["human_role"]))
+            .when(gone).then(pl.lit("deleted")),
+            record_ids=pl.col("record_ids").fill_null([]).list.head(RECORDS_SHOWN),
+        ).sort("id")
+
+    @cached_property
+    def nhis(self) -> pl.DataFrame:
+        """Inventoried identities that are neither people nor groups; unknown kinds are excluded, never folded in."""
+        return self.identities.filter(
+            pl.col("inventoried").fill_null(value=False) & ~pl.col("kind").is_in(["human", "group"])
+        ).with_columns(
+            excluded=pl.when(pl.col("excluded").is_null() & ~pl.col("kind").is_in(NHI_KINDS))
+            .then(pl.lit("kind unknown")).otherwise(pl.col("excluded")))
+
+    @cached_property
+    def objects(self) -> pl.DataFrame:
+        """``nhis`` as the objects of a population, with their permissions beside them (null where none are known)."""
+        return as_objects(self.nhis).join(self.permissions, left_on="object_id", right_on="principal_id", how="left")
+
+    @cached_property
+    def permissions(self) -> pl.DataFrame:
+        """Permissions per principal; ``grants`` are their records and ``doubt`` why something about them is unknown."""
+        return self.access.permissions.rename({"record_ids": "grants", "reason": "doubt"})
+
+    # --- logs --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def received(self) -> pl.DataFrame:
+        """Rows per source, tenant and day that were received, up to as_of."""
+        return self.facts.frame("coverage").filter(
+            (pl.col("basis") == "received") & (pl.col("day") <= self.facts.as_of.date())
+        ).group_by("source", "tenant", "provider", "day").agg(
+            pl.col("records").sum(), pl.col("record_id").drop_nulls().unique().sort(),
+            pl.col("lateness_seconds").max()).sort("source", "tenant", "day", nulls_last=True)
+
+    @cached_property
+    def logs_of_use(self) -> pl.DataFrame:
+        """Per provider and tenant: how many days its logs of use span up to as_of, and the share received of W and L.
+
+        ``span`` counts days from the first received to the last; ``fresh`` says that the last is at most a week
+        before as_of; ``in_lookback`` and ``in_window`` are shares of days.
+        """
+        today = self.facts.as_of.date()
+        lookback, window = (today - timedelta(days=days) for days in (self.facts.lookback_days, self.facts.window_days))
+        return self.received.filter(~pl.col("source").is_in(CHANGE_LOGS)).group_by("provider", "tenant").agg(
+            span=(pl.col("day").max() - pl.col("day").min()).dt.total_days() + 1,
+            fresh=pl.col("day").max() >= today - timedelta(days=7),
+            in_lookback=pl.col("day").filter(pl.col("day") > lookback).n_unique() / self.facts.lookback_days,
+            in_window=pl.col("day").filter(pl.col("day") > window).n_unique() / self.facts.window_days,
+        ).sort("provider", "tenant", nulls_last=True)
+
+    def spanned(self, days: int) -> pl.Expr:
+        """On a frame joined with ``logs_of_use``: the logs of use reach ``days`` back and up to as_of."""
+        return ((pl.col("span") >= days) & pl.col("fresh")).fill_null(value=False)
+
+    @cached_property
+    def last_use(self) -> pl.DataFrame:
+        """Per identity the last use any source shows: events of any outcome, or a last use the provider states."""
+        as_of = self.facts.as_of
+        logged = self.facts["usage"].filter(pl.col("first") <= as_of).group_by("actor_id").agg(
+            at=pl.min_horizontal(pl.col("last").max(), pl.lit(as_of))).rename({"actor_id": "id"})
+        stated = self.facts["credentials"].select(id="identity_id", at="last_used_at")
+        listed = self.identities.lazy().select("id", at="last_seen_at")
+        return pl.concat([logged, stated, listed]).filter(
+            pl.col("id").is_not_null() & (pl.col("at") <= as_of)).group_by("id").agg(
+            last_use=pl.col("at").max()).sort("id").collect()
+
+
+def as_objects(frame: pl.DataFrame) -> pl.DataFrame:
+    """Identities as objects of a population: ``object_id, object_kind, excluded, source_rows`` and their fields."""
+    return frame.select(
+        pl.col("id").alias("object_id"), pl.col("kind").alias("object_kind"), "excluded",
+        pl.col("record_ids").alias("source_rows"), "display_name", "created_at", "enabled", "purpose", "owner",
+        "owner_confirmed_at", "alt_ids", "subkind", "tenant", "provider")

@@ -1,0 +1,142 @@
+"""Numbers in words: never more digits than the data bears, and unknown as a word (design, reading.md 2)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.metrics.catalog import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Row = Mapping[str, Any]
+
+REASONS = {
+    "no_source": "no source for it is loaded",
+    "source_stale": "the inventory is too old",
+    "denominator_below_min": "fewer than 10 are known",
+    "coverage_below_min": "too much of it is unknown",
+    "lookback_too_short": "the logs do not reach back far enough",
+    "definition_not_met": "the records lack the field that would say",
+    "no_baseline": "there is nothing to compare with",
+}
+_PROVISIONAL = {
+    "denominator_below_min": "fewer than 30 are known",
+    "coverage_below_min": "a fifth or more is unknown",
+    "source_stale": "the inventory is older than a week",
+}
+_WHOLE_BELOW = 100
+_FRACTIONS = sorted({Fraction(k, n) for n in (2, 3, 4, 5, 10) for k in range(1, n)})
+_PER = {"per_1000": "of 1,000", "per_10000": "of 10,000"}
+
+
+def reason_words(reason: str | None, metric_id: str | None = None) -> str:
+    """A reason code in words; with the metric's id, the source that is lacking by name."""
+    known = catalogue().get(metric_id or "")
+    if reason == "no_source" and known:
+        return f"no source for {known.needs}"
+    return REASONS.get(reason or "", "no reason given")
+
+
+def measure_words(row: Row) -> str:
+    """Any measure in words: share, count, rate, median, or why it is not scored."""
+    if row["status"] == "not_scored":
+        return _not_scored(row)
+    if row["unit"] == "count":
+        return _count(row) + _provisional(row)
+    if row["unit"] == "per_day":
+        return f"{_number(row['value'])} a day (between {_number(row['ci_low'])} and {_number(row['ci_high'])})"
+    if row["numerator"] is None:
+        return _statistic(row) + _provisional(row)
+    return share_words(row)
+
+
+def share_words(row: Row) -> str:
+    """``12 of 31 (about 2 in 5; between 24 % and 56 %)``, ``none of 12 (could be up to 24 %)`` or why not scored."""
+    if row["status"] == "not_scored":
+        return _not_scored(row)
+    k, n, unit = row["numerator"], row["denominator"], row["unit"]
+    low, high = row["ci_low"], row["ci_high"]
+    if unit in _PER:
+        per = _PER[unit]
+        between = f"{_number(row['value'])} {per}; between {_number(low)} and {_number(high)}"
+        said = f"{_of(k, n)} ({between})" if k else f"none of {n:,.0f} (could be up to {_number(high)} {per})"
+    elif not k:
+        said = f"none of {n:,.0f} (could be up to {_percent(high, n)})"
+    elif k == n:
+        said = f"all {n:,.0f} (could be as few as {_percent(low, n)})"
+    else:
+        about = f"about {_fraction(k / n)}" if n < _WHOLE_BELOW else _percent(k / n, n)
+        said = f"{_of(k, n)} ({about}; between {_percent(low, n)} and {_percent(high, n)})"
+    return said + _unknown(row) + _provisional(row)
+
+
+def percent(row: Row) -> str:
+    """The value of a share alone, as a percentage with no more digits than its denominator bears; or "not scored"."""
+    if row["status"] == "not_scored" or row["value"] is None:
+        return "not scored"
+    return _percent(row["value"], row["denominator"] or 0)
+
+
+def _not_scored(row: Row) -> str:
+    reason = reason_words(row["reason"], row["metric_id"])
+    if row["reason"] == "denominator_below_min" and row["numerator"] is not None:
+        return f"{_of(row['numerator'], row['denominator'])}; not scored: {reason}"
+    return f"not scored: {reason}"
+
+
+def _count(row: Row) -> str:
+    k, unknown = row["numerator"], row["n_unknown"]
+    said = "none" if not k else f"{k:,.0f}"
+    if row["denominator"]:
+        said += f" of {row['denominator']:,.0f}"
+    return said + (f"; {unknown:,} more could not be judged" if unknown else "")
+
+
+def _statistic(row: Row) -> str:
+    name = {"p90": "90th percentile"}.get(row["scope"], row["scope"])
+    if row["unit"] not in ("ratio", "share"):
+        return f"{name} {_number(row['value'])} {row['unit']} over {row['denominator']:,.0f}"
+    n = row["denominator"]
+    between = f"between {_percent(row['ci_low'], n)} and {_percent(row['ci_high'], n)}"
+    return f"{name} {_percent(row['value'], n)} over {n:,.0f} ({between})"
+
+
+def _unknown(row: Row) -> str:
+    return f"; {row['n_unknown']:,} more unknown" if row["n_unknown"] else ""
+
+
+def _provisional(row: Row) -> str:
+    if row["status"] != "provisional":
+        return ""
+    return f"; provisional: {_PROVISIONAL.get(row['reason'], reason_words(row['reason'], row['metric_id']))}"
+
+
+def _of(k: float, n: float) -> str:
+    return f"{'none' if not k else f'{k:,.0f}'} of {n:,.0f}"
+
+
+def _percent(share: float, n: float) -> str:
+    """Whole percents below a hundred objects; one decimal above, where it says something."""
+    value = share * 100
+    digits = 0 if n < _WHOLE_BELOW else 1
+    return f"{f'{value:.{digits}f}'.removesuffix('.0')} %"
+
+
+def _fraction(share: float) -> str:
+    """The simplest near fraction in words, ``2 in 5``; at the ends ``1 in 20`` or ``nearly all``."""
+    if share < _FRACTIONS[0]:
+        return f"1 in {round(1 / share)}"
+    if share > _FRACTIONS[-1] + Fraction(1, 20):
+        return "nearly all"
+    near = min(_FRACTIONS, key=lambda f: (abs(float(f) - share) + f.denominator * 0.002, f.denominator))
+    return f"{near.numerator} in {near.denominator}"
+
+
+def _number(value: float) -> str:
+    """Two significant digits below a hundred, whole above."""
+    if value == 0:
+        return "0"
+    text = f"{value:,.0f}" if abs(value) >= _WHOLE_BELOW else f"{value:.2g}"
+    return text if "e" not in text else f"{value:.4f}"
