@@ -1,0 +1,349 @@
+"""The made-up organisation as plain data: who is there, what each may do, what each did, how changes were decided.
+
+Truth is read from these objects; the writers only spell them out in the providers' formats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+END = datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC)
+"""The newest record, and so the moment a report is about."""
+
+NAME = "Northwind (synthetic)"
+DOMAIN = "northwind-synthetic.example"
+SITES = "https://northwind-synthetic.sharepoint.example"
+AWS_ACCOUNT = "111122223333"
+PARTNER_ACCOUNT = "444455556666"
+REGIONS = ("eu-west-1", "eu-central-1", "us-east-1")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One policy statement. ``not_actions`` replaces ``actions`` when it is not empty."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    effect: str = "Allow"
+    not_actions: tuple[str, ...] = ()
+    condition: tuple[tuple[str, str, str], ...] = ()
+    """Operator, key and value of each condition."""
+
+    def document(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"Effect": self.effect}
+        body |= {"NotAction": list(self.not_actions)} if self.not_actions else {"Action": list(self.actions)}
+        body["Resource"] = list(self.resources) if len(self.resources) > 1 else self.resources[0]
+        if self.condition:
+            body["Condition"] = {operator: {key: value} for operator, key, value in self.condition}
+        return body
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A managed policy, or an inline one when ``arn`` is empty. ``readable`` False: its document is not exported."""
+
+    name: str
+    statements: tuple[Statement, ...]
+    arn: str = ""
+    policy_id: str = ""
+    created: datetime = END
+    readable: bool = True
+
+    def document(self) -> dict[str, Any]:
+        return {"Version": "2012-10-17", "Statement": [s.document() for s in self.statements]}
+
+
+@dataclass
+class Person:
+    """A person with a directory account and mailbox; ``admin_id`` is a second, administrative account."""
+
+    number: int
+    name: str
+    login: str
+    object_id: str
+    department: str
+    declared: bool = True
+    left_on: datetime | None = None
+    admin_id: str = ""
+    admin_login: str = ""
+
+    @property
+    def ref(self) -> str:
+        return f"P{self.number:04d}"
+
+
+@dataclass
+class Key:
+    """An access key or a password."""
+
+    key_id: str
+    kind: str
+    created: datetime | None
+    """None: the credential report does not state it."""
+    active: bool = True
+    last_used: datetime | None = None
+
+
+@dataclass
+class Group:
+    name: str
+    group_id: str
+    arn: str
+    created: datetime
+    policies: list[Policy]
+
+
+@dataclass
+class Principal:
+    """An IAM user or role.
+
+    ``kind`` is what a reader of all exports can prove: human service_account workload role unknown;
+    ``excluded`` why it counts in no denominator. ``trust`` are the statements of a role's trust policy.
+    """
+
+    name: str
+    native_id: str
+    arn: str
+    created: datetime
+    kind: str
+    path: str = "/"
+    is_role: bool = False
+    excluded: str = ""
+    archetype: str = ""
+    policies: list[Policy] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    boundary: Policy | None = None
+    trust: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    keys: list[Key] = field(default_factory=list)
+    password: Key | None = None
+    in_report: bool = True
+    inventoried: bool = True
+    person: Person | None = None
+    owner_state: str = "false"
+    """Has it a valid owner: true, false or unknown (a tag with no confirmation date)."""
+    purpose: str = ""
+    session: str = ""
+    federated: str = ""
+    uses: tuple[str, ...] = ()
+    rhythm: str = ""
+    stated_use: datetime | None = None
+    """Last use the inventory states: role last used, key last used."""
+    account: str = AWS_ACCOUNT
+    may_be_assumed_by: list[Principal] = field(default_factory=list)
+    environment: str = ""
+
+    @property
+    def is_nhi(self) -> bool:
+        return self.kind in ("service_account", "workload") and not self.excluded and self.inventoried
+
+
+@dataclass(frozen=True)
+class OwnerRow:
+    """A row of ``declared/owners.csv``."""
+
+    identity: str
+    owner: str
+    confirmed_on: str
+    purpose: str
+
+
+@dataclass
+class Agent:
+    """A software principal of the directory, such as the AI agent that assigns roles."""
+
+    name: str
+    object_id: str
+    app_id: str
+
+
+@dataclass(slots=True)
+class AwsEvent:
+    """One CloudTrail record."""
+
+    time: datetime
+    principal: Principal | None
+    """None: an AWS service acted by itself."""
+    service: str
+    name: str
+    event_id: str
+    read_only: bool = True
+    request: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
+    error: str = ""
+    person: Person | None = None
+    """Behind a single sign-on session."""
+    via_q: bool = False
+    console: bool = False
+    request_id: str = ""
+    invoked_by: str = ""
+    region: str = "eu-west-1"
+
+    @property
+    def action(self) -> str:
+        return f"{self.service}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A document on a site. ``label`` is empty when unlabelled."""
+
+    name: str
+    site: str
+    label: str
+    item_id: str
+
+
+@dataclass(slots=True)
+class FileEvent:
+    time: datetime
+    person: Person
+    operation: str
+    file: File
+    event_id: str
+
+
+@dataclass(slots=True)
+class Access:
+    """One resource an assistant touched. ``outcome``: none audited blocked deferred."""
+
+    file: File
+    outcome: str = "none"
+    xpia: bool | None = None
+
+
+@dataclass(slots=True)
+class Interaction:
+    """One exchange with Microsoft 365 Copilot. ``accessed`` None: the record has no such field."""
+
+    time: datetime
+    person: Person
+    event_id: str
+    host: str
+    thread: str
+    accessed: list[Access] | None
+    context: File | None = None
+    jailbreak: bool | None = None
+    web: bool | None = None
+
+
+@dataclass
+class Actor:
+    """Who stands in a directory audit record: a person (with either account), an agent, or the provider."""
+
+    person: Person | None = None
+    agent: Agent | None = None
+    admin: bool = False
+    service: str = ""
+
+    @property
+    def object_id(self) -> str:
+        if self.person is not None:
+            return self.person.admin_id if self.admin else self.person.object_id
+        return self.agent.object_id if self.agent else ""
+
+
+@dataclass
+class EntraEvent:
+    """One directory audit record; ``details`` are its additional details."""
+
+    time: datetime
+    activity: str
+    actor: Actor
+    event_id: str
+    correlation_id: str
+    service: str
+    category: str
+    operation: str
+    targets: list[dict[str, Any]]
+    details: list[tuple[str, str]]
+    reason: str = ""
+
+
+@dataclass
+class Decision:
+    """One change of access with what really happened.
+
+    ``involvement``: none, executes_approved, executes_autonomous, unknown (who or what acted, or whether a person
+    decided, is on no record). ``approver``, ``rollback`` and ``initiator`` are element states.
+    """
+
+    event_id: str
+    time: datetime
+    operation: str
+    involvement: str
+    initiator: str
+    approver: str
+    rollback: str
+    provider: str
+    executed: bool = True
+    approved_by: str = ""
+    self_approved: bool = False
+    approvals: int = 0
+    quoted: bool = False
+    retroactive: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """A true link between two records, and whether the records prove it."""
+
+    source: str
+    target: str
+    rel: str
+    provable: bool
+
+
+@dataclass
+class Story:
+    """Something planted, and what a good report says of it."""
+
+    name: str
+    what: str
+    where: list[str]
+    says: str
+    measures: list[str] = field(default_factory=list)
+
+
+@dataclass
+class World:
+    """Everything of one simulation."""
+
+    seed: int
+    days: int
+    tenant: str
+    persons: list[Person] = field(default_factory=list)
+    guests: list[Person] = field(default_factory=list)
+    principals: list[Principal] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    owners: list[OwnerRow] = field(default_factory=list)
+    agents: list[Agent] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+    aws: list[AwsEvent] = field(default_factory=list)
+    file_events: list[FileEvent] = field(default_factory=list)
+    interactions: list[Interaction] = field(default_factory=list)
+    entra: list[EntraEvent] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    stories: list[Story] = field(default_factory=list)
+    cast: dict[str, Any] = field(default_factory=dict)
+    """Those with a part in a story, by the name of the part."""
+
+    @property
+    def start(self) -> datetime:
+        """Midnight of the first day."""
+        return self.midnights[0]
+
+    @property
+    def midnights(self) -> list[datetime]:
+        last = END.replace(hour=0, minute=0, second=0)
+        return [last - timedelta(days=back) for back in range(self.days - 1, -1, -1)]
+
+    @property
+    def silent(self) -> frozenset[datetime]:
+        """Days the Microsoft 365 export lacks: nothing of them was delivered."""
+        last = END.replace(hour=0, minute=0, second=0)
+        return frozenset(last - timedelta(days=back) for back in (18, 19, 20) if self.days > back + 1)

@@ -1,0 +1,47 @@
+"""The known answers as files: measures, identities, links, records by source, stories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.simulation.model import AWS_ACCOUNT, World
+from lineage_analytics.simulation.truth_measures import measures
+from lineage_analytics.simulation.writers.files import as_csv, pretty, put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(directory: Path, world: World) -> None:
+    put(directory / "measures.json", pretty({"measures": [
+        {"metric_id": m.metric_id, "scope": m.scope, "numerator": m.numerator, "denominator": m.denominator,
+         "n_unknown": m.unknown} for m in measures(world)]}))
+    put(directory / "identities.csv", as_csv(("native_id", "person_or_workload", "kind"), _identities(world)))
+    put(directory / "links.csv", as_csv(("from_event_id", "to_event_id", "rel", "provable"), (
+        (link.source, link.target, link.rel, str(link.provable).lower())
+        for link in sorted(world.links, key=lambda k: (k.source, k.target, k.rel)))))
+    put(directory / "stories.json", pretty({"stories": [vars(story) for story in world.stories]}))
+    put(directory / "records.json", pretty(_records(world)))
+
+
+def _identities(world: World) -> list[tuple[str, str, str]]:
+    rows = [(p.native_id, p.person.ref if p.person else p.name, p.kind) for p in world.principals]
+    for person in (*world.persons, *world.guests):
+        rows.append((person.object_id, person.ref, "human"))
+        if person.admin_id:
+            rows.append((person.admin_id, person.ref, "human"))
+    rows += [(agent.object_id, agent.name, "ai_agent") for agent in world.agents]
+    return sorted(rows)
+
+
+def _records(world: World) -> dict[str, Any]:
+    """Distinct records by source; every further copy is a duplicate."""
+    listed = [p for p in world.principals if p.inventoried]
+    return {
+        "aws_cloudtrail": len(world.aws), "entra_audit": len(world.entra),
+        "m365_audit": len(world.file_events) + len(world.interactions),
+        "aws_iam": {"users": sum(not p.is_role for p in listed), "roles": sum(p.is_role for p in listed),
+                    "groups": len(world.groups), "policies": sum(p.readable for p in world.policies.values()),
+                    "credential_report_rows": 1 + sum(p.in_report and not p.is_role for p in listed)},
+        "account": AWS_ACCOUNT, "directory": world.tenant,
+    }

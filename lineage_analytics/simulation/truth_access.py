@@ -1,0 +1,180 @@
+"""What each principal may do and did, worked out from the thought-up organisation with sets of action names.
+
+Definitions: metrics 2 and 3.1. Only the data lists of sensitive and data-plane actions and the catalogue of AWS
+actions (policy_sentry) are shared with the rest of the package, no code.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from lineage_analytics.simulation.model import END, Policy, Principal, Statement, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LOOKBACK = timedelta(days=90)
+Actions = frozenset[str]
+
+
+@dataclass
+class Rights:
+    """One principal. ``granted`` None: a policy of it could not be read. Actions are lower case."""
+
+    principal: Principal
+    granted: Actions | None
+    used: Actions = frozenset()
+    unused: Actions = frozenset()
+    hidden: Actions = frozenset()
+    wildcard: bool = False
+    young: bool = False
+    admin: bool = False
+    last_use: datetime | None = None
+    successes: set[str] = field(default_factory=set)
+
+    @property
+    def privileged(self) -> bool | None:
+        """Holds a permission of weight 10 or reaches one; None when that cannot be known."""
+        if self.granted is None:
+            return None
+        return self.admin or bool(self.granted & tier0_actions())
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> Actions:
+    from policy_sentry.querying.all import get_all_actions  # noqa: PLC0415  (slow to import)
+
+    return frozenset(action.lower() for action in get_all_actions())
+
+
+@lru_cache(maxsize=4096)
+def _matching(pattern: str) -> Actions:
+    lowered = pattern.lower()
+    if lowered == "*":
+        return _catalogue()
+    if "*" not in lowered:
+        return frozenset({lowered}) & _catalogue()
+    return frozenset(fnmatch.filter(_catalogue(), lowered))
+
+
+def _union(patterns: Iterable[str]) -> Actions:
+    return frozenset().union(*(_matching(p) for p in patterns))
+
+
+def _listed(name: str) -> list[dict[str, str]]:
+    text = (files("lineage_analytics.permissions") / "data" / name).read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if line and not line.startswith("#")))
+
+
+@lru_cache(maxsize=1)
+def sensitive_actions() -> Actions:
+    return _union(row["pattern"] for row in _listed("sensitive_actions.csv"))
+
+
+@lru_cache(maxsize=1)
+def tier0_actions() -> Actions:
+    return _union(row["pattern"] for row in _listed("sensitive_actions.csv") if row["weight"] == "10")
+
+
+@lru_cache(maxsize=1)
+def unlogged_actions() -> Actions:
+    """Data-plane actions; the simulated trail records management events only."""
+    return _union(row["pattern"] for row in _listed("data_plane_actions.csv"))
+
+
+@lru_cache(maxsize=4096)
+def _covers(statement: Statement) -> Actions:
+    return _catalogue() - _union(statement.not_actions) if statement.not_actions else _union(statement.actions)
+
+
+def _policies(who: Principal) -> list[Policy]:
+    return [*who.policies, *(p for g in who.groups for p in g.policies)]
+
+
+def _granted(who: Principal) -> Actions | None:
+    policies = _policies(who)
+    if not all(p.readable for p in policies):
+        return None
+    statements = [s for p in policies for s in p.statements]
+    allowed = frozenset().union(*(_covers(s) for s in statements if s.effect == "Allow"))
+    denied = frozenset().union(*(_covers(s) for s in statements if s.effect == "Deny" and not s.condition))
+    if who.boundary is not None:
+        allowed &= frozenset().union(*(_covers(s) for s in who.boundary.statements))
+    return allowed - denied
+
+
+def _wild(who: Principal) -> bool:
+    """An action or scope wildcard without a narrowing condition."""
+    return any(s.effect == "Allow" and not s.condition and (
+        bool(s.not_actions) or any("*" in a for a in s.actions) or "*" in s.resources)
+        for p in _policies(who) for s in p.statements)
+
+
+def _holds_control(who: Principal, granted: Actions, tier0_arns: frozenset[str]) -> bool:
+    """Weight-10 control over everything, or over a declared tier-0 role."""
+    for policy in _policies(who):
+        for s in policy.statements:
+            if s.effect == "Allow" and not s.condition and (
+                    "*" in s.resources or tier0_arns & frozenset(s.resources)) \
+                    and _covers(s) & granted & tier0_actions():
+                return True
+    return False
+
+
+def rights(world: World) -> dict[str, Rights]:
+    """By native id, for every listed principal."""
+    found = {p.native_id: _one(p) for p in world.principals if p.inventoried}
+    since = END - LOOKBACK
+    for event in world.aws:
+        own = found.get(event.principal.native_id) if event.principal is not None else None
+        if own is None:
+            continue
+        if own.last_use is None or event.time > own.last_use:
+            own.last_use = event.time
+        if not event.error and event.time > since:
+            own.successes.add(event.action.lower())
+    for own in found.values():
+        _used(own)
+    _reach(world, found)
+    return found
+
+
+def _one(who: Principal) -> Rights:
+    stated = [k.last_used for k in who.keys if k.last_used is not None]
+    if who.password is not None and who.password.last_used is not None:
+        stated.append(who.password.last_used)
+    if who.stated_use is not None:
+        stated.append(who.stated_use)
+    granted = _granted(who)
+    return Rights(who, granted, wildcard=granted is not None and _wild(who), young=who.created > END - LOOKBACK,
+                  last_use=max(stated, default=None))
+
+
+def _used(own: Rights) -> None:
+    if own.granted is None:
+        return
+    own.used = own.granted & own.successes
+    rest = own.granted - own.used
+    own.hidden = rest & unlogged_actions()
+    own.unused = rest - own.hidden
+
+
+def _reach(world: World, found: dict[str, Rights]) -> None:
+    """Who holds tier-0 control, and who may become such a principal by the trust of a role."""
+    tier0 = frozenset({world.cast["deploy"].arn})
+    for own in found.values():
+        own.admin = own.granted is not None and _holds_control(own.principal, own.granted, tier0)
+    grown = True
+    while grown:
+        grown = False
+        for own in list(found.values()):
+            if own.admin:
+                for other in own.principal.may_be_assumed_by:
+                    if not found[other.native_id].admin:
+                        found[other.native_id].admin = grown = True

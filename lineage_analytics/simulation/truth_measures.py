@@ -1,0 +1,244 @@
+"""Numerators and denominators of the report's window, from the thought-up organisation (metrics 3 and 4)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import TYPE_CHECKING
+
+from lineage_analytics.simulation.model import END, World
+from lineage_analytics.simulation.owners import purpose_stated
+from lineage_analytics.simulation.truth_access import LOOKBACK, Rights, rights, sensitive_actions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lineage_analytics.simulation.model import Decision, Key, Principal
+
+WINDOW = timedelta(days=30)
+SINCE = END - WINDOW
+Answer = bool | None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One answer. ``unknown`` are objects of which the records cannot tell."""
+
+    metric_id: str
+    scope: str
+    numerator: float
+    denominator: float
+    unknown: int = 0
+
+
+def measures(world: World) -> list[Measure]:
+    """Every measure with a known answer, by id and scope."""
+    found = rights(world)
+    parts = [visibility(world), owned(world, found), credentials(world), copilot(world), decided(world)]
+    if world.days > LOOKBACK.days:
+        parts.append(privilege(found))
+    return sorted((m for part in parts for m in part), key=lambda m: (m.metric_id, m.scope))
+
+
+def share(metric_id: str, scope: str, answers: Iterable[Answer]) -> Measure:
+    """Three-valued: True counts above and below, False below, None is unknown."""
+    counted = Counter(answers)
+    return Measure(metric_id, scope, counted[True], counted[True] + counted[False], counted[None])
+
+
+# --- privilege -----------------------------------------------------------------------------------------------------
+
+
+def privilege(found: dict[str, Rights]) -> list[Measure]:
+    nhis = [r for r in found.values() if r.principal.is_nhi]
+    ripe = [r for r in nhis if not r.young]
+    known = [r for r in ripe if r.granted is not None]
+    others = [r for r in found.values() if not r.principal.excluded and not r.young]
+    privileged = [r for r in others if r.privileged is not False]
+    agents = [None]  # the AI agent of the directory: its permissions are on no inventory
+    return [
+        share("PRV-01", "a", [*map(_broad, ripe), *agents]),
+        share("PRV-01", "b", [*map(_standard, ripe), *agents]),
+        share("PRV-01", "c", [*(r.admin if r.granted is not None else None for r in nhis), *agents]),
+        Measure("PRV-02", "pooled", sum(len(r.unused) for r in known), sum(len(r.unused | r.used) for r in known),
+                sum(len(r.hidden) for r in known)),
+        share("PRV-05", "all", [*(r.wildcard if r.granted is not None else None for r in nhis), *agents]),
+        share("PRV-18", "all", (
+            None if r.privileged is None else r.last_use is None or r.last_use <= END - LOOKBACK
+            for r in privileged)),
+    ]
+
+
+def _broad(own: Rights) -> Answer:
+    if own.granted is None:
+        return None
+    return True if own.wildcard or own.unused else None if own.hidden else False
+
+
+def _standard(own: Rights) -> Answer:
+    """At least one unused sensitive permission, or half unused; unknown where unlogged use could decide it."""
+    if own.granted is None:
+        return None
+    seen = len(own.used) + len(own.unused)
+    if own.unused & sensitive_actions() or (seen and 2 * len(own.unused) >= seen):
+        return True
+    doubt = own.hidden & sensitive_actions() or 2 * len(own.unused | own.hidden) >= seen + len(own.hidden)
+    return None if own.hidden and doubt else False
+
+
+# --- visibility ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Actor:
+    kind: str
+    listed: bool
+    events: int = 0
+
+
+def _actors(world: World) -> list[_Actor]:
+    """Everyone seen in the window who counts: neither provider-managed nor a role only people assume."""
+    seen: dict[str, _Actor] = {}
+
+    def saw(key: str, kind: str, time: datetime, *, listed: bool) -> None:
+        if SINCE < time <= END:
+            seen.setdefault(key, _Actor(kind, listed)).events += 1
+
+    for event in world.aws:
+        who = event.principal
+        if who is not None and not who.excluded:
+            saw(who.native_id, who.kind, event.time, listed=who.inventoried)
+    done = [*((e.person, e.time) for e in world.file_events), *((i.person, i.time) for i in world.interactions)]
+    for person, time in done:
+        saw(person.login, "human", time, listed=person.declared)
+    for change in world.entra:
+        if change.actor.person is not None:
+            account = change.actor.person.admin_login if change.actor.admin else change.actor.person.login
+            saw(account, "human", change.time, listed=change.actor.person.declared)
+        elif change.actor.agent is not None:
+            saw(change.actor.object_id, "ai_agent", change.time, listed=True)
+    return list(seen.values())
+
+
+def visibility(world: World) -> list[Measure]:
+    actors = _actors(world)
+    scopes: dict[str, Callable[[_Actor], bool]] = {
+        "all": lambda _: True, "human": lambda a: a.kind == "human",
+        "nhi": lambda a: a.kind not in ("human", "unknown")}
+    found = [share("VIS-01", scope, (a.listed for a in actors if fits(a))) for scope, fits in scopes.items()]
+    found += [share("VIS-02", scope, (not a.listed for a in actors if fits(a))) for scope, fits in scopes.items()]
+    found.append(Measure("VIS-02", "events", sum(a.events for a in actors if not a.listed),
+                         sum(a.events for a in actors)))
+    return [*found, _received(world)]
+
+
+def _received(world: World) -> Measure:
+    """Source-days received: at least a tenth of the source's median day. One expected source never delivered."""
+    days: dict[str, Counter[object]] = defaultdict(Counter)
+    for name, events in (("aws", world.aws), ("m365", [*world.file_events, *world.interactions]),
+                         ("entra", world.entra)):
+        days[name].update(e.time.date() for e in events)  # type: ignore[attr-defined]
+    in_window = [day.date() for day in world.midnights[-WINDOW.days:]]
+    good = sum(counts[day] > 0 and counts[day] >= 0.1 * median(counts.values())
+               for counts in days.values() for day in in_window)
+    return Measure("VIS-09", "all", good, 4 * len(in_window))
+
+
+def owned(world: World, found: dict[str, Rights]) -> list[Measure]:
+    nhis = [p for p in world.principals if p.is_nhi]
+    answers: dict[str, Answer] = {"true": True, "false": False, "unknown": None}
+    # The AI agent of the directory has a confirmed owner; its permissions and its use are on no record.
+    result = [share("VIS-04", "all", [*(answers[p.owner_state] for p in nhis), True]),
+              share("VIS-14", "all", [*(_visible(world, p, found[p.native_id]) for p in nhis), None])]
+    for days in (45, 90):
+        if world.days >= days:
+            since = END - timedelta(days=days)
+            result.append(share("VIS-17", str(days), (
+                _idle(found[p.native_id], since) for p in nhis if p.created <= since)))
+    return result
+
+
+def _idle(own: Rights, since: datetime) -> bool:
+    return own.last_use is None or own.last_use <= since
+
+
+def _visible(world: World, who: Principal, own: Rights) -> Answer:
+    """All seven facets; any unknown facet makes the account unknown, not false (metrics VIS-14)."""
+    facets: list[Answer] = [
+        {"true": True, "false": False, "unknown": None}[who.owner_state],
+        purpose_stated(who),
+        True if world.days >= 0.9 * LOOKBACK.days else None,
+        all(k.created is not None for k in who.keys),
+        own.granted is not None,
+    ]
+    return None if None in facets else all(facets)
+
+
+def credentials(world: World) -> list[Measure]:
+    keys: list[Key] = []
+    for who in world.principals:
+        if who.inventoried and who.in_report and not who.is_role:
+            keys += [*who.keys, *([who.password] if who.password else [])]
+    old = END - timedelta(days=90)
+    return [share("VIS-07", "all", (k.created is not None for k in keys)),
+            share("VIS-08", "all", (k.created < old for k in keys if k.created is not None))]
+
+
+# --- copilot -------------------------------------------------------------------------------------------------------
+
+
+def copilot(world: World) -> list[Measure]:
+    asked = [i for i in world.interactions if SINCE < i.time <= END]
+    chats = [e for e in world.aws if e.action == "q:SendMessage" and SINCE < e.time <= END]
+    accesses = [a for i in asked for a in i.accessed or ()]
+    outcome: dict[str, Answer] = {"blocked": True, "deferred": None}
+    crossed = [[a.xpia for a in i.accessed or () if a.xpia is not None] for i in asked]
+    silent: list[Answer] = [None] * len(chats)  # Amazon Q's records have neither flags nor a list of resources
+    return [
+        share("COP-07", "all", (bool(a.file.label) for a in accesses)),
+        share("COP-09", "all", [*(bool(i.thread) and i.accessed is not None for i in asked), *(False for _ in chats)]),
+        share("COP-10", "all", (outcome.get(a.outcome, False) for a in accesses)),
+        share("COP-11", "jailbreak", [*(i.jailbreak for i in asked), *silent]),
+        share("COP-11", "cross_prompt", [*(any(flags) if flags else None for flags in crossed), *silent]),
+    ]
+
+
+# --- decisions -----------------------------------------------------------------------------------------------------
+
+_STATE: dict[str, Answer] = {"proved": True, "missing": False, "unknown": None}
+
+
+def decided(world: World) -> list[Measure]:
+    executed = [d for d in world.decisions if d.executed and SINCE < d.time <= END]
+    groups = {"": [d for d in executed if d.involvement.startswith("executes")],
+              "/non_ai": [d for d in executed if d.involvement == "none"]}
+    found: list[Measure] = []
+    for tail, cases in groups.items():
+        scope = tail.strip("/") or "all"
+        elements: dict[str, list[Answer]] = {"initiator": [_STATE[d.initiator] for d in cases], "action": [True for _ in cases],
+                    "approver": [_STATE[d.approver] for d in cases], "rollback": [_STATE[d.rollback] for d in cases],
+                    "inputs": [None for _ in cases], "recommendation": [None for _ in cases]}
+        if tail:  # not required of a change no AI took part in
+            elements["inputs"] = elements["recommendation"] = []
+        found += [share("LIN-01", name + tail, states) for name, states in elements.items()]
+        found += [
+            share("LIN-02", scope, (_all(_legs(d, ai=not tail)) for d in cases)),
+            share("LIN-05", scope, (_STATE[d.approver] for d in cases)),
+            share("LIN-06", scope, (d.self_approved for d in cases if d.approvals)),
+            share("ACC-04", scope, (_all([*_legs(d, ai=not tail), not d.self_approved]) for d in cases)),
+            Measure("ACC-01", scope, len(cases), WINDOW.days),
+        ]
+    by_class = Counter(d.involvement for d in executed)
+    return found + [Measure("ACC-01", name, by_class[name], WINDOW.days)
+                    for name in ("executes_approved", "executes_autonomous", "unknown")]
+
+
+def _legs(decision: Decision, *, ai: bool) -> list[Answer]:
+    return [_STATE[decision.initiator], _STATE[decision.approver], _STATE[decision.rollback], *([None] if ai else [])]
+
+
+def _all(answers: list[Answer]) -> Answer:
+    """Kleene: one False decides; else one unknown leaves it open."""
+    return False if False in answers else None if None in answers else True

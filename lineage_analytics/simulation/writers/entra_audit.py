@@ -1,0 +1,52 @@
+"""Entra directory audits: pages as the Graph API gives them, some records twice where pages overlap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.simulation.writers.files import as_json, put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lineage_analytics.simulation.model import Actor, EntraEvent, World
+
+_PAGE = 500
+_OVERLAP = 3
+_CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/directoryAudits"
+
+
+def write(directory: Path, world: World) -> None:
+    events = sorted(world.entra, key=lambda e: (e.time, e.event_id), reverse=True)  # newest first, as the API pages
+    starts = range(0, len(events), _PAGE)
+    for number, start in enumerate(starts, 1):
+        page: dict[str, Any] = {"@odata.context": _CONTEXT}
+        if start + _PAGE < len(events):
+            page["@odata.nextLink"] = f"https://graph.microsoft.com/v1.0/auditLogs/directoryAudits?$skiptoken={number}"
+        page["value"] = [_record(e) for e in events[max(start - _OVERLAP, 0):start + _PAGE]]
+        put(directory / f"directoryAudits-{number:02d}.json.gz", as_json(page))
+
+
+def _record(event: EntraEvent) -> dict[str, Any]:
+    return {
+        "id": event.event_id, "category": event.category, "correlationId": event.correlation_id,
+        "result": "success", "resultReason": event.reason, "activityDisplayName": event.activity,
+        "activityDateTime": event.time.strftime("%Y-%m-%dT%H:%M:%S.0000000Z"),
+        "loggedByService": event.service, "operationType": event.operation,
+        "initiatedBy": _initiator(event.actor),
+        "targetResources": [{"modifiedProperties": []} | target for target in event.targets],
+        "additionalDetails": [{"key": key, "value": value} for key, value in event.details],
+    }
+
+
+def _initiator(actor: Actor) -> dict[str, Any]:
+    if actor.person is not None:
+        name = actor.person.name + (" (admin)" if actor.admin else "")
+        login = actor.person.admin_login if actor.admin else actor.person.login
+        return {"app": None, "user": {"id": actor.object_id, "displayName": name, "userPrincipalName": login,
+                                      "ipAddress": "198.51.100.9", "roles": []}}
+    if actor.agent is not None:
+        return {"user": None, "app": {"appId": actor.agent.app_id, "displayName": actor.agent.name,
+                                      "servicePrincipalId": actor.agent.object_id, "servicePrincipalName": None}}
+    return {"user": None, "app": {"appId": None, "displayName": actor.service, "servicePrincipalId": None,
+                                  "servicePrincipalName": None}}

@@ -1,0 +1,111 @@
+"""Microsoft 365 unified audit: portal exports as CSV by month, one day again in the management API's form."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lineage_analytics.simulation.dice import Dice
+from lineage_analytics.simulation.model import SITES, World
+from lineage_analytics.simulation.writers.files import as_csv, as_json, put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lineage_analytics.simulation.model import Access, File, FileEvent, Interaction, Person
+
+_HEADER = ("RecordId", "CreationDate", "RecordType", "Operation", "UserId", "AuditData", "AssociatedAdminUnits",
+           "AssociatedAdminUnitsNames")
+_BLOCK = {"PolicyId": "5c1d9a10-aaaa-4c10-a000-00000000b10c", "PolicyName": "Keep labelled content out (synthetic)",
+          "Rules": [{"RuleId": "5c1d9a10-aaaa-4c10-a000-00000000b10d", "RuleName": "Highly Confidential",
+                     "Severity": "High", "RuleMode": "Enforce", "Actions": ["ExcludeFromProcessing"]}]}
+
+
+def write(directory: Path, world: World) -> None:
+    dice = Dice(world.seed, "m365 files")
+    found = sorted([*((e.time, e.event_id, _file_record(world, e)) for e in world.file_events),
+                    *((i.time, i.event_id, _copilot_record(world, i)) for i in world.interactions)],
+                   key=lambda row: row[:2])
+    months: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    last = max(world.midnights)
+    for time, _, record in found:
+        if dice.chance(0.02):  # the same person's login, as another service writes it
+            record["UserId"] = record["UserId"].upper()
+        months[f"{time:%Y-%m}"].append(record)
+        following = time + timedelta(days=1)
+        if following.month != time.month and following <= last:
+            months[f"{following:%Y-%m}"].append(record)  # exports overlap by a day
+    for month, records in sorted(months.items()):
+        put(directory / f"AuditLog_{month}.csv.gz", as_csv(_HEADER, map(_row, records)))
+    again = [r for time, _, r in found if last - timedelta(days=4) <= time < last - timedelta(days=3)]
+    put(directory / "management-api" / "audit.general.json.gz", as_json(again))
+
+
+def _row(record: dict[str, Any]) -> list[Any]:
+    return [record["Id"], record["CreationTime"] + ".0000000Z", record["RecordType"], record["Operation"],
+            record["UserId"], json.dumps(record, separators=(",", ":")), "", ""]
+
+
+def _envelope(world: World, person: Person, **more: object) -> dict[str, Any]:
+    return {"OrganizationId": world.tenant, "UserType": 10 if "#EXT#" in person.login else 0, "Version": 1,
+            "UserId": person.login, "UserKey": person.object_id} | more
+
+
+def _url(file: File) -> str:
+    return f"{SITES}/sites/{file.site}/Shared%20Documents/{quote(file.name)}"
+
+
+def _file_record(world: World, event: FileEvent) -> dict[str, Any]:
+    file = event.file
+    record = _envelope(
+        world, event.person, CreationTime=event.time.strftime("%Y-%m-%dT%H:%M:%S"), Id=event.event_id,
+        Operation=event.operation, RecordType=6, Workload="SharePoint", ClientIP="198.51.100.7",
+        ObjectId=_url(file), ItemType="File", SiteUrl=f"{SITES}/sites/{file.site}/", SourceFileName=file.name,
+        ListItemUniqueId=file.item_id)
+    if file.label:
+        record["SensitivityLabelId"] = file.label
+    return record
+
+
+def _copilot_record(world: World, asked: Interaction) -> dict[str, Any]:
+    prompt = str(int(asked.time.timestamp() * 1000))
+    messages: list[dict[str, Any]] = [{"Id": prompt, "isPrompt": True},
+                                      {"Id": str(int(prompt) + 900), "isPrompt": False}]
+    if asked.jailbreak is not None:
+        messages[0]["JailbreakDetected"] = asked.jailbreak
+    data: dict[str, Any] = {"AppHost": asked.host, "Messages": messages, "MessageIds": [], "Contexts": []}
+    if asked.thread:
+        data["ThreadId"] = asked.thread
+    if asked.context is not None:
+        data["Contexts"] = [{"Id": _url(asked.context), "Type": asked.context.name.rpartition(".")[2]}]
+    if asked.accessed is not None:
+        data["AccessedResources"] = [_resource(access) for access in asked.accessed]
+        deferred = any(a.outcome == "deferred" for a in asked.accessed)
+        if deferred:
+            data["DLPEvaluationDeferred"] = 4
+    if asked.web is not None:
+        data["AISystemPlugin"] = [{"Id": "BingWebSearch", "Name": "BuiltIn"}] if asked.web else []
+    return _envelope(
+        world, asked.person, CreationTime=asked.time.strftime("%Y-%m-%dT%H:%M:%S"), Id=asked.event_id,
+        Operation="CopilotInteraction", RecordType=261, Workload="Copilot", ClientRegion="SE",
+        AppIdentity="Copilot.MicrosoftCopilot.Microsoft365Copilot", CopilotEventData=data)
+
+
+def _resource(access: Access) -> dict[str, Any]:
+    file = access.file
+    body: dict[str, Any] = {
+        "Id": file.item_id, "Name": file.name, "Type": file.name.rpartition(".")[2], "SiteUrl": _url(file),
+        "listItemUniqueId": file.item_id, "Action": "Read"}
+    if file.label:
+        body["SensitivityLabelId"] = file.label
+    if access.xpia is not None:
+        body["XPIADetected"] = access.xpia
+    if access.outcome == "blocked":
+        body |= {"Status": "failure", "PolicyDetails": [_BLOCK]}
+    elif access.outcome == "audited":
+        rule = _BLOCK["Rules"][0] | {"RuleMode": "Audit only"}  # type: ignore[operator]
+        body["PolicyDetails"] = [_BLOCK | {"Rules": [rule]}]
+    return body
