@@ -157,7 +157,7 @@ def _listed(value: object) -> list[Fields] | None:
 
 
 def _accessed(item: Fields, *, deferred: bool) -> dict[str, Any]:
-    """An accessed resource; its id is the document's address where one is given, as in file records, else the listed id."""
+    """An accessed resource. A document with an address goes by it, as in file records; others by the id listed."""
     address = text(item.get("siteurl"))
     listed = name(item.get("id")) or name(item.get("listitemuniqueid"))
     action = (text(item.get("action")) or "").lower()
