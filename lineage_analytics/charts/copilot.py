@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ZERO, _UNKNOWN = -0.55, -1.1
 _MARGINS = Margins(left=72, right=16, top=34, bottom=52)
 _DOTS_DRAWN = 1_500
+_TAIL_USERS = 20
 # A constant expression: positions are logarithms, with a place of their own for none and for unknown.
 _LABELS = "datum.value < -1 ? 'unknown' : datum.value < 0 ? '0' : format(pow(10, datum.value), ',')"
 
@@ -49,8 +50,9 @@ def copilot_reach(reach: pl.DataFrame, period: str = "") -> alt.LayerChart:
     y = alt.Y("y:Q", scale=alt.Scale(domain=limit, nice=False), axis=alt.Axis(
         title="items the user opened", values=ticks, labelExpr=_LABELS, **y_title(_MARGINS.left)))
     p95 = float(users["accessed"].quantile(0.95, "higher") or 0)
+    lines = _lines(p95 if users.height >= _TAIL_USERS else None, top, limit, x, y)
     return sheet(
-        [*_lines(p95, top, limit, x, y), *_drawn(dots, x, y)], title=_finding(users), height=380, margins=_MARGINS,
+        [*lines, *_drawn(dots, x, y)], title=_finding(users), height=380, margins=_MARGINS,
         source=_source(users, blind, period), description=_description(users, blind, p95),
     )
 
@@ -72,13 +74,18 @@ def _dots(users: pl.DataFrame) -> pl.DataFrame:
     return dots.with_columns(size=40.0 * pl.col("users").cast(pl.Float64).sqrt())
 
 
-def _lines(p95: float, top: float, limit: Sequence[float], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+def _lines(p95: float | None, top: float, limit: Sequence[float], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     muted = THEME.light.muted
     same = alt.Chart(frame(x=[0.0], y=[0.0], x2=[top + 0.2], y2=[top + 0.2]))
+    layers: list[alt.Chart] = [
+        same.mark_rule(color=THEME.light.rule, strokeDash=[2, 3]).encode(x=x, y=y, x2="x2:Q", y2="y2:Q"),
+    ]
+    if p95 is None:
+        return layers
     mark = alt.Chart(frame(x=[log10(p95)], y=[limit[1]], words=[f"1 user in 20 is beyond {p95:,.0f}"]))
     left = log10(p95) > top * 0.6
     return [
-        same.mark_rule(color=THEME.light.rule, strokeDash=[2, 3]).encode(x=x, y=y, x2="x2:Q", y2="y2:Q"),
+        *layers,
         mark.mark_rule(color=muted, strokeDash=[5, 4]).encode(x=x),
         *halo(mark.encode(x=x, y=y, text="words:N"), align="right" if left else "left", baseline="top",
               dx=-6 if left else 6, dy=6, fontSize=THEME.chart_small, color=muted),

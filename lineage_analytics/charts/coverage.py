@@ -222,6 +222,9 @@ def _finding(strips: list[_Strip], length: int) -> str:
     if not lacking:
         return f"Every source was received on every day of the {many(length, 'day')}"
     worst = lacking[0]
+    if not worst.received:
+        return f"{worst.name} was never received" + (
+            f"; {len(lacking)} of {len(strips)} sources lack days" if len(lacking) > 1 else "")
     if len(lacking) == 1:
         return f"{worst.name} lacks {many(worst.expected - worst.received, 'day')} of {worst.expected}"
     return (f"{len(lacking)} of {many(len(strips), 'source')} lack days; {worst.name} most, "
@@ -272,7 +275,7 @@ def source_counts(counts: pl.DataFrame) -> alt.LayerChart:
 def _understood(totals: dict[str, int], seen: int) -> str:
     aside = totals["quarantined"] + totals["rejected"]
     if not aside:
-        return f"Every one of {many(seen, 'record')} was understood"
+        return f"All {many(seen, 'record')} were understood" if seen > 1 else "The one record was understood"
     used, verb = sentence(percent((seen - aside) / seen)), "was" if aside == 1 else "were"
     return f"{used} of {many(seen, 'record')} were understood; {aside:,} {verb} set aside"
 

@@ -74,6 +74,8 @@ def _finding(counts: dict[str, dict[str, int]], cases: int) -> str:
     parts = []
     if counts[missing]["missing"]:
         parts.append(f"{ELEMENTS[missing]} is missing in {percent(counts[missing]['missing'] / cases)}")
+    if parts and missing == unknown:
+        return f"{parts[0]} and unknown in {percent(counts[unknown]['unknown'] / cases)} {of}"
     if counts[unknown]["unknown"]:
         name = ELEMENTS[unknown] if not parts else ELEMENTS[unknown][0].lower() + ELEMENTS[unknown][1:]
         parts.append(f"{name} {'' if parts else 'is '}unknown in {percent(counts[unknown]['unknown'] / cases)}")

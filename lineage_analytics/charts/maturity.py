@@ -15,6 +15,7 @@ from lineage_analytics.charts.layout import (
     frame,
     hatch,
     inline,
+    label,
     many,
     nothing,
     plot_width,
@@ -105,7 +106,8 @@ def _ghosts(rows: pl.DataFrame, previous: pl.DataFrame | None, y: alt.Y) -> list
 
 def _words(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
     names, x = rows["row"].to_list(), plot_width(_MARGINS) + 24
-    notes = [wrapped(note, _MARGINS.right - 26, THEME.chart_small, 2) if note else [] for note in rows["note"]]
+    said = [label(note, 200) if note else "" for note in rows["note"]]
+    notes = [wrapped(note, _MARGINS.right - 26, THEME.chart_small, 2) if note else [] for note in said]
     words = [[_level(row)] for row in rows.iter_rows(named=True)]
     up = [(0.0, -9.0, -16.0)[len(note)] for note in notes]
     return [

@@ -123,8 +123,8 @@ def _external(x: alt.X, y: alt.Y) -> list[alt.Chart]:
     muted = THEME.light.muted
     return [
         line.mark_rule(color=muted, strokeDash=[5, 4]).encode(y=y),
-        line.mark_text(align="right", baseline="bottom", dy=-8, fontSize=THEME.chart_small, color=muted).encode(
-            x=x, y=y, text="words:N"),
+        *halo(line.encode(x=x, y=y, text="words:N"), align="right", baseline="bottom", dy=-14,
+              fontSize=THEME.chart_small, color=muted),
     ]
 
 
@@ -200,14 +200,15 @@ def use_states(permissions: pl.DataFrame, lookback_days: int = 90) -> alt.LayerC
     """
     question = "What is granted and never used?"
     drawn = permissions.filter(pl.col("granted").is_not_null() & pl.col("used").is_not_null())
-    kinds = drawn.group_by(pl.col("kind").fill_null("unknown")).agg(
+    known_kind = pl.when(pl.col("kind").is_in(list(KIND_WORDS))).then("kind").otherwise(pl.lit("unknown"))
+    kinds = drawn.group_by(known_kind.alias("kind")).agg(
         pl.len().alias("identities"), *(pl.col(state).fill_null(0).sum() for state in USE_STATES)
     ).with_columns(total=pl.sum_horizontal(USE_STATES)).filter(pl.col("total") > 0).sort(
         "total", "kind", descending=[True, False]).head(MAX_ROWS_DRAWN)
     if kinds.is_empty():
         return nothing(question, _why(permissions))
     rows = kinds.to_dicts()
-    names = [KIND_WORDS.get(row["kind"], KIND_WORDS["unknown"]) for row in rows]
+    names = [KIND_WORDS[row["kind"]] for row in rows]
     y = alt.Y("row:N", sort=names, axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
     width = plot_width(_USE_MARGINS)
     segments = []
@@ -227,8 +228,8 @@ def use_states(permissions: pl.DataFrame, lookback_days: int = 90) -> alt.LayerC
         [*row_names(names, y, _USE_MARGINS.left), *legend(present), *bars(segments, y, width, _BAR),
          *beside(names, notes, y, width + 16, size=THEME.chart_small, colour=THEME.light.muted)],
         title=f"{percent(unused / total)} of {many(total, 'granted permission')} went unused in {lookback_days} days",
-        source=f"{many(drawn.height, 'identity', 'identities')}, look-back {lookback_days} days; not used: the logs "
-               f"would show it{f'; {left:,} more whose grants or use are unknown' if left else ''}",
+        source=f"{many(drawn.height, 'identity', 'identities')} in all, look-back {lookback_days} days; not used: the "
+               f"logs would show it{f'; {left:,} more whose grants or use are unknown' if left else ''}",
         description=f"Permissions granted by kind of identity. {'; '.join(said)}.",
         height=_ROW * len(rows), margins=_USE_MARGINS,
     )

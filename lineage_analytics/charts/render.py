@@ -16,6 +16,7 @@ import vl_convert
 from lineage_analytics.charts import theme
 from lineage_analytics.charts.theme import THEME
 from lineage_analytics.errors import LineageError, UsageError
+from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ AnyChart = alt.TopLevelMixin
 VEGA_LITE = "6.4"
 PNG_SCALE = 2
 MAX_ROWS = 2_000
+_TEXT_KEPT = 20_000
+_NOT_XML = dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}")
 _LOADING_KEYS = frozenset({"href", "url", "image"})
 _SPECIAL = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -37,7 +40,7 @@ def spec(chart: AnyChart) -> dict[str, Any]:
     LineageError : no ``description``, something that would be loaded from elsewhere, or more than 2,000 rows.
     """
     with alt.theme.enable(theme.NAME), alt.data_transformers.enable("default", max_rows=None):
-        document: dict[str, Any] = chart.to_dict()
+        document: dict[str, Any] = _visible(chart.to_dict())
     if not str(document.get("description") or "").strip():
         raise LineageError("Wanted a chart with a description, which becomes its alternative text", "it has none",
                            "set description= from the data the chart shows")
@@ -111,7 +114,23 @@ def _bundle(document: dict[str, Any], **_: Any) -> dict[str, str]:
 
 
 def _document(chart: AnyChart | Mapping[str, Any]) -> dict[str, Any]:
-    return spec(chart) if isinstance(chart, alt.TopLevelMixin) else dict(chart)
+    document: dict[str, Any] = spec(chart) if isinstance(chart, alt.TopLevelMixin) else _visible(dict(chart))
+    return document
+
+
+def _visible(value: Any) -> Any:
+    """The document with every hidden character of its texts made visible; line breaks stay.
+
+    A control character from a log would not only deceive a reader: the renderer ends the process on one.
+    """
+    if isinstance(value, dict):
+        return {key: _visible(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_visible(inner) for inner in value]
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        lines = (printable(line, _TEXT_KEPT) for line in value.split("\n"))
+        return "\n".join(lines).translate(_NOT_XML)
+    return value
 
 
 def _walk(value: object) -> Iterator[tuple[str, object]]:

@@ -12,6 +12,7 @@ from lineage_analytics.charts.layout import (
     Margins,
     beside,
     frame,
+    halo,
     inline,
     many,
     nothing,
@@ -143,16 +144,31 @@ def credential_age(credentials: pl.DataFrame, as_of: datetime) -> alt.LayerChart
         curve.mark_line(color=colours.accent, strokeWidth=2, interpolate="step-after").encode(x=x, y=y),
         at.mark_rule(color=colours.muted, strokeDash=[3, 3]).encode(x=x, y=y, y2="zero:Q"),
         at.mark_point(fill=colours.accent, size=60, opacity=1).encode(x=x, y=y),
-        at.mark_text(align="left", dx=8, dy=-10, fontWeight="bold").encode(x=x, y=y, text="words:N"),
+        *_mark_words(marks, limit, x, y),
+    ]
+    layers += [
         side.mark_bar(fill=colours.unknown_fill, stroke=colours.unknown_line, width=28).encode(
             x=alt.value(right), y=y, y2="zero:Q"),
         side.mark_text(align="center", baseline="bottom", dy=-6, fontSize=THEME.chart_small).encode(
             x=alt.value(right), y=y, text="words:N"),
-    ]
+    ] if unknown else []
     over = marks.filter(pl.col("x") == 90.0)["y"][0]
     return sheet(
-        layers, title=f"{percent(over)} of {many(known.len(), 'key')} of known age were last changed over 90 days ago",
+        layers, title=f"Over 90 days old: {percent(over)} of {many(known.len(), 'key')} of known age",
         source=f"{many(total, 'credential')} at {as_of:%-d %b %Y}, of which {unknown:,} of unknown age, drawn apart",
         description=f"Age of {many(total, 'credential')}: {'; '.join(words)}; {unknown:,} of unknown age.",
         height=240, margins=_AGE_MARGINS,
     )
+
+
+def _mark_words(marks: pl.DataFrame, limit: float, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """The words of each mark, right of its point and over it; under it where the one before would be met."""
+    layers: list[alt.Chart] = []
+    before = 1.0
+    for row in marks.iter_rows(named=True):
+        right, met = row["x"] < 0.6 * limit, before - row["y"] < 0.08
+        layers += halo(alt.Chart(frame(x=[row["x"]], y=[row["y"]], words=[row["words"]])).encode(
+            x=x, y=y, text="words:N"), align="left" if right else "right", dx=8 if right else -8,
+            dy=14 if met else -10, fontWeight="bold")
+        before = row["y"]
+    return layers
