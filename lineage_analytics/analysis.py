@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
-from lineage_analytics import maturity, metrics
+from lineage_analytics import __version__, maturity, metrics
 from lineage_analytics.errors import NothingAssessableError, UsageError
 from lineage_analytics.graphs import access as access_room
 from lineage_analytics.graphs import assistants
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lineage_analytics.workspace.ingest import Result
 
 SAMPLE = Path("data/sample")
+_DEFINITIONS = f"{__version__}/{metrics.DEFINITION_VERSION}"
 _ACCESS = ("nodes", "edges", "permissions")
 _DECISIONS = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
 _MEASURED = ("measures", "evidence", "facets")
@@ -141,7 +142,7 @@ def notebook(workspace: str = "", as_of: str = "", window: int = 30, lookback: i
 def analyse(estate: Estate) -> Analysis:
     """Lineages and measures of the estate: read from its workspace when a run left them there, else computed."""
     if "analysis" not in estate.parts:
-        frames = derived.stored(estate, lambda: _compute(estate))
+        frames = derived.stored(estate, _DEFINITIONS, lambda: _compute(estate))
         estate.parts["analysis"] = Analysis(
             estate,
             AccessLineage(**{name: frames[name] for name in _ACCESS}),

@@ -1,0 +1,76 @@
+"""Derived tables of a workspace: computed once for the same facts and parameters, then read.
+
+The tables stand beside the facts; a marker, written last, says which facts, parameters and definitions they come from.
+Anything else in the marker, or none, means: compute. A workspace that cannot be written to is computed in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING
+
+from lineage_analytics.tables import ALL
+from lineage_analytics.workspace.store import SEEN, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import polars as pl
+
+    from lineage_analytics.workspace.estate import Estate
+
+MARKER = "derived.json"
+
+
+def stored(
+    estate: Estate, definitions: str, compute: Callable[[], Mapping[str, pl.DataFrame]]
+) -> Mapping[str, pl.DataFrame]:
+    """The derived tables of the estate: as stored, when they were computed for exactly this, else computed and stored.
+
+    ``definitions`` names the version of everything the computation depends on besides facts and parameters.
+    """
+    if estate.directory is None:
+        return compute()
+    key = _key(estate, definitions)
+    found = _read(estate.directory, key)
+    if found is not None:
+        return found
+    frames = compute()
+    try:
+        _write(estate.directory, key, frames)
+    except OSError:  # a workspace on read-only ground still answers, only not faster the next time
+        return frames
+    return frames
+
+
+def _key(estate: Estate, definitions: str) -> str:
+    facts = {name: version for name, version in estate.versions.items()
+             if name == SEEN or name not in ALL or not ALL[name].derived or name == "usage"}
+    said = [sorted(facts.items()), estate.as_of.isoformat(), estate.window_days, estate.lookback_days, definitions]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _read(directory: Path, key: str) -> dict[str, pl.DataFrame] | None:
+    try:
+        marker = json.loads((directory / MARKER).read_text(encoding="utf-8"))
+        if marker["key"] != key:
+            return None
+        store = Store.open(directory)
+        return {name: store.scan(name, version).collect() for name, version in marker["versions"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(directory: Path, key: str, frames: Mapping[str, pl.DataFrame]) -> None:
+    store = Store.open(directory)
+    (directory / MARKER).unlink(missing_ok=True)
+    for name, frame in frames.items():
+        store.replace(name, frame)
+    versions = store.versions()
+    fresh = directory / f".{MARKER}-{os.getpid()}"
+    marker = {"key": key, "versions": {name: versions[name] for name in frames}}
+    fresh.write_text(json.dumps(marker), encoding="utf-8")
+    fresh.replace(directory / MARKER)
