@@ -296,6 +296,16 @@ class Link:
     provable: bool
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """A directory role somebody holds. ``state``: standing eligible timebound activated; ``until`` None: no end."""
+
+    holder: str
+    role: str
+    state: str
+    until: datetime | None = None
+
+
 @dataclass
 class Story:
     """Something planted, and what a good report says of it."""
@@ -328,6 +338,7 @@ class World:
     entra: list[EntraEvent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    assignments: list[Assignment] = field(default_factory=list)
     stories: list[Story] = field(default_factory=list)
     cast: dict[str, Any] = field(default_factory=dict)
     """Those with a part in a story, by the name of the part."""

@@ -36,6 +36,12 @@ LABELS = {
     "Confidential": "0e1d2c3b-0003-4a10-a000-5f6e7d8c9b03",
     "Highly Confidential": "0e1d2c3b-0004-4a10-a000-5f6e7d8c9b04",
 }
+PRIVILEGED_ROLES = frozenset({
+    "Helpdesk Administrator", "User Administrator", "Security Reader", "Application Administrator",
+    "Exchange Administrator",
+})
+"""Those of the directory roles below that the vendor's list of built-in roles marks as privileged."""
+
 DIRECTORY_ROLES = (
     ("Helpdesk Administrator", "729827e3-9c14-49f7-bb1b-9608f156bbb8"),
     ("User Administrator", "fe930be7-5e62-47db-91af-98c3a49a38b1"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation import names
 from lineage_analytics.simulation.dice import Dice
-from lineage_analytics.simulation.model import END, Actor, Decision, EntraEvent, Link
+from lineage_analytics.simulation.model import END, Actor, Assignment, Decision, EntraEvent, Link
 
 if TYPE_CHECKING:
     from lineage_analytics.simulation.model import Agent, Person, World
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _REQUESTED = {
     "activation": "Add member to role requested (PIM activation)",
     "assignment": "Add member to role in PIM requested (timebound)",
+    "eligibility": "Add eligible member to role in PIM requested (permanent)",
 }
 _APPROVED = {
     "activation": "Add member to role request approved (PIM activation)",
@@ -23,7 +24,9 @@ _APPROVED = {
 _COMPLETED = {
     "activation": "Add member to role completed (PIM activation)",
     "assignment": "Add member to role in PIM completed (timebound)",
+    "eligibility": "Add eligible member to role in PIM completed (permanent)",
 }
+_STATE = {"activation": "activated", "assignment": "timebound", "eligibility": "eligible"}
 _DENIED = "Add member to role request denied (PIM activation)"
 _EXPIRED = "Remove member from role (PIM activation expired)"
 PIM_SERVICE = "MS-PIM"
@@ -38,7 +41,8 @@ class Requests:
     def run(
         self, flow: str, time: datetime, requester: Actor, beneficiary: Person, approver: Actor | None, *,
         dwell: float = 60.0, late: bool = False, denied: bool = False, justification: str = "", admin: bool = False,
-        quoted: str = "", fold: bool = False, held: timedelta = timedelta(hours=8),
+        quoted: str = "", fold: bool = False, held: timedelta | None = timedelta(hours=8),
+        role: tuple[str, str] | None = None,
     ) -> list[EntraEvent]:
         """One request from asking to expiry.
 
@@ -46,8 +50,9 @@ class Requests:
         given. ``dwell``: seconds the approver took. ``fold``: the directory writes its own copy of the grant.
         """
         dice = self._dice
-        role = dice.early(names.DIRECTORY_ROLES, 1.6)
-        shared = _Shared(self._world, dice, role, beneficiary, justification, time + held, admin=admin)
+        role = role or dice.early(names.DIRECTORY_ROLES, 1.6)
+        until = time + held if held is not None else None
+        shared = _Shared(self._world, dice, role, beneficiary, justification, until, admin=admin)
         asked = shared.event(time, _REQUESTED[flow], requester)
         made = [asked]
         done_at = time + timedelta(seconds=dice.whole(3, 8))
@@ -61,13 +66,15 @@ class Requests:
         if not denied:
             done = shared.event(done_at, _COMPLETED[flow], requester)
             made.append(done)
+            self._world.assignments.append(Assignment(
+                beneficiary.admin_id if admin else beneficiary.object_id, role[0], _STATE[flow], until))
             if approver is not None and late:
                 answer = shared.event(done_at + timedelta(seconds=int(dwell)), _APPROVED[flow], approver)
                 made.append(answer)
             if fold:
                 shared.copy(done_at + timedelta(seconds=1))
-            if flow == "activation" and time + held < END:
-                ended = shared.event(time + held, _EXPIRED, Actor(service=PIM_SERVICE))
+            if flow == "activation" and until is not None and until < END:
+                ended = shared.event(until, _EXPIRED, Actor(service=PIM_SERVICE))
                 self._link(ended, done, "ends")
         self._links(asked, answer, done)
         self._decide(requester, beneficiary, approver, asked, done, late=late, denied=denied, quoted=bool(quoted))
@@ -111,7 +118,7 @@ class _Shared:
 
     def __init__(
         self, world: World, dice: Dice, role: tuple[str, str], beneficiary: Person, justification: str,
-        until: datetime, *, admin: bool,
+        until: datetime | None, *, admin: bool,
     ) -> None:
         self._world, self._dice = world, dice
         self.events: list[EntraEvent] = []
@@ -127,9 +134,10 @@ class _Shared:
         ]
         self._details = [
             ("RoleDefinitionOriginId", role[1]), ("RoleDefinitionOriginType", "BuiltInRole"), ("TemplateId", role[1]),
-            ("ExpirationTime", until.strftime("%Y-%m-%dT%H:%M:%S.0000000Z")), ("Justification", justification),
-            ("tid", world.tenant), ("RequestId", request),
+            ("Justification", justification), ("tid", world.tenant), ("RequestId", request),
         ]
+        if until is not None:
+            self._details.append(("ExpirationTime", until.strftime("%Y-%m-%dT%H:%M:%S.0000000Z")))
 
     def event(self, time: datetime, activity: str, actor: Actor) -> EntraEvent:
         made = EntraEvent(time, activity, actor, "PIM_" + self._dice.hexadecimal(24), self._correlation, "PIM",
@@ -154,6 +162,11 @@ def decide(world: World) -> None:
     requests = Requests(world, dice)
     world.cast["requests"] = requests
     admins = [p for p in world.persons if p.admin_id]
+    for admin in admins[1:]:  # the first administrator makes the others eligible at the start
+        for role in eligible_roles(admin):
+            requests.run("eligibility", dice.moment(world.midnights[dice.whole(0, 4)], 8, 15),
+                         Actor(admins[0], admin=True), admin, None, justification="Joiner", admin=True, held=None,
+                         role=role)
     for number, day in enumerate(world.midnights):
         if (END - day).days < 1:
             continue
@@ -163,6 +176,12 @@ def decide(world: World) -> None:
     direct_changes(world, Dice(world.seed, "direct"), admins)
 
 
+def eligible_roles(admin: Person) -> list[tuple[str, str]]:
+    """The directory roles an administrator may activate."""
+    count = len(names.DIRECTORY_ROLES)
+    return [names.DIRECTORY_ROLES[admin.number % count], names.DIRECTORY_ROLES[(admin.number * 2 + 1) % count]]
+
+
 def _activations(requests: Requests, dice: Dice, day: datetime, admins: list[Person]) -> None:
     for _ in range(dice.whole(1, 3)):
         who, other = dice.some(admins, 2) if dice.chance(0.5) else dice.some(admins, 2)[::-1]
@@ -170,7 +189,7 @@ def _activations(requests: Requests, dice: Dice, day: datetime, admins: list[Per
         requests.run("activation", dice.moment(day, 7, 12), Actor(who, admin=True), who, approver,
                      dwell=min(dice.around(2400, 0.9), 14_000), denied=approver is not None and dice.chance(0.05),
                      justification=dice.pick(("Ticket follow-up", "Mailbox repair", "Access review", "On call")),
-                     admin=True, fold=dice.chance(0.2), held=timedelta(hours=5))
+                     admin=True, fold=dice.chance(0.2), held=timedelta(hours=5), role=dice.pick(eligible_roles(who)))
 
 
 def _assignments(
@@ -224,6 +243,7 @@ def _direct(world: World, dice: Dice, time: datetime, admin: Person, who: Person
     if what == "role":
         changed = [("Role.DisplayName", name), ("Role.TemplateId", object_id), ("Role.ObjectID", object_id)]
         activity, category = "Add member to role", "RoleManagement"
+        world.assignments.append(Assignment(who.object_id, name, "standing"))
     else:
         group = dice.early(names.SITE_NAMES)
         changed = [("Group.ObjectID", f"0e1d2c3b-00{len(group):02d}-4b10-a000-{ord(group[0]):012d}"),

@@ -23,8 +23,11 @@ from lineage_analytics.simulation.model import (
 )
 from lineage_analytics.simulation.organisation import allow, arn, long_ago
 from lineage_analytics.simulation.owners import declare
+from lineage_analytics.simulation.pim import eligible_roles
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lineage_analytics.simulation.aws_changes import Changes
     from lineage_analytics.simulation.model import Person, World
     from lineage_analytics.simulation.pim import Requests
@@ -131,7 +134,8 @@ def _orphan_story(world: World, dice: Dice) -> None:
 
 def _copilot_story(world: World, dice: Dice) -> None:
     """One person's Copilot reads labelled documents that the person has never opened."""
-    person = next(p for p in world.persons if p.department == "Sales" and p.left_on is None and p.declared)
+    able = [p for p in world.persons if p.left_on is None and p.declared and not p.admin_id]
+    person = next((p for p in able if p.department == "Sales"), able[0])
     opened = {e.file for e in world.file_events if e.person is person}
     never = [f for f in world.files if f.label in (names.LABELS["Confidential"], names.LABELS["Highly Confidential"])
              and f.site in ("Finance", "People", "Legal", "Board") and f not in opened]
@@ -167,21 +171,21 @@ def _approval_stories(world: World, dice: Dice) -> None:
     admins = [p for p in world.persons if p.admin_id]
     staff = [p for p in world.persons if p.left_on is None and not p.admin_id]
 
-    def day(back: int, first: float, last: float) -> object:
+    def day(back: int, first: float, last: float) -> datetime:
         return dice.moment(END.replace(hour=0, minute=0, second=0) - timedelta(days=back), first, last)
 
     own: list[str] = []
     for back, who in ((12, admins[2]), (5, admins[3])):
-        made = requests.run("activation", day(back, 8, 11), Actor(who, admin=True), who, Actor(who), dwell=20,  # type: ignore[arg-type]
-                            justification="On call", admin=True)
+        made = requests.run("activation", day(back, 8, 11), Actor(who, admin=True), who, Actor(who), dwell=20,
+                            justification="On call", admin=True, role=eligible_roles(who)[0])
         own += [e.event_id for e in made]
     beneficiary = admins[1]
-    made = requests.run("assignment", day(7, 8, 11), agent, beneficiary, Actor(beneficiary), dwell=9,  # type: ignore[arg-type]
+    made = requests.run("assignment", day(7, 8, 11), agent, beneficiary, Actor(beneficiary), dwell=9,
                         justification="Requested in chat", held=timedelta(days=20))
     own += [e.event_id for e in made]
     late: list[str] = []
     for back in (11, 6, 3):
-        made = requests.run("assignment", day(back, 8, 12), agent, dice.pick(staff), Actor(admins[0]), dwell=5400,  # type: ignore[arg-type]
+        made = requests.run("assignment", day(back, 8, 12), agent, dice.pick(staff), Actor(admins[0]), dwell=5400,
                             late=True, justification="Requested in chat", held=timedelta(days=10))
         late += [e.event_id for e in made]
     bare = [d.event_id for d in world.decisions if d.involvement == "executes_autonomous" and not d.approvals]
@@ -204,7 +208,7 @@ def _rollback_story(world: World, dice: Dice) -> None:
     changes: Changes = world.cast["changes"]
     admins = [p for p in world.persons if p.admin_id]
     sso: Principal = world.cast["sso_administratoraccess"]
-    target = next(p for p in world.principals if p.is_role and p.is_nhi and p.archetype == "etl")
+    target = next(p for p in world.principals if p.is_role and p.is_nhi and p.created < world.start)
     at = dice.moment(END.replace(hour=0, minute=0, second=0) - timedelta(days=9), 13, 15)
     request = {"roleName": target.name, "policyArn": f"arn:aws:iam::{AWS_ACCOUNT}:policy/synthetic-power-user"}
     first = changes.make(at, sso, "AttachRolePolicy", request, person=admins[4])

@@ -9,8 +9,9 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from lineage_analytics.simulation.model import END, World
+from lineage_analytics.simulation.names import PRIVILEGED_ROLES
 from lineage_analytics.simulation.owners import purpose_stated
-from lineage_analytics.simulation.truth_access import LOOKBACK, Rights, rights, sensitive_actions
+from lineage_analytics.simulation.truth_access import LOOKBACK, Rights, rights, sensitive_actions, tier0_actions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,6 +38,7 @@ def measures(world: World) -> list[Measure]:
     """Every measure with a known answer, by id and scope."""
     found = rights(world)
     parts = [visibility(world), owned(world, found), credentials(world), copilot(world), decided(world)]
+    parts.append(assignments(world, found))
     if world.days > LOOKBACK.days:
         parts.append(privilege(found))
     return sorted((m for part in parts for m in part), key=lambda m: (m.metric_id, m.scope))
@@ -86,6 +88,20 @@ def _standard(own: Rights) -> Answer:
         return True
     doubt = own.hidden & sensitive_actions() or 2 * len(own.unused | own.hidden) >= seen + len(own.hidden)
     return None if own.hidden and doubt else False
+
+
+def assignments(world: World, found: dict[str, Rights]) -> list[Measure]:
+    """Privileged assignments in force: of directory roles, as far as the logs reach; of AWS policies, all for good."""
+    order = {"standing": 0, "eligible": 1, "timebound": 2, "activated": 3}
+    held: dict[tuple[str, str], str] = {}
+    for one in world.assignments:
+        if one.role in PRIVILEGED_ROLES and (one.until is None or one.until > END):
+            key = (one.holder, one.role)
+            held[key] = min(held.get(key, "activated"), one.state, key=order.__getitem__)
+    accounts = [r for r in found.values() if r.principal.is_nhi and r.granted is not None
+                and r.granted & tier0_actions()]
+    return [share("PRV-06", "human", (state == "standing" for state in held.values())),
+            share("PRV-06", "nhi", (True for _ in accounts))]
 
 
 # --- visibility ----------------------------------------------------------------------------------------------------
@@ -217,9 +233,10 @@ def decided(world: World) -> list[Measure]:
     found: list[Measure] = []
     for tail, cases in groups.items():
         scope = tail.strip("/") or "all"
-        elements: dict[str, list[Answer]] = {"initiator": [_STATE[d.initiator] for d in cases], "action": [True for _ in cases],
-                    "approver": [_STATE[d.approver] for d in cases], "rollback": [_STATE[d.rollback] for d in cases],
-                    "inputs": [None for _ in cases], "recommendation": [None for _ in cases]}
+        elements: dict[str, list[Answer]] = {
+            "initiator": [_STATE[d.initiator] for d in cases], "action": [True for _ in cases],
+            "approver": [_STATE[d.approver] for d in cases], "rollback": [_STATE[d.rollback] for d in cases],
+            "inputs": [None for _ in cases], "recommendation": [None for _ in cases]}
         if tail:  # not required of a change no AI took part in
             elements["inputs"] = elements["recommendation"] = []
         found += [share("LIN-01", name + tail, states) for name, states in elements.items()]

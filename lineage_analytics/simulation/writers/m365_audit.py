@@ -71,7 +71,7 @@ def _file_record(world: World, event: FileEvent) -> dict[str, Any]:
 
 
 def _copilot_record(world: World, asked: Interaction) -> dict[str, Any]:
-    prompt = str(int(asked.time.timestamp() * 1000))
+    prompt = str(int(asked.time.timestamp()) * 1000 + int(asked.event_id[:3], 16) % 1000)
     messages: list[dict[str, Any]] = [{"Id": prompt, "isPrompt": True},
                                       {"Id": str(int(prompt) + 900), "isPrompt": False}]
     if asked.jailbreak is not None:
