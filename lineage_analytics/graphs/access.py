@@ -1,14 +1,42 @@
-"""Access lineage: who holds what, through which grants, each edge with its reason."""
+"""Access lineage: who holds what, through which grants, each edge with its reason.
+
+Nodes are the identities, groups, roles, policies, credentials, services and tier-0 resources; two sorts are ours:
+``<account>:account`` (kind resource, tier 0) stands for control over everybody in an account, and ``...:scope:<pattern>``
+(kind scope) for "all roles this wildcard covers", so that a hundred holders of one wildcard do not make a hundred times as
+many edges. Reach follows ``may_assume`` and ``controls``, and what is held directly where that is tier 0 itself.
+
+``controls`` means the holder can change another principal's permissions or credentials by an IAM action of
+``permissions/data/control_actions.csv``. Passing a role to a service that runs code (iam:PassRole) is not followed yet,
+nor are resource policies and organisation policies.
+"""
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from lineage_analytics import tables
+from lineage_analytics.errors import UsageError, did_you_mean
+from lineage_analytics.graphs._access_aws import aws_edges
+from lineage_analytics.graphs._access_parts import Builder
+from lineage_analytics.graphs._access_reach import Reachability
+from lineage_analytics.graphs._access_records import record_edges
+from lineage_analytics.permissions.table import permission_table, permissions
+from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    import polars as pl
+    import networkx as nx
 
     from lineage_analytics.tables import Facts
+
+PATHS = pl.Schema({"principal_id": pl.String, "hops": pl.Int64, "state": pl.String, "path": tables.TEXTS,
+                   "techniques": tables.TEXTS, "evidence": tables.TEXTS, "record_ids": tables.TEXTS})
+BLAST = pl.Schema({"node_id": pl.String, "kind": pl.String, "label": pl.String, "tier0": pl.Boolean, "hops": pl.Int64,
+                   "state": pl.String})
 
 
 @dataclass(frozen=True)
@@ -19,6 +47,114 @@ class AccessLineage:
     edges: pl.DataFrame
     permissions: pl.DataFrame
 
+    @cached_property
+    def reach(self) -> Reachability:
+        return Reachability.of(self.nodes, self.edges)
+
+    @cached_property
+    def graph(self) -> nx.MultiDiGraph:
+        """The whole graph as networkx has it, built when first asked for: node attributes ``kind label tier0``, edge
+        attributes ``rel state reason``."""
+        import networkx as nx  # noqa: PLC0415  (slow to import, rarely wanted)
+
+        graph = nx.MultiDiGraph()
+        graph.add_nodes_from((n["node_id"], n) for n in self.nodes.iter_rows(named=True))
+        graph.add_edges_from((e["src"], e["dst"], e["rel"], e) for e in self.edges.iter_rows(named=True))
+        return graph
+
+    def paths(self, to: str = "tier0") -> pl.DataFrame:
+        """The shortest way of each principal to a target, proved ways before conditional ones.
+
+        Parameters
+        ----------
+        to : ``tier0`` for the nearest tier-0 node, or the id or label of one node.
+
+        Returns
+        -------
+        frame : ``principal_id``; ``hops`` (0: is itself a target); ``state`` proved or conditional; ``path`` (node ids);
+            per hop ``techniques`` and ``evidence`` (words); ``record_ids``. Nearest first. Principals are the identities
+            and roles that have a path; targets are listed with 0 hops.
+
+        Raises
+        ------
+        UsageError : no such node.
+        """
+        targets = None if to == "tier0" else [self._node(to)]
+        return pl.DataFrame(self.reach.paths(targets), schema=PATHS, orient="row").sort("hops", "state", "principal_id",
+                                                                                   descending=[False, True, False])
+
+    def blast_radius(self, principal_id: str) -> pl.DataFrame:
+        """Everything one principal reaches over ``may_assume`` and ``controls``, nearest first.
+
+        Returns
+        -------
+        frame : ``node_id kind label tier0``; ``hops`` from the principal, which is not listed itself; ``state`` proved
+            when some way needs no unevaluated condition, else conditional.
+
+        Raises
+        ------
+        UsageError : no such node.
+        """
+        found = self.reach.blast(self._node(principal_id))
+        return pl.DataFrame(found, schema=BLAST, orient="row").sort("hops", "node_id")
+
+    def _node(self, name: str) -> str:
+        """The node of an id or, when exactly one has it, of a label."""
+        if name in self.reach.index:
+            return name
+        named = self.nodes.filter(pl.col("label") == name)["node_id"].to_list()
+        if len(named) == 1:
+            return cast("str", named[0])
+        found = f"{len(named)} nodes have this label" if named else "there is none of that id or label"
+        raise UsageError(f"Wanted one node of the access graph, got {printable(name)}", found,
+                         f"use one of the ids {', '.join(map(printable, named[:3]))}" if named else
+                         did_you_mean(name, self.nodes["label"].drop_nulls().unique().to_list()[:5000]))
+
+    def __repr__(self) -> str:
+        admins = self.permissions["admin_equivalent"]
+        known = self.permissions["granted"].is_not_null().sum()
+        return (f"AccessLineage: {self.nodes.height:,} nodes, {self.edges.height:,} edges; permissions known for {known:,} "
+                f"of {self.permissions.height:,} principals; {int(admins.fill_null(value=False).sum()):,} hold or reach "
+                f"tier 0, {admins.null_count():,} unknown")
+
+    def _repr_html_(self) -> str:
+        kinds = self.nodes.group_by("kind").len().sort("len", "kind", descending=[True, False]).iter_rows()
+        rels = self.edges.group_by("rel").len().sort("len", "rel", descending=[True, False]).iter_rows()
+        return (f"<p>{html.escape(repr(self))}</p><p>nodes: {html.escape(_counts(kinds))}<br>"
+                f"edges: {html.escape(_counts(rels))}</p>")
+
+
+def _counts(pairs: Any) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in pairs)
+
 
 def access_lineage(facts: Facts) -> AccessLineage:
-    raise NotImplementedError
+    """The access lineage of an estate, computed once and kept in ``facts.parts``.
+
+    Tier 0 is what ``declared/crown_jewels.csv`` names, plus by default identities that hold every action or ``iam:*`` on
+    every resource without a condition, and the directory roles of ``permissions/data/tier0_roles.csv``.
+    ``admin_equivalent`` (PRV-01 c) is true for what is tier 0 or reaches it over proved edges, null when only a conditional
+    edge leads there or grants are unknown, else false; ``admin_reason`` holds the statement or path.
+    """
+    if "access" not in facts.parts:
+        build = Builder()
+        record_edges(facts, build)
+        aws_edges(facts, permissions(facts), build)
+        nodes, edges = build.nodes(), build.edges()
+        lineage = AccessLineage(nodes, edges, permission_table(facts))
+        facts.parts["access"] = AccessLineage(nodes, edges, _with_admin(lineage))
+    return cast("AccessLineage", facts.parts["access"])
+
+
+def _with_admin(lineage: AccessLineage) -> pl.DataFrame:
+    """The permission table with who holds or reaches tier 0."""
+    answer = lineage.reach.admin()
+    known = pl.col("granted").is_not_null()
+    ids = lineage.permissions["principal_id"].to_list()
+    return lineage.permissions.with_columns(
+        pl.Series("_state", [answer[i][0] if i in answer else None for i in ids], dtype=pl.String),
+        pl.Series("admin_reason", [answer[i][1] if i in answer else None for i in ids], dtype=pl.String),
+    ).with_columns(
+        admin_equivalent=pl.when(pl.col("_state") == "proved").then(pl.lit(value=True))
+        .when(pl.col("_state").is_null() & known).then(pl.lit(value=False)),
+    ).select(tables.PERMISSIONS.schema.names())

@@ -1,1 +1,16 @@
 """Effective permissions per provider: grants in, what each principal may do out, with reasons."""
+
+from __future__ import annotations
+
+from lineage_analytics.lazy import lazily
+
+_HOMES = {
+    "Permissions": "lineage_analytics.permissions.table",
+    "permission_table": "lineage_analytics.permissions.table",
+    "detail": "lineage_analytics.permissions.table",
+    "sensitive": "lineage_analytics.permissions.datafiles",
+    "data_plane": "lineage_analytics.permissions.datafiles",
+    "iam_action": "lineage_analytics.permissions.datafiles",
+    "unmapped_events": "lineage_analytics.permissions.usage",
+}
+__getattr__ = lazily(__name__, _HOMES)

@@ -1,0 +1,195 @@
+"""Edges of AWS that follow from policies: who may assume which role, who controls whom."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lineage_analytics.graphs._access_trust import Trusts, read_trusts, trust_edges
+from lineage_analytics.permissions.catalogue import catalogue
+from lineage_analytics.permissions.datafiles import Control, controls, sensitive
+from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix
+from lineage_analytics.permissions.principals import arn_of
+
+if TYPE_CHECKING:
+    from lineage_analytics.graphs._access_parts import Builder
+    from lineage_analytics.permissions.aws import Effective, Grant
+    from lineage_analytics.permissions.principals import Principal
+    from lineage_analytics.permissions.table import Permissions
+    from lineage_analytics.tables import Facts
+
+ASSUME = "sts:AssumeRole"
+
+
+@dataclass
+class Targets:
+    """ARNs of one sort in one account, found by pattern: by dictionary, by prefix, else by expression within a prefix."""
+
+    by_arn: dict[str, str] = field(default_factory=dict)
+    _memo: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.by_arn)
+
+    def matching(self, pattern: str) -> list[tuple[str, str]]:
+        """``(arn, id)`` of every target the pattern covers, by ARN."""
+        if not is_pattern(pattern):
+            return [(pattern, self.by_arn[pattern])] if pattern in self.by_arn else []
+        if pattern not in self._memo:
+            prefix, fits = literal_prefix(pattern), compiled(pattern).fullmatch
+            found, at = [], bisect_left(self._sorted, prefix)
+            while at < len(self._sorted) and self._sorted[at].startswith(prefix):
+                if fits(self._sorted[at]):
+                    found.append((self._sorted[at], self.by_arn[self._sorted[at]]))
+                at += 1
+            self._memo[pattern] = found
+        return self._memo[pattern]
+
+
+class Accounts:
+    """What can be controlled, by account and sort: user, role, group, policy, provider."""
+
+    def __init__(self, have: Permissions, trusts: Trusts) -> None:
+        self._targets: dict[tuple[str, str], Targets] = defaultdict(Targets)
+        for principal in have.principals.values():
+            if principal.arn is not None:
+                self._targets[principal.account, principal.sort].by_arn[principal.arn] = principal.id
+        for policy in have.grants.statements:
+            arn = arn_of(policy)
+            if arn is not None and ":policy/" in arn and not arn.split(":")[4] == "aws":
+                self._targets[policy.split(":", 2)[1], "policy"].by_arn[arn] = policy
+        for account, arn, node in trusts.providers:
+            self._targets[account, "provider"].by_arn[arn] = node
+        self.holders: dict[str, list[str]] = defaultdict(list)
+        for holder, held in have.grants.held.items():
+            for policy in held:
+                insort(self.holders[policy.policy_id], holder)
+
+    def matching(self, account: str, sort: str, pattern: str) -> list[tuple[str, str]]:
+        return self._targets[account, sort].matching(pattern)
+
+
+def aws_edges(facts: Facts, have: Permissions, build: Builder) -> None:
+    """May-assume and controls edges of every AWS user, role and group, and the tier-0 default."""
+    trusts = read_trusts(facts)
+    trust_edges(have, trusts, build)
+    accounts = Accounts(have, trusts)
+    for principal in have.principals.values():
+        found = have.effective[principal.id]
+        if principal.sort != "other" and found.grants:
+            _Control(principal, found, have, accounts, build).edges()
+
+
+@dataclass
+class _Control:
+    """The controls edges of one principal."""
+
+    principal: Principal
+    found: Effective
+    have: Permissions
+    accounts: Accounts
+    build: Builder
+
+    def edges(self) -> None:
+        heavy = sensitive().by_weight[10]
+        grants = [g for g in self.found.grants if g.mask & (heavy | _control_mask())]
+        for grant in grants:
+            if grant.mask & heavy and (grant.statement.scope.everything or grant.statement.scope.inverted):
+                self._account(grant, heavy, "change who may do what")
+                self._tier0(grant)
+            for control in controls():
+                if grant.mask & catalogue().mask(control.action) and not grant.statement.scope.everything:
+                    self._controls(grant, control)
+
+    def _account(self, grant: Grant, mask: int, words: str, *, limited: bool = False) -> None:
+        """Control over everybody in the account."""
+        account = self.principal.account
+        node = self.build.node(f"aws:{account}:account", "resource", f"AWS account {account}", account, "aws")
+        self.build.tier0(node)
+        proved = bool(grant.sure & mask) and not limited
+        shown = (grant.sure & mask if proved else grant.mask & mask)
+        reason = f"{words}: {grant.statement.says(shown)}{self._how(grant)}"
+        self.build.edge(self.principal.id, "controls", node, reason, [grant.statement.record_id], proved=proved)
+
+    def _tier0(self, grant: Grant) -> None:
+        """The default tier 0: every action, or every IAM action, on every resource without a condition."""
+        whole = catalogue().mask("iam:*")
+        statement = grant.statement
+        if statement.scope.everything and not statement.conditional and statement.mask & whole == whole and (
+                grant.sure & sensitive().by_weight[10] & whole):
+            self.build.tier0(self.principal.id)
+
+    def _controls(self, grant: Grant, control: Control) -> None:
+        bit = catalogue().mask(control.action)
+        if grant.statement.scope.inverted:
+            return  # covered by the account edge
+        account, partition = self.principal.account, (self.principal.arn or "arn:aws").split(":")[1]
+        for pattern in grant.statement.scope.patterns:
+            if contains(pattern, f"arn:{partition}:iam::{account}:{control.target}/*"):
+                self._account(grant, bit, f"{control.technique} of any {control.target}" if control.target == "policy"
+                              else control.technique)
+                continue
+            matching = self.accounts.matching(account, control.target, pattern)
+            shared = is_pattern(pattern) and len(matching) > 1 and not self._narrowed(bit)
+            if shared:
+                self._through_scope(grant, control, bit, pattern, matching)
+            for arn, target in matching:
+                verdict = self.found.allows(bit, arn)
+                if verdict == "denied":
+                    continue
+                if control.raises and self._is_own(target):
+                    self._account(grant, bit, f"{control.technique} it holds or is itself",
+                                  limited=self.found.bounds is not None or verdict == "conditional")
+                elif not shared:
+                    self._edge(grant, control, bit, target, proved=verdict == "allowed")
+
+    def _narrowed(self, bit: int) -> bool:
+        """Does a deny or a boundary speak of this action, so that each target must be looked at by itself?"""
+        return self.found.bounds is not None or any(d.mask & bit for d in self.found.denies)
+
+    def _is_own(self, target: str) -> bool:
+        me = self.principal.id
+        groups = {group for group, _ in self.have.grants.groups.get(me, [])}
+        mine = {me, *groups} & {target, *self.accounts.holders.get(target, ())}
+        return bool(mine)
+
+    def _edge(self, grant: Grant, control: Control, bit: int, target: str, *, proved: bool) -> None:
+        reason = f"{control.technique}: {grant.statement.says(bit)}{self._how(grant)}"
+        self.build.edge(self.principal.id, "controls", target, reason, [grant.statement.record_id], proved=proved)
+        if control.target == "policy":
+            self.build.edge(self.principal.id, "controls", self._holders(target), reason, [grant.statement.record_id],
+                            proved=proved)
+
+    def _through_scope(self, grant: Grant, control: Control, bit: int, pattern: str,
+                       matching: list[tuple[str, str]]) -> None:
+        account = self.principal.account
+        node = f"aws:{account}:scope:{control.target}:{pattern}"
+        if not self.build.has(node):
+            self.build.node(node, "scope", f"{control.target} {pattern}", account, "aws")
+            for _, target in matching:
+                self.build.edge(node, "controls", target, f"the pattern {pattern} covers it")
+                if control.target == "policy":
+                    self.build.edge(node, "controls", self._holders(target), f"the pattern {pattern} covers the policy")
+        reason = f"{control.technique}: {grant.statement.says(bit)}{self._how(grant)}"
+        self.build.edge(self.principal.id, "controls", node, reason, [grant.statement.record_id],
+                        proved=bool(grant.sure & bit))
+
+    def _holders(self, policy: str) -> str:
+        """The node for everybody who holds a policy: who rewrites it decides what they may do."""
+        node = f"aws:{self.principal.account}:scope:holders:{policy}"
+        if not self.build.has(node):
+            self.build.node(node, "scope", f"holders of {policy}", self.principal.account, "aws")
+            for holder in self.accounts.holders.get(policy, ()):
+                self.build.edge(node, "controls", holder, "holds the policy")
+        return node
+
+    def _how(self, grant: Grant) -> str:
+        return f", held through {grant.via}" if grant.via.startswith("group ") else ""
+
+
+def _control_mask() -> int:
+    return catalogue().union(control.action for control in controls())

@@ -1,0 +1,77 @@
+"""The access graph while it is built: nodes and edges, each once, whatever order the facts come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lineage_analytics import tables
+from lineage_analytics.permissions.principals import native
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_REASONS, _RECORDS = 3, 20
+
+
+@dataclass
+class Edge:
+    """What is known of one edge: per reason its records; proved once one reason needs no condition."""
+
+    proved: dict[str, set[str]] = field(default_factory=dict)
+    conditional: dict[str, set[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Builder:
+    """Collects nodes and edges; an edge said twice keeps every reason, and is proved if one of them is."""
+
+    _nodes: dict[str, tuple[str, str | None, str, str]] = field(default_factory=dict)
+    _tier0: set[str] = field(default_factory=set)
+    _edges: dict[tuple[str, str, str], Edge] = field(default_factory=dict)
+
+    def node(self, identity: str, kind: str, label: str | None = None, tenant: str | None = None,
+             provider: str | None = None) -> str:
+        """Adds a node unless it is there; a kind of unknown gives way to a better one."""
+        before = self._nodes.get(identity)
+        if before is None or (before[0] == "unknown" and kind != "unknown"):
+            parts = identity.split(":", 2)
+            self._nodes[identity] = (kind, label or native(identity)[1],
+                                     tenant or (parts[1] if len(parts) == 3 else ""),
+                                     provider or (parts[0] if len(parts) == 3 else ""))
+        return identity
+
+    def tier0(self, identity: str) -> None:
+        self._tier0.add(identity)
+
+    def has(self, identity: str) -> bool:
+        return identity in self._nodes
+
+    def edge(self, src: str, rel: str, dst: str, reason: str, records: Iterable[str | None] = (), *,
+             proved: bool = True) -> None:
+        edge = self._edges.setdefault((src, rel, dst), Edge())
+        into = edge.proved if proved else edge.conditional
+        into.setdefault(reason, set()).update(record for record in records if record)
+
+    def nodes(self) -> pl.DataFrame:
+        """``tables.NODES``, by id; also ends of edges nobody described, with kind unknown."""
+        for src, _, dst in self._edges:
+            for end in (src, dst):
+                if end not in self._nodes:
+                    self.node(end, "unknown")
+        rows = [(identity, kind, label, identity in self._tier0, tenant or None, provider or None)
+                for identity, (kind, label, tenant, provider) in sorted(self._nodes.items())]
+        return pl.DataFrame(rows, schema=tables.NODES.schema, orient="row")
+
+    def edges(self) -> pl.DataFrame:
+        """``tables.EDGES``, by ends and relation."""
+        rows = []
+        for (src, rel, dst), edge in sorted(self._edges.items()):
+            said = edge.proved or edge.conditional
+            reasons = sorted(said)
+            text = "; ".join(reasons[:_REASONS]) + (f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else "")
+            records = sorted({record for reason in reasons for record in said[reason]})[:_RECORDS]
+            rows.append((src, dst, rel, "proved" if edge.proved else "conditional", text, records))
+        return pl.DataFrame(rows, schema=tables.EDGES.schema, orient="row")

@@ -1,0 +1,105 @@
+"""The access graph as arrays: ways to tier 0, and what one principal reaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from lineage_analytics.graphs.reach import Csr, Ints, Reached, search, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOLLOWED = ("may_assume", "controls")
+_NO_PRINCIPAL = ("policy", "credential", "resource", "scope", "service", "federation", "group")
+
+
+@dataclass(frozen=True)
+class Reachability:
+    """Edges one can act along: ``may_assume`` and ``controls``, and what is held directly where that is tier 0."""
+
+    nodes: pl.DataFrame
+    edges: pl.DataFrame
+    index: dict[str, int]
+    src: Ints
+    dst: Ints
+    proved: np.ndarray[Any, np.dtype[np.bool_]]
+
+    @staticmethod
+    def of(nodes: pl.DataFrame, edges: pl.DataFrame) -> Reachability:
+        index = {identity: at for at, identity in enumerate(nodes["node_id"])}
+        tier0 = nodes.filter(pl.col("tier0"))["node_id"].to_list()
+        followed = edges.filter(
+            pl.col("rel").is_in(FOLLOWED) | (pl.col("rel").is_in(("holds_policy", "member_of")) & pl.col("dst").is_in(tier0)))
+        return Reachability(
+            nodes, followed, index,
+            np.fromiter((index[s] for s in followed["src"]), np.int32, followed.height),
+            np.fromiter((index[d] for d in followed["dst"]), np.int32, followed.height),
+            (followed["state"] == "proved").to_numpy().astype(bool))
+
+    def _search(self, starts: Sequence[int], *, backward: bool, proved: bool) -> Reached:
+        """A search over all or only the proved edges; edge numbers are rows of ``edges``."""
+        kept = np.flatnonzero(self.proved) if proved else np.arange(len(self.src))
+        tails, heads = (self.dst, self.src) if backward else (self.src, self.dst)
+        graph = Csr.of(tails[kept], heads[kept], len(self.index))
+        found = search(graph, np.asarray(starts, dtype=np.int32))
+        return Reached(found.hops, np.where(found.by >= 0, kept.astype(np.int32)[found.by] if len(kept) else -1, -1))
+
+    @cached_property
+    def _tier0(self) -> list[int]:
+        return [int(i) for i in np.flatnonzero(self.nodes["tier0"].fill_null(value=False).to_numpy())]
+
+    def _ways(self, targets: Sequence[str] | None) -> list[tuple[int, str, list[int]]]:
+        """Every node with a way to a target: the node, proved or conditional, the edges of a shortest way."""
+        ends = self._tier0 if targets is None else [self.index[t] for t in targets]
+        sure = self._search(ends, backward=True, proved=True)
+        some = self._search(ends, backward=True, proved=False)
+        ways = []
+        for node in np.flatnonzero(some.hops >= 0):
+            reached, state = (sure, "proved") if sure.hops[node] >= 0 else (some, "conditional")
+            ways.append((int(node), state, walk(reached, self.dst, int(node))))
+        return ways
+
+    def paths(self, targets: Sequence[str] | None) -> list[tuple[Any, ...]]:
+        rows = []
+        ids, kinds = self.nodes["node_id"].to_list(), self.nodes["kind"].to_list()
+        dst, rel, reason, records = (self.edges[name].to_list() for name in ("dst", "rel", "reason", "record_ids"))
+        for node, state, way in self._ways(targets):
+            if kinds[node] in _NO_PRINCIPAL:
+                continue
+            shown = [e for e in way if kinds[self.index[dst[e]]] != "scope"]
+            rows.append((ids[node], len(shown), state, [ids[node], *(dst[e] for e in shown)],
+                         [technique(rel[e], reason[e]) for e in way if kinds[int(self.src[e])] != "scope"],
+                         [reason[e] for e in way], sorted({r for e in way for r in records[e] or ()})))
+        return rows
+
+    def admin(self) -> dict[str, tuple[str, str]]:
+        """Per node that is or reaches tier 0: proved or conditional, and the statement or way in words."""
+        ids, labels = self.nodes["node_id"].to_list(), self.nodes["label"].to_list()
+        dst, reason = self.edges["dst"].to_list(), self.edges["reason"].to_list()
+        answer = {}
+        for node, state, way in self._ways(None):
+            steps = [f"to {labels[self.index[dst[e]]]}: {reason[e]}" for e in way[:5]]
+            more = f" -> and {len(way) - 5} more steps" if len(way) > 5 else ""
+            text = " -> ".join(steps) + more if way else "is tier 0"
+            answer[ids[node]] = (state, text if state == "proved" else f"only if a condition holds: {text}")
+        return answer
+
+    def blast(self, principal: str) -> list[tuple[Any, ...]]:
+        start = self.index[principal]
+        sure = self._search([start], backward=False, proved=True)
+        some = self._search([start], backward=False, proved=False)
+        rows = self.nodes.select("node_id", "kind", "label", "tier0").rows()
+        return [(*rows[node], int(some.hops[node]), "proved" if sure.hops[node] >= 0 else "conditional")
+                for node in np.flatnonzero(some.hops > 0)]
+
+
+def technique(rel: str, reason: str) -> str:
+    """What the hop takes, in words: the part of a ``controls`` reason before its evidence, else the relation's meaning."""
+    if rel == "controls":
+        return reason.split(":", 1)[0]
+    return {"may_assume": "assume the role", "holds_policy": "holds the role or policy", "member_of": "is a member"}[rel]

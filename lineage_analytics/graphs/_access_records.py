@@ -1,0 +1,116 @@
+"""Edges that records state as such: membership, policies held, boundaries, credentials, owners, directory roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lineage_analytics.permissions.datafiles import tier0_roles
+from lineage_analytics.permissions.principals import native
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lineage_analytics.graphs._access_parts import Builder
+    from lineage_analytics.tables import Facts
+
+_ACTIVE = ("standing", "timebound", "activated")
+
+
+def record_edges(facts: Facts, build: Builder) -> None:
+    """Nodes of all identities and crown jewels, and the edges their records state."""
+    for identity, kind, label, tenant, provider in facts.frame("identities").select(
+            "id", "kind", "display_name", "tenant", "provider").iter_rows():
+        build.node(identity, kind or "unknown", label, tenant, provider)
+    _credentials(facts, build)
+    _owners(facts, build)
+    _memberships(facts, build)
+    _held(facts, build)
+    _directory_roles(facts, build)
+    _crown_jewels(facts, build)
+
+
+def _credentials(facts: Facts, build: Builder) -> None:
+    rows = facts.frame("credentials").select("identity_id", "credential_id", "kind", "status", "tenant", "provider",
+                                             "record_id").drop_nulls(["identity_id", "credential_id"])
+    for identity, credential, kind, status, tenant, provider, record in rows.sort(pl.all()).iter_rows():
+        node = build.node(f"{provider}:{tenant or ''}:credential:{credential}", "credential", f"{kind} {credential}",
+                          tenant, provider)
+        said = f"{status} {kind}" if status else str(kind)
+        build.edge(identity, "authenticates_with", node, f"has the {said} {credential}", [record])
+
+
+def _owners(facts: Facts, build: Builder) -> None:
+    rows = facts.frame("identities").select("id", "owner", "record_ids").drop_nulls("owner").sort("id")
+    for identity, owners, records in rows.iter_rows():
+        for owner in owners:
+            if owner["id"]:
+                build.node(owner["id"], "unknown")
+                build.edge(owner["id"], "owns", identity, f"stated as {owner['basis'] or 'owner'}", records or [])
+
+
+def _memberships(facts: Facts, build: Builder) -> None:
+    for principal, group, _, condition, record in _rows(facts, "membership"):
+        build.node(group, "group")
+        build.edge(principal, "member_of", group, f"is a member of {_label(group)}", [record], proved=not condition)
+
+
+def _held(facts: Facts, build: Builder) -> None:
+    for kind, rel, words in (("attachment", "holds_policy", "holds policy"),
+                             ("boundary", "bounded_by", "is limited by the boundary")):
+        for principal, policy, name, condition, record in _rows(facts, kind):
+            build.node(policy, "policy", name)
+            build.edge(principal, rel, policy, f"{words} {name or _label(policy)}", [record], proved=not condition)
+
+
+def _directory_roles(facts: Facts, build: Builder) -> None:
+    """Directory roles: what is active is held; what is only eligible is conditional; a role over a part of the directory
+    is another node than the role over all of it, and only the latter is tier 0."""
+    rows = facts.frame("entitlements").filter(
+        (pl.col("grant_kind") == "role") & pl.col("state").fill_null("standing").is_in((*_ACTIVE, "eligible"))
+        & (pl.col("expires_at").is_null() | (pl.col("expires_at") > facts.as_of))
+    ).select("principal_id", "privilege", "scope", "state", "condition", "tenant", "provider", "record_id")
+    for principal, role, scope, state, condition, tenant, provider, record in rows.drop_nulls(
+            ["principal_id", "privilege"]).sort(pl.all()).iter_rows():
+        whole = scope in {None, "", "/"}
+        node = build.node(f"{provider}:{tenant or ''}:directory_role:{role}" + ("" if whole else f":{scope}"),
+                          "directory_role", role if whole else f"{role} over {scope}", tenant, provider)
+        if whole and role.lower() in tier0_roles():
+            build.tier0(node)
+        held = state != "eligible"
+        words = "holds" if held else "is eligible for"
+        build.edge(principal, "holds_policy", node, f"{words} the directory role {role}"
+                   + ("" if whole else f" over {scope}"), [record], proved=held and not condition)
+
+
+def _crown_jewels(facts: Facts, build: Builder) -> None:
+    """Declared tier 0: a node of the same id or ARN where there is one, else a node of its own."""
+    rows = facts.frame("resources").filter(pl.col("tier0").fill_null(value=False))
+    if rows.is_empty():
+        return
+    arns = arn_index(facts)
+    for identity, kind, label, tenant, provider in rows.select(
+            "id", "kind", "display_name", "tenant", "provider").sort(pl.all()).iter_rows():
+        known = identity if build.has(identity) else arns.get(native(identity)[1]) or arns.get(identity)
+        build.tier0(known or build.node(identity, kind if kind in {"policy", "role"} else "resource", label, tenant, provider))
+
+
+def arn_index(facts: Facts) -> Mapping[str, str]:
+    """Identity by ARN and by other stated ids."""
+    found: dict[str, str] = {}
+    for identity, alt_ids in facts.frame("identities").select("id", "alt_ids").sort("id", descending=True).iter_rows():
+        for alt in alt_ids or ():
+            if alt["value"]:
+                found[alt["value"]] = identity
+    return found
+
+
+def _rows(facts: Facts, kind: str) -> list[tuple[str, str, str | None, str | None, str | None]]:
+    rows = facts.frame("entitlements").filter(pl.col("grant_kind") == kind).select(
+        "principal_id", "scope", "privilege", "condition", "record_id").drop_nulls(["principal_id", "scope"])
+    return rows.sort(pl.all(), nulls_last=True).rows()
+
+
+def _label(identity: str) -> str:
+    return native(identity)[1].rsplit("/", 1)[-1]

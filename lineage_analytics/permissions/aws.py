@@ -1,0 +1,161 @@
+"""What an AWS principal may do by its assigned policies (metrics 2, basis "assigned policies").
+
+Counted: attached and inline policies, those of its groups, explicit deny, NotAction, NotResource and the permissions
+boundary. A condition is neither assumed true nor false: an allow under a condition is granted and ``conditional``; a
+deny under a condition takes nothing away and makes ``conditional`` what it touches. Not seen from these files, and so
+not counted: organisation policies, session policies, resource policies.
+
+A deny takes an action away only where it covers every resource of the allow; where it covers some of them the action
+stays granted (on the others) and ``allows`` answers for one resource. A boundary keeps an action only where some
+statement of it may speak of the same resources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lineage_analytics.permissions.policies import Grants, Scope, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What is left of one allow statement: ``mask`` granted, of it ``sure`` without any unevaluated condition."""
+
+    statement: Statement
+    via: str
+    mask: int
+    sure: int
+    granted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """Assigned permissions of one principal.
+
+    ``granted`` and ``sure`` are masks over the catalogue, ``reason`` says why the whole is not known (null: it is).
+    ``bounds`` holds the statements of the boundary, null when there is none.
+    """
+
+    principal_id: str
+    granted: int
+    sure: int
+    reason: str | None
+    grants: tuple[Grant, ...]
+    denies: tuple[Statement, ...]
+    bounds: tuple[Statement, ...] | None
+    record_ids: tuple[str, ...]
+
+    @property
+    def conditional(self) -> bool:
+        return self.granted != self.sure
+
+    @property
+    def wildcard(self) -> bool | None:
+        """PRV-05, as metrics.md has it, literally: some effective allow without a condition whose action holds ``*``
+        or ``?`` (or is a NotAction), or whose resource is ``*`` (or a NotResource). A resource of ``*`` counts also for
+        actions that know no narrower one; a longer pattern such as ``arn:aws:s3:::logs-*`` does not. Null: some policy
+        could not be read and no other shows a wildcard."""
+        if any(grant.statement.wildcard and grant.mask for grant in self.grants):
+            return True
+        return None if self.reason is not None else False
+
+    def allows(self, bit: int, resource: str) -> str:
+        """``allowed``, ``conditional`` or ``denied`` for one action (a mask of one bit) on one resource (an ARN).
+
+        Policies that could not be read are left out: only ``allowed`` is sure when ``reason`` is set.
+        """
+        grants = [g for g in self.grants if g.mask & bit and g.statement.scope.matches(resource)]
+        denies = [d for d in self.denies if d.mask & bit and d.scope.matches(resource)]
+        if not grants or any(not d.conditional for d in denies):
+            return "denied"
+        sure = any(not g.statement.conditional for g in grants) and not denies
+        if self.bounds is not None:
+            bounds = [b for b in self.bounds if b.allow and b.mask & bit and b.scope.matches(resource)]
+            if not bounds:
+                return "denied"
+            sure = sure and any(not b.conditional for b in bounds)
+        return "allowed" if sure else "conditional"
+
+
+def effective(grants: Grants, principal_id: str, name: str | None = None) -> Effective:
+    """Assigned permissions of a user, role or group; ``name`` fills ``${aws:username}`` and is null for roles."""
+    held = [(policy, "") for policy in grants.held.get(principal_id, [])]
+    records, reasons = [], []
+    for group, record in grants.groups.get(principal_id, []):
+        records.append(record)
+        if group not in grants.known:
+            reasons.append(f"policy_missing: group {group} is not in the export")
+        held += [(policy, group) for policy in grants.held.get(group, [])]
+    statements: list[tuple[Statement, str, datetime | None]] = []
+    if principal_id in grants.statements:
+        statements += [(s, "inline", None) for s in grants.statements[principal_id]]
+    for policy, group in held:
+        records.append(policy.record_id)
+        if not grants.readable(policy.policy_id):
+            reasons.append(f"policy_missing: policy {policy.name} is attached but missing or unreadable in the export")
+        via = f"group {group}" if group else policy.via
+        statements += [(s, via, policy.granted_at) for s in grants.statements.get(policy.policy_id, [])]
+    bounds: tuple[Statement, ...] | None = None
+    for boundary in grants.boundaries.get(principal_id, []):
+        if not grants.readable(boundary.policy_id):
+            reasons.append(f"policy_missing: boundary {boundary.name} is set but missing or unreadable in the export")
+        bounds = (bounds or ()) + tuple(s.for_user(name) for s in grants.statements.get(boundary.policy_id, []))
+    said = [(s.for_user(name), via, since) for s, via, since in statements]
+    records += [s.record_id for s, _, _ in said] + [s.record_id for s in bounds or ()]
+    return _resolve(principal_id, said, bounds, sorted(set(reasons)), records)
+
+
+def _resolve(principal_id: str, said: list[tuple[Statement, str, datetime | None]],
+             bounds: tuple[Statement, ...] | None, reasons: list[str], records: Iterable[str]) -> Effective:
+    denies = tuple(s for s, _, _ in said if not s.allow) + tuple(s for s in bounds or () if not s.allow)
+    granted = sure = 0
+    grants = []
+    limits: dict[Scope, tuple[int, int]] = {}
+    for statement, via, since in said:
+        if not statement.allow:
+            continue
+        mask, certain = _limited(statement, bounds, limits)
+        mask, certain = _denied(statement, mask, certain, denies)
+        if mask:
+            grants.append(Grant(statement, via, mask, certain, since))
+            granted |= mask
+            sure |= certain
+    return Effective(principal_id, granted, sure, "; ".join(reasons) or None, tuple(grants), denies, bounds,
+                     tuple(sorted({record for record in records if record})))
+
+
+def _limited(statement: Statement, bounds: tuple[Statement, ...] | None,
+             limits: dict[Scope, tuple[int, int]]) -> tuple[int, int]:
+    """The statement's mask within the boundary, and what of it is sure."""
+    if bounds is None:
+        most = least = statement.mask
+    else:
+        if statement.scope not in limits:
+            near = [b for b in bounds if b.allow and not b.scope.disjoint(statement.scope)]
+            most = least = 0
+            for bound in near:
+                most |= bound.mask
+                least |= 0 if bound.conditional else bound.mask
+            limits[statement.scope] = (most, least)
+        most, least = limits[statement.scope]
+        most, least = most & statement.mask, least & statement.mask
+    return most, 0 if statement.conditional else least
+
+
+def _denied(statement: Statement, mask: int, sure: int, denies: tuple[Statement, ...]) -> tuple[int, int]:
+    """What a statement still grants after the denies, and what of it is sure."""
+    for deny in denies:
+        if not deny.mask & mask:
+            continue
+        if deny.conditional:
+            if not deny.scope.disjoint(statement.scope):
+                sure &= ~deny.mask
+        elif deny.scope.contains(statement.scope):
+            mask &= ~deny.mask
+            sure &= ~deny.mask
+    return mask, sure & mask
