@@ -94,19 +94,23 @@ def standing(model: Model, domain: str, rows: Rows) -> Standing:
     scored = [rule for rule in rules if _scored(rule, rows)]
     core = [rule for rule in rules if rule.core]
     core_scored = [rule for rule in scored if rule.core]
-    caps = [cap for cap in model.caps if cap.domain == domain and _applies(cap, rows)]
+    judged = [(cap, _applies(cap, rows)) for cap in model.caps if cap.domain == domain]
+    caps = [cap for cap, applies in judged if applies]
+    open_caps = [cap for cap, applies in judged if applies is None]
     counts = (len(scored), len(rules), len(core_scored), len(core))
     barred = any(cap.effect == "not_scored" for cap in caps)
     if barred or 2 * len(core_scored) < len(core):
         open_ids = [rule.metric_id for rule in rules if rule not in scored]
         needs = [_need(model, rule, None, rows) for rule in rules if rule not in scored]
         return Standing(domain, model.domains[domain], None, None, open_ids, caps, [], needs, *counts)
-    floor, ceiling = _capped(span(rules, rows), caps)
+    floor, ceiling = _capped(span(rules, rows), caps, open_caps)
     undetermined = [rule.metric_id for rule in rules if any(
         verdict(rule, level, rows.get((rule.metric_id, rule.scope))) == OPEN
         for level in range(floor + 1, ceiling + 1))]
+    undetermined += [cap.metric_id for cap in open_caps
+                     if floor < ceiling and floor == cap.level and cap.metric_id not in undetermined]
     return Standing(
-        domain, model.domains[domain], floor, ceiling, undetermined, caps, _on_the_line(rules, rows, caps),
+        domain, model.domains[domain], floor, ceiling, undetermined, caps, _on_the_line(rules, rows, caps, open_caps),
         _raise(model, rules, floor, rows), *counts)
 
 
@@ -115,27 +119,32 @@ def _scored(rule: Rule, rows: Rows) -> bool:
     return row is not None and row["status"] == "scored"
 
 
-def _applies(cap: Cap, rows: Rows) -> bool:
+def _applies(cap: Cap, rows: Rows) -> bool | None:
+    """Whether the cap holds; null where its measure is not scored, so that it may hold."""
     row = rows.get((cap.metric_id, cap.scope))
-    if row is None or not cap.when:
+    if not cap.when:
         return False
     if cap.when == "reason":
-        return bool(row["reason"] == cap.limit and row["status"] == "not_scored")
+        return row is not None and bool(row["reason"] == cap.limit and row["status"] == "not_scored")
+    if row is None or row["status"] != "scored":
+        return None
     upper = [row[name] for name in (("worst_case", "best_case") if row["kind"] == "census" else ("ci_high",))]
-    return row["status"] == "scored" and None not in upper and max(upper) * 100 < float(cap.limit)
+    return None if None in upper else max(upper) * 100 < float(cap.limit)
 
 
-def _capped(found: tuple[int, int], caps: Iterable[Cap]) -> tuple[int, int]:
+def _capped(found: tuple[int, int], caps: Iterable[Cap], open_caps: Iterable[Cap]) -> tuple[int, int]:
+    """A cap lowers the ceiling; one that only may hold lowers the floor, or losing a source could raise a level."""
     ceiling = min([found[1], *(cap.level for cap in caps if cap.level is not None)])
-    return min(found[0], ceiling), ceiling
+    return min([found[0], ceiling, *(cap.level for cap in open_caps if cap.level is not None)]), ceiling
 
 
-def _on_the_line(rules: list[Rule], rows: Rows, caps: list[Cap]) -> list[str]:
+def _on_the_line(rules: list[Rule], rows: Rows, caps: list[Cap], open_caps: list[Cap]) -> list[str]:
     """Measures whose limits, moved a tenth either way, would move the floor or the ceiling."""
-    plain = _capped(span(rules, rows), caps)
+    plain = _capped(span(rules, rows), caps, open_caps)
     found = []
     for place, rule in enumerate(rules):
-        moved = [_capped(span([*rules[:place], shifted, *rules[place + 1:]], rows), caps) for shifted in _shifted(rule)]
+        moved = [_capped(span([*rules[:place], shifted, *rules[place + 1:]], rows), caps, open_caps)
+                 for shifted in _shifted(rule)]
         if any(one != plain for one in moved):
             found.append(rule.metric_id)
     return found

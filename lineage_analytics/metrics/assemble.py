@@ -46,7 +46,7 @@ def _row(metric: Metric, scope: str, people: Population, context: Context) -> di
     known, unknown = _gate_counts(people)
     verdict = gates.judge(
         known=known, unknown=unknown, lack=people.lack, lack_of_unknown=_lack_of_unknown(people.frame), age=age,
-        counted=people.how in ("count", "rate"))
+        counted=people.how in ("count", "rate"), doubt=people.doubt)
     scale = SCALE.get(unit, 1.0)
     for name in _NUMBERS:
         kept = verdict.status != "not_scored" and numbers[name] is not None

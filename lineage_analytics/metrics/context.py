@@ -110,8 +110,15 @@ class Context:
 
     @cached_property
     def permissions(self) -> pl.DataFrame:
-        """Permissions per principal; ``grants`` are their records and ``doubt`` why something about them is unknown."""
-        return self.access.permissions.rename({"record_ids": "grants", "reason": "doubt"})
+        """Permissions per principal; ``grants`` are their records, ``doubt`` says why something is unknown.
+
+        A doubt that begins with a code (``no_source: ...``) is taken apart: ``doubt_code`` and the words.
+        """
+        code = pl.col("reason").str.extract(r"^([a-z_]+): ")
+        return self.access.permissions.with_columns(
+            doubt_code=code, doubt=pl.col("reason").str.replace(r"^[a-z_]+: ", ""),
+        ).rename({"record_ids": "grants"}).drop("reason").with_columns(
+            grants=pl.when(pl.col("grants").list.len() > 0).then("grants"))
 
     # --- logs --------------------------------------------------------------------------------------------------
 

@@ -103,9 +103,11 @@ def _ages(context: Context, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _permissions(frame: pl.DataFrame) -> pl.DataFrame:
-    known, doubt = pl.col("granted").is_not_null(), pl.col("doubt").is_not_null()
+    """False where an inventory lists the account and a policy of its could not be read; unknown without inventory."""
+    known, unread = pl.col("granted").is_not_null(), pl.col("doubt").is_not_null()
     return frame.with_columns(
-        permissions_resolved=pl.when(known).then(pl.lit(value=True)).when(doubt).then(pl.lit(value=False)),
+        permissions_resolved=pl.when(known).then(pl.lit(value=True))
+        .when(unread & (pl.col("doubt_code").fill_null("") != "no_source")).then(pl.lit(value=False)),
         permissions_resolved_reason=pl.when(known).then(pl.format("{} permissions resolved", "granted"))
         .otherwise(pl.coalesce("doubt", pl.lit("no inventory of its permissions is loaded"))),
         permissions_resolved_rows=pl.col("grants"))

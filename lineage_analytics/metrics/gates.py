@@ -23,7 +23,7 @@ class Verdict:
 
 def judge(
     *, known: float, unknown: float, lack: str | None, lack_of_unknown: str | None, age: timedelta | None,
-    counted: bool = False,
+    counted: bool = False, doubt: str | None = None,
 ) -> Verdict:
     """Status and reason of a measure.
 
@@ -34,6 +34,7 @@ def judge(
     lack_of_unknown : what most of the unknown objects lack; it names the reason where coverage fails.
     age : of the snapshot; null: a process, or not stated.
     counted : a count or a rate, which has no smallest denominator.
+    doubt : a reason why the measure is provisional at best.
     """
     if lack is not None:
         return Verdict("not_scored", lack)
@@ -45,9 +46,11 @@ def judge(
     if not counted and known < MIN_DENOMINATOR:
         return Verdict("not_scored", "denominator_below_min")
     if coverage is not None and coverage < FULL_COVERAGE:
-        return Verdict("provisional", lack_of_unknown or "coverage_below_min")
+        return Verdict("provisional", "coverage_below_min")
     if not counted and known < FULL_DENOMINATOR:
         return Verdict("provisional", "denominator_below_min")
+    if doubt is not None:
+        return Verdict("provisional", doubt)
     if age is not None and age > FRESH:
         return Verdict("provisional", "source_stale")
     return Verdict("scored")

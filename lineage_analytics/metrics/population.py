@@ -34,7 +34,7 @@ class Population:
 
     ``how``: share (num over den), pooled (the same over clusters of unlike weight), count (num), median, p90
     (of value), rate (num per day over ``days``). ``unit`` overrides the metric's; ``lack`` says why nothing of it may
-    be scored, whatever the counts.
+    be scored, whatever the counts, ``doubt`` why it is provisional at best.
     """
 
     frame: pl.DataFrame
@@ -42,10 +42,12 @@ class Population:
     unit: str | None = None
     lack: str | None = None
     days: int = 1
+    doubt: str | None = None
 
 
 def population(
-    frame: pl.DataFrame, how: str = "share", *, unit: str | None = None, lack: str | None = None, days: int = 1
+    frame: pl.DataFrame, how: str = "share", *, unit: str | None = None, lack: str | None = None, days: int = 1,
+    doubt: str | None = None,
 ) -> Population:
     """A population from a frame with ``object_id object_kind`` and either ``state`` or ``truth``.
 
@@ -63,7 +65,7 @@ def population(
     for name, default in _DEFAULTS.items():
         if name not in frame.columns:
             frame = frame.with_columns(default.alias(name))
-    return Population(frame.select(COLUMNS).sort("object_id", "object_kind", "state"), how, unit, lack, days)
+    return Population(frame.select(COLUMNS).sort("object_id", "object_kind", "state"), how, unit, lack, days, doubt)
 
 
 def split(frame: pl.DataFrame, scopes: dict[str, pl.Expr]) -> dict[str, Population]:

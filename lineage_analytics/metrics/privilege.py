@@ -76,8 +76,10 @@ def _doubt(otherwise: str) -> pl.Expr:
 
 def _lack(known: pl.Expr, assessable: pl.Expr) -> pl.Expr:
     """Why an unknown account is unknown: no inventory of its permissions, or no log over the look-back."""
-    return pl.when(~known).then(pl.when(pl.col("granted").is_null() & pl.col("doubt").is_null()).then(
-        pl.lit("no_source"))).when(~assessable).then(pl.lit("lookback_too_short"))
+    code = pl.when(pl.col("doubt_code").is_in(["no_source", "lookback_too_short"])).then("doubt_code")
+    unread = pl.when(pl.col("doubt").is_null()).then(pl.lit("no_source"))
+    return pl.when(~known).then(pl.coalesce(code, unread)).when(~assessable).then(
+        pl.coalesce(code, pl.lit("lookback_too_short")))
 
 
 def _said(scope: str) -> pl.Expr:
@@ -171,9 +173,12 @@ def dormant_privileged(context: Context) -> Mapping[str, Population]:
         privileged=pl.when(top | pl.col("admin_equivalent")).then(pl.lit(value=True))
         .when(pl.col("granted").is_not_null() & pl.col("admin_equivalent").is_not_null()).then(pl.lit(value=False)))
     young = pl.col("created_at") > facts.lookback_start
+    # Identities of providers whose permissions no inventory lists are no members of this population, known or unknown.
+    unlisted = pl.col("privileged").is_null() & (pl.col("doubt_code") == "no_source")
     spanned = context.spanned(facts.lookback_days)
     frame = held.filter(pl.col("privileged").fill_null(value=True)).with_columns(
-        excluded=pl.coalesce("excluded", pl.when(young).then(pl.lit("younger than the look-back"))),
+        excluded=pl.coalesce(
+            "excluded", pl.when(unlisted).then("doubt"), pl.when(young).then(pl.lit("younger than the look-back"))),
         truth=pl.when("privileged").then(pl.when(pl.col("last_use") > facts.lookback_start).then(
             pl.when(spanned).then(pl.lit(value=False))).when(spanned).then(pl.lit(value=True))),
         reason=pl.when(pl.col("privileged").is_null()).then(_doubt("whether it is privileged is not known"))

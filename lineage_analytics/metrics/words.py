@@ -23,10 +23,11 @@ REASONS = {
 }
 _PROVISIONAL = {
     "denominator_below_min": "fewer than 30 are known",
-    "coverage_below_min": "a fifth or more is unknown",
+    "coverage_below_min": "part of it cannot be seen",
     "source_stale": "the inventory is older than a week",
 }
 _WHOLE_BELOW = 100
+_RARE, _NEARLY = 0.25, 0.95
 _FRACTIONS = sorted({Fraction(k, n) for n in (2, 3, 4, 5, 10) for k in range(1, n)})
 _PER = {"per_1000": "of 1,000", "per_10000": "of 10,000"}
 
@@ -67,8 +68,8 @@ def share_words(row: Row) -> str:
     elif k == n:
         said = f"all {n:,.0f} (could be as few as {_percent(low, n)})"
     else:
-        about = f"about {_fraction(k / n)}" if n < _WHOLE_BELOW else _percent(k / n, n)
-        said = f"{_of(k, n)} ({about}; between {_percent(low, n)} and {_percent(high, n)})"
+        about = _percent(k / n, n) if n >= _WHOLE_BELOW else "" if k == 1 else _fraction(k / n)
+        said = f"{_of(k, n)} ({about}{'; ' * bool(about)}between {_percent(low, n)} and {_percent(high, n)})"
     return said + _unknown(row) + _provisional(row)
 
 
@@ -125,13 +126,13 @@ def _percent(share: float, n: float) -> str:
 
 
 def _fraction(share: float) -> str:
-    """The simplest near fraction in words, ``2 in 5``; at the ends ``1 in 20`` or ``nearly all``."""
-    if share < _FRACTIONS[0]:
-        return f"1 in {round(1 / share)}"
-    if share > _FRACTIONS[-1] + Fraction(1, 20):
+    """The simplest near fraction in words, ``about 2 in 5``; at the ends ``about 1 in 20`` or ``nearly all``."""
+    if share < _RARE:
+        return f"about 1 in {round(1 / share)}"
+    if share > _NEARLY:
         return "nearly all"
     near = min(_FRACTIONS, key=lambda f: (abs(float(f) - share) + f.denominator * 0.002, f.denominator))
-    return f"{near.numerator} in {near.denominator}"
+    return f"about {near.numerator} in {near.denominator}"
 
 
 def _number(value: float) -> str:
