@@ -52,8 +52,11 @@ def cloudtrail(directory: Path) -> list[dict[str, Any]]:
 
 
 def entra(directory: Path) -> dict[str, dict[str, Any]]:
-    return {r["id"]: r for path in sorted((directory / "entra_audit").iterdir())
-            for r in json.loads(contents(path))["value"]}
+    pages = [r for path in sorted((directory / "entra_audit").glob("*.json.gz"))
+             for r in json.loads(contents(path))["value"]]
+    blobs = [json.loads(line)["properties"] for path in sorted((directory / "entra_audit").glob("insights*/*.json.gz"))
+             for line in contents(path).splitlines()]
+    return {r["id"]: r for r in (*pages, *blobs)}
 
 
 def m365(directory: Path) -> dict[str, dict[str, Any]]:

@@ -141,7 +141,8 @@ def _office(world: World, dice: Dice) -> None:
                 world.file_events.append(FileEvent(dice.moment(day, 6, 19), person, operation, file, dice.guid()))
                 seen.append(file)
             if copilot and dice.chance(0.3):
-                world.interactions.append(interaction(dice, dice.moment(day, 7, 18), person, seen[-12:]))
+                recent = list(dict.fromkeys(seen[-12:]))
+                world.interactions.append(interaction(dice, dice.moment(day, 7, 18), person, recent))
 
 
 def interaction(dice: Dice, time: datetime, person: Person, files: list[File]) -> Interaction:

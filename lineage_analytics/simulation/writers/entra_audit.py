@@ -1,7 +1,12 @@
-"""Entra directory audits: pages as the Graph API gives them, some records twice where pages overlap."""
+"""Entra directory audits in two shapes: Graph pages of what PIM logged, diagnostic blobs of the core directory.
+
+Pages overlap, and the last days of PIM stand in both, as where a tenant exports twice.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation.writers.files import as_json, put
@@ -13,18 +18,39 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _OVERLAP = 3
+_TWICE = timedelta(days=3)
 _CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/directoryAudits"
 
 
 def write(directory: Path, world: World) -> None:
-    events = sorted(world.entra, key=lambda e: (e.time, e.event_id), reverse=True)  # newest first, as the API pages
-    starts = range(0, len(events), _PAGE)
-    for number, start in enumerate(starts, 1):
+    events = sorted(world.entra, key=lambda e: (e.time, e.event_id))
+    _pages(directory, [e for e in reversed(events) if e.service == "PIM"])  # newest first, as the API pages
+    months: dict[str, list[EntraEvent]] = defaultdict(list)
+    for event in events:
+        if event.service != "PIM" or event.time > events[-1].time - _TWICE:
+            months[f"{event.time:%Y-%m}"].append(event)
+    for month, found in months.items():
+        put(directory / "insights-logs-auditlogs" / f"{month}.json.gz",
+            b"".join(as_json(_envelope(world, e)) + b"\n" for e in found))
+
+
+def _pages(directory: Path, events: list[EntraEvent]) -> None:
+    for number, start in enumerate(range(0, len(events), _PAGE), 1):
         page: dict[str, Any] = {"@odata.context": _CONTEXT}
         if start + _PAGE < len(events):
             page["@odata.nextLink"] = f"https://graph.microsoft.com/v1.0/auditLogs/directoryAudits?$skiptoken={number}"
         page["value"] = [_record(e) for e in events[max(start - _OVERLAP, 0):start + _PAGE]]
         put(directory / f"directoryAudits-{number:02d}.json.gz", as_json(page))
+
+
+def _envelope(world: World, event: EntraEvent) -> dict[str, Any]:
+    record = _record(event)
+    return {
+        "time": record["activityDateTime"], "resourceId": f"/tenants/{world.tenant}/providers/Microsoft.aadiam",
+        "operationName": event.activity, "operationVersion": "1.0", "category": "AuditLogs",
+        "tenantId": world.tenant, "resultSignature": "None", "durationMs": 0,
+        "correlationId": event.correlation_id, "Level": 4, "properties": record,
+    }
 
 
 def _record(event: EntraEvent) -> dict[str, Any]:
