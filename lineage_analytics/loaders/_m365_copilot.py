@@ -103,13 +103,15 @@ def accesses(record: Record, actor: Actor) -> Iterator[dict[str, Any]]:
 
 def _interaction(record: Record, payload: Fields, actor: Actor) -> dict[str, Any]:
     messages = objects(payload.get("messages"))
+    thread, prompt = name(payload.get("threadid")), _prompt_id(messages)
     return {
         "user_id": actor.id,
         "assistant_id": assistant_of(record, payload),
         "agent_id": agent_of(record, payload),
         "app_host": name(payload.get("apphost")),
-        "interaction_id": _prompt_id(messages),
-        "thread_id": name(payload.get("threadid")),
+        # Prompt ids count milliseconds, so two people can share one; a turn logged twice shares thread and prompt.
+        "interaction_id": f"{thread}/{prompt}" if thread and prompt else None,
+        "thread_id": thread,
         "jailbreak": _any([flag(m["jailbreakdetected"]) for m in messages if "jailbreakdetected" in m]),
         "web_grounding": _web(payload),
         "trigger": _trigger(record, payload, actor),

@@ -123,7 +123,7 @@ def decode(raw: bytes | msgspec.Raw, position: int) -> Record:
 
 def _merged(row: Fields) -> Fields:
     """The audit record, completed by what its wrapper states and it does not."""
-    key = next((key for key in PAYLOADS if key in row), None)
+    key = next((key for key in PAYLOADS if key in row and not (key == "log" and "operation" in row)), None)
     if key is None:
         return _completed(row, row, _SENTINEL) if "timegenerated" in row else row
     payload = embedded(row[key])

@@ -19,6 +19,7 @@ from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from lineage_analytics.loaders.common.contract import Document
 
@@ -27,6 +28,7 @@ Fields = dict[str, Any]
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 _NOTHING = frozenset({"", "<null>", "null", "none", "n/a", "unknown", "not available", _ZERO_GUID})
+_SENTINEL_YEARS = [1, 1601, 9999]
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 # Keys whose value is what somebody wrote to or got from an assistant, or why somebody asked: never stored or hashed.
 _CONTENT = frozenset({
@@ -202,7 +204,15 @@ def times(values: Sequence[str | None]) -> pl.Series:
     found = texts.str.strip_suffix("Z").str.to_datetime(
         "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False).dt.replace_time_zone("UTC")
     odd = (found.is_null() & texts.is_not_null()).arg_true()
-    return found.scatter(odd, [parse_time(texts[int(i)]) for i in odd]) if len(odd) else found
+    if len(odd):
+        found = found.scatter(odd, [_odd_time(texts[int(i)]) for i in odd])
+    return found.set(found.dt.year().is_in(_SENTINEL_YEARS).fill_null(value=False), None)
+
+
+def _odd_time(value: str) -> datetime | None:
+    """Any other form of time; a run of digits too long for an epoch is none."""
+    digits = value.strip().partition(".")[0]
+    return None if len(value) > 40 or (digits.isdigit() and len(digits) > 19) else parse_time(value)
 
 
 def raw_refs(document: Document, offsets: Sequence[int]) -> pl.Series:

@@ -204,7 +204,7 @@ def _ip(record: Record) -> str | None:
         return None
     if found.startswith("["):
         found = found[1:].partition("]")[0]
-    elif found.count(":") == 1:
+    elif found.count(":") == 1 and "." in found.partition(":")[0]:
         found = found.partition(":")[0]
     low = found.lower()
     mapped = next((low.removeprefix(lead) for lead in ("::ffff:", "ffff:") if low.startswith(lead)), low)
