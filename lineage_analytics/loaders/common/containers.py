@@ -11,9 +11,9 @@ import tarfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from isal import igzip
+from isal import isal_zlib
 
 from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common.contract import Sample
@@ -29,7 +29,8 @@ DECOMPRESSED_BYTES = 64 << 30
 RATIO, RATIO_FROM_BYTES = 200, 100 << 20
 
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_BROKEN_STREAM = (EOFError, igzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, OSError, NotImplementedError,
+_GZIP_WINDOW, _FEED_BYTES = 31, 1 << 18
+_BROKEN_STREAM = (EOFError, isal_zlib.error, zipfile.BadZipFile, tarfile.TarError, OSError, NotImplementedError,
                   RuntimeError, ValueError)
 
 
@@ -106,7 +107,7 @@ class Member:
             piece = self._stream.read(READ_BYTES)
         except _BROKEN_STREAM as error:
             self.damage = f"the container breaks off: {type(error).__name__}"
-            return self._salvage()
+            return b""
         self._read += len(piece)
         if self._read > DECOMPRESSED_BYTES or (
             self.compressed and self._read > RATIO_FROM_BYTES and self._read > RATIO * self.compressed
@@ -114,16 +115,6 @@ class Member:
             self.damage = "limit_exceeded: it unpacks to far more than its size"
             return b""
         return piece
-
-    def _salvage(self) -> bytes:
-        """What a cut stream still gives in small reads."""
-        kept = bytearray()
-        try:
-            while byte := self._stream.read(1):
-                kept += byte
-        except _BROKEN_STREAM:
-            pass
-        return bytes(kept)
 
     def _decoded(self, pieces: Iterator[bytes], *, final: bool) -> Iterator[bytes]:
         first = next(pieces, b"")
@@ -179,25 +170,58 @@ def members(source: InputFile, file_sha256: str) -> Iterator[Member | Skipped]:
             yield Member(source.name, None, file_sha256, raw)
 
 
+class _Gzip(io.RawIOBase):
+    """A gzip stream, members one after another. A cut or broken one gives all it holds before it raises."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._member: Any = isal_zlib.decompressobj(wbits=_GZIP_WINDOW)
+        self._rest = b""
+        self._started = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes, b"" at the end; EOFError where the stream is cut."""
+        while True:
+            if self._member.eof:
+                self._rest = self._member.unused_data.lstrip(b"\0")
+                self._member, self._started = isal_zlib.decompressobj(wbits=_GZIP_WINDOW), False
+            fed = self._rest or self._member.unconsumed_tail or self._raw.read(_FEED_BYTES)
+            self._rest = b""
+            if not fed:
+                if self._started:
+                    raise EOFError("the gzip stream ends early")
+                return b""
+            self._started = True
+            piece: bytes = self._member.decompress(fed, max(size, 0))
+            if piece:
+                return piece
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
 def _gzip(source: InputFile, digest: str, raw: IO[bytes]) -> Iterator[Member | Skipped]:
-    with igzip.GzipFile(fileobj=raw, mode="rb") as probe:
-        try:
-            magic = probe.read(512)
-        except _BROKEN_STREAM:
-            magic = b""
+    try:
+        magic = _Gzip(raw).read(512)
+    except _BROKEN_STREAM:
+        magic = b""
     raw.seek(0)
-    with igzip.GzipFile(fileobj=raw, mode="rb") as stream:
-        if magic[257:262] == b"ustar":
-            yield from _tar(source, digest, stream)
-        else:
-            yield Member(source.name, None, digest, stream, compressed=source.size)
+    if magic[257:262] == b"ustar":
+        yield from _tar(source, digest, cast("IO[bytes]", io.BufferedReader(_Gzip(raw))))
+    else:
+        yield Member(source.name, None, digest, cast("IO[bytes]", _Gzip(raw)), compressed=source.size)
 
 
 def _inner(source: InputFile, name: str, digest: str, stream: IO[bytes], compressed: int) -> Member:
     """A member of an archive, unzipped once more when it is gzip."""
     buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
     head = buffered.peek(2)[:2] if hasattr(buffered, "peek") else b""
-    inner = igzip.GzipFile(fileobj=buffered, mode="rb") if head == b"\x1f\x8b" else buffered
+    inner = cast("IO[bytes]", _Gzip(buffered)) if head == b"\x1f\x8b" else buffered
     return Member(source.name, name, digest, inner, compressed=compressed)
 
 
