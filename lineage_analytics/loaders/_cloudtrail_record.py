@@ -70,6 +70,8 @@ _RAW_FIELDS = frozenset(
     field.encode_name for field in msgspec.structs.fields(Record) if field.type is msgspec.Raw
 )
 _PIPELINE_PREFIXES = ("p_", "@", "at_sign_")
+# Pipelines that take the event's time for their own leave it under these names.
+_PIPELINE_TIMES = ("@timestamp", "at_sign_timestamp", "p_event_time")
 
 
 def decode(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
@@ -103,6 +105,9 @@ def _tolerant(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
             setattr(record, attribute, value if attribute in ("read_only", "from_console", "management") else None)
         else:
             setattr(record, attribute, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    if record.event_time is None:
+        moved = (found.get(name) for name in _PIPELINE_TIMES)
+        record.event_time = next((value for value in moved if isinstance(value, str)), None)
     return record, msgspec.json.encode(sorted(unknown)).decode() if unknown else None
 
 
