@@ -56,7 +56,9 @@ def _keys(facts: pl.DataFrame) -> tuple[dict[_Key, set[str]], frozenset[str]]:
         for kind, value in stated:
             if kind == "arn":
                 key = _Key("arn", value)
-                keys.setdefault(key, set()).update((identity, _arn_id(value)))
+                keys.setdefault(key, set()).add(identity)
+                if not value.endswith(":root"):  # trusting an account's root means the account, not its root user
+                    keys[key].add(_arn_id(value))
             elif kind == "object_id":
                 keys.setdefault(_Key("object_id", value.lower()), set()).add(identity)
             elif kind in _LOGINS:
