@@ -12,7 +12,7 @@ from lineage_analytics.graphs._access_trust import Trusts, read_trusts, trust_ed
 from lineage_analytics.permissions.catalogue import catalogue
 from lineage_analytics.permissions.datafiles import Control, controls, sensitive
 from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix
-from lineage_analytics.permissions.principals import arn_of
+from lineage_analytics.permissions.principals import arn_of, native
 
 if TYPE_CHECKING:
     from lineage_analytics.graphs._access_parts import Builder
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from lineage_analytics.permissions.table import Permissions
     from lineage_analytics.tables import Facts
 
-ASSUME = "sts:AssumeRole"
-
 
 @dataclass
 class Targets:
-    """ARNs of one sort in one account, found by pattern: by dictionary, by prefix, else by expression within a prefix."""
+    """ARNs of one sort in one account, found by pattern: written out in a dictionary, wildcards within their prefix."""
 
     by_arn: dict[str, str] = field(default_factory=dict)
     _memo: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -56,12 +54,12 @@ class Accounts:
     def __init__(self, have: Permissions, trusts: Trusts) -> None:
         self._targets: dict[tuple[str, str], Targets] = defaultdict(Targets)
         for principal in have.principals.values():
-            if principal.arn is not None:
-                self._targets[principal.account, principal.sort].by_arn[principal.arn] = principal.id
+            for arn in {principal.arn, *principal.arns} - {None}:
+                self._targets[principal.account, principal.sort].by_arn[str(arn)] = principal.id
         for policy in have.grants.statements:
             arn = arn_of(policy)
-            if arn is not None and ":policy/" in arn and not arn.split(":")[4] == "aws":
-                self._targets[policy.split(":", 2)[1], "policy"].by_arn[arn] = policy
+            if arn is not None and ":policy/" in arn and arn.split(":")[4] != "aws":
+                self._targets[native(policy)[0], "policy"].by_arn[arn] = policy
         for account, arn, node in trusts.providers:
             self._targets[account, "provider"].by_arn[arn] = node
         self.holders: dict[str, list[str]] = defaultdict(list)
@@ -153,7 +151,7 @@ class _Control:
 
     def _is_own(self, target: str) -> bool:
         me = self.principal.id
-        groups = {group for group, _ in self.have.grants.groups.get(me, [])}
+        groups = {group for group, _, _ in self.have.grants.groups.get(me, [])}
         mine = {me, *groups} & {target, *self.accounts.holders.get(target, ())}
         return bool(mine)
 
@@ -172,8 +170,8 @@ class _Control:
             self.build.node(node, "scope", f"{control.target} {pattern}", account, "aws")
             for _, target in matching:
                 self.build.edge(node, "controls", target, f"the pattern {pattern} covers it")
-                if control.target == "policy":
-                    self.build.edge(node, "controls", self._holders(target), f"the pattern {pattern} covers the policy")
+                for holder in self.accounts.holders.get(target, ()) if control.target == "policy" else ():
+                    self.build.edge(node, "controls", holder, f"it holds a policy that the pattern {pattern} covers")
         reason = f"{control.technique}: {grant.statement.says(bit)}{self._how(grant)}"
         self.build.edge(self.principal.id, "controls", node, reason, [grant.statement.record_id],
                         proved=bool(grant.sure & bit))

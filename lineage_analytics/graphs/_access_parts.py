@@ -38,8 +38,8 @@ class Builder:
         before = self._nodes.get(identity)
         if before is None or (before[0] == "unknown" and kind != "unknown"):
             parts = identity.split(":", 2)
-            self._nodes[identity] = (kind, label or native(identity)[1],
-                                     tenant or (parts[1] if len(parts) == 3 else ""),
+            stated = parts[1] if len(parts) == 3 and parts[1] != "service" else ""
+            self._nodes[identity] = (kind, label or native(identity)[1], tenant or stated,
                                      provider or (parts[0] if len(parts) == 3 else ""))
         return identity
 
@@ -71,7 +71,8 @@ class Builder:
         for (src, rel, dst), edge in sorted(self._edges.items()):
             said = edge.proved or edge.conditional
             reasons = sorted(said)
-            text = "; ".join(reasons[:_REASONS]) + (f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else "")
+            more = f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
             records = sorted({record for reason in reasons for record in said[reason]})[:_RECORDS]
-            rows.append((src, dst, rel, "proved" if edge.proved else "conditional", text, records))
+            rows.append((src, dst, rel, "proved" if edge.proved else "conditional",
+                         "; ".join(reasons[:_REASONS]) + more, records))
         return pl.DataFrame(rows, schema=tables.EDGES.schema, orient="row")

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from lineage_analytics.graphs.reach import Csr, Ints, Reached, search, walk
+from lineage_analytics.graphs.reach import Csr, Flags, Ints, Reached, search, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FOLLOWED = ("may_assume", "controls")
-_NO_PRINCIPAL = ("policy", "credential", "resource", "scope", "service", "federation", "group")
+_HELD = ("holds_policy", "member_of")
+_STEPS = 5
+_NO_PRINCIPAL = {"policy", "credential", "resource", "scope", "service", "federation", "group", "directory_role"}
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,14 @@ class Reachability:
     index: dict[str, int]
     src: Ints
     dst: Ints
-    proved: np.ndarray[Any, np.dtype[np.bool_]]
+    proved: Flags
 
     @staticmethod
     def of(nodes: pl.DataFrame, edges: pl.DataFrame) -> Reachability:
         index = {identity: at for at, identity in enumerate(nodes["node_id"])}
         tier0 = nodes.filter(pl.col("tier0"))["node_id"].to_list()
         followed = edges.filter(
-            pl.col("rel").is_in(FOLLOWED) | (pl.col("rel").is_in(("holds_policy", "member_of")) & pl.col("dst").is_in(tier0)))
+            pl.col("rel").is_in(FOLLOWED) | (pl.col("rel").is_in(_HELD) & pl.col("dst").is_in(tier0)))
         return Reachability(
             nodes, followed, index,
             np.fromiter((index[s] for s in followed["src"]), np.int32, followed.height),
@@ -46,8 +48,13 @@ class Reachability:
         kept = np.flatnonzero(self.proved) if proved else np.arange(len(self.src))
         tails, heads = (self.dst, self.src) if backward else (self.src, self.dst)
         graph = Csr.of(tails[kept], heads[kept], len(self.index))
-        found = search(graph, np.asarray(starts, dtype=np.int32))
+        found = search(graph, np.asarray(starts, dtype=np.int32), self._scopes)
         return Reached(found.hops, np.where(found.by >= 0, kept.astype(np.int32)[found.by] if len(kept) else -1, -1))
+
+    @cached_property
+    def _scopes(self) -> Flags:
+        """Nodes that stand for a wildcard: to pass through one is part of the hop."""
+        return (self.nodes["kind"] == "scope").to_numpy().astype(bool)
 
     @cached_property
     def _tier0(self) -> list[int]:
@@ -81,11 +88,19 @@ class Reachability:
         """Per node that is or reaches tier 0: proved or conditional, and the statement or way in words."""
         ids, labels = self.nodes["node_id"].to_list(), self.nodes["label"].to_list()
         dst, reason = self.edges["dst"].to_list(), self.edges["reason"].to_list()
+        holds = dict(self.edges.filter((pl.col("rel") != "may_assume") & pl.col("dst").is_in(
+            [ids[node] for node in self._tier0])).sort("src", "state", "rel", descending=[False, False, True]).select(
+                "src", "reason").rows())
         answer = {}
         for node, state, way in self._ways(None):
-            steps = [f"to {labels[self.index[dst[e]]]}: {reason[e]}" for e in way[:5]]
-            more = f" -> and {len(way) - 5} more steps" if len(way) > 5 else ""
-            text = " -> ".join(steps) + more if way else "is tier 0"
+            steps, passed = [], []
+            for e in way:
+                passed.append(reason[e])
+                if not self._scopes[self.dst[e]]:
+                    steps.append(f"to {labels[self.index[dst[e]]]}: {' and '.join(dict.fromkeys(passed))}")
+                    passed = []
+            steps[_STEPS:] = [f"and {len(steps) - _STEPS} more steps"] if len(steps) > _STEPS else []
+            text = " -> ".join(steps) if way else holds.get(ids[node], "declared tier 0")
             answer[ids[node]] = (state, text if state == "proved" else f"only if a condition holds: {text}")
         return answer
 
@@ -95,11 +110,11 @@ class Reachability:
         some = self._search([start], backward=False, proved=False)
         rows = self.nodes.select("node_id", "kind", "label", "tier0").rows()
         return [(*rows[node], int(some.hops[node]), "proved" if sure.hops[node] >= 0 else "conditional")
-                for node in np.flatnonzero(some.hops > 0)]
+                for node in np.flatnonzero((some.hops >= 0) & ~self._scopes) if node != start]
 
 
 def technique(rel: str, reason: str) -> str:
-    """What the hop takes, in words: the part of a ``controls`` reason before its evidence, else the relation's meaning."""
+    """What the hop takes, in words: of ``controls`` the part of its reason before the evidence."""
     if rel == "controls":
         return reason.split(":", 1)[0]
-    return {"may_assume": "assume the role", "holds_policy": "holds the role or policy", "member_of": "is a member"}[rel]
+    return {"may_assume": "assume the role", "holds_policy": "hold the role or policy", "member_of": "be a member"}[rel]

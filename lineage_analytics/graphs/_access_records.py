@@ -65,8 +65,10 @@ def _held(facts: Facts, build: Builder) -> None:
 
 
 def _directory_roles(facts: Facts, build: Builder) -> None:
-    """Directory roles: what is active is held; what is only eligible is conditional; a role over a part of the directory
-    is another node than the role over all of it, and only the latter is tier 0."""
+    """Directory roles: active ones are held, eligible ones conditional.
+
+    A role over a part of the directory is another node than the role over all of it; only the latter is tier 0.
+    """
     rows = facts.frame("entitlements").filter(
         (pl.col("grant_kind") == "role") & pl.col("state").fill_null("standing").is_in((*_ACTIVE, "eligible"))
         & (pl.col("expires_at").is_null() | (pl.col("expires_at") > facts.as_of))
@@ -93,7 +95,8 @@ def _crown_jewels(facts: Facts, build: Builder) -> None:
     for identity, kind, label, tenant, provider in rows.select(
             "id", "kind", "display_name", "tenant", "provider").sort(pl.all()).iter_rows():
         known = identity if build.has(identity) else arns.get(native(identity)[1]) or arns.get(identity)
-        build.tier0(known or build.node(identity, kind if kind in {"policy", "role"} else "resource", label, tenant, provider))
+        sort = kind if kind in {"policy", "role"} else "resource"
+        build.tier0(known or build.node(identity, sort, label, tenant, provider))
 
 
 def arn_index(facts: Facts) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ import polars as pl
 from lineage_analytics.graphs._access_records import arn_index
 from lineage_analytics.permissions.catalogue import catalogue
 from lineage_analytics.permissions.patterns import compiled, is_pattern
+from lineage_analytics.permissions.policies import has_condition
 from lineage_analytics.permissions.principals import account_of, native
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ def read_trusts(facts: Facts) -> Trusts:
     """Trust rows of the table ``entitlements``. A role with a deny in its trust policy has conditional trusts only."""
     rows = facts.frame("entitlements").filter(
         (pl.col("grant_kind") == "trust") & (pl.col("provider").fill_null("aws") == "aws")
+        & (pl.col("privilege").is_null() | pl.col("privilege").str.contains(r"(?i)assumerole|\*"))
     ).select("principal_id", "scope", "effect", "condition", "record_id").drop_nulls(["principal_id", "scope"])
     doubtful = set(rows.filter(pl.col("effect") == "deny")["scope"])
     trusts = Trusts(known=arn_index(facts))
     found = {
-        Trust(role, trusted, condition not in {None, "", "{}", "null"} or role in doubtful, record or "")
+        Trust(role, trusted, has_condition(condition) or role in doubtful, record or "")
         for trusted, role, effect, condition, record in rows.iter_rows() if effect != "deny"
     }
     ids = set(facts.frame("identities")["id"])
@@ -101,8 +103,8 @@ def trust_edges(have: Permissions, trusts: Trusts, build: Builder) -> None:
         for trust in found:
             if account not in loaded:
                 build.node(trust.trusted, "unknown", f"AWS account {account}", account, "aws")
-                _edge(build, trust.trusted, trust, f"the role's trust policy names account {account}, whose own policies are "
-                      "not loaded: whoever it allows may assume the role")
+                _edge(build, trust.trusted, trust, f"the role's trust policy names account {account}, whose own "
+                      "policies are not loaded: whoever it allows may assume the role")
 
 
 def _edge(build: Builder, src: str, trust: Trust, reason: str, *, proved: bool = True) -> None:
@@ -116,14 +118,14 @@ def _arn(have: Permissions, role: str) -> str:
 
 
 def _named(have: Permissions, trusts: Trusts, trust: Trust, build: Builder) -> None:
-    """A user, role or session named by the trust policy: in the same account that suffices, unless its own policies deny."""
+    """A user, role or session the trust policy names: in the same account that suffices, unless its policies deny."""
     key = native(trust.trusted)[1]
-    identity = trust.trusted if trust.trusted in have.principals else trusts.known.get(key) or trusts.known.get(_role_of(key))
-    principal = have.principals.get(identity or "")
+    principal = have.principals.get(trust.trusted) or have.principals.get(
+        trusts.known.get(key) or trusts.known.get(_role_of(key), ""))
     role_account = native(trust.role)[0]
     if principal is None:
         build.node(trust.trusted, "unknown", key)
-        same = account_of(key) == role_account
+        same = native(trust.trusted)[0] == role_account
         _edge(build, trust.trusted, trust, "the role's trust policy names it" + (
             "" if same else "; its own policies are not loaded and must allow it too"), proved=same)
         return
@@ -134,8 +136,8 @@ def _named(have: Permissions, trusts: Trusts, trust: Trust, build: Builder) -> N
         return
     verdict = found.allows(bit, arn)
     if verdict != "denied":
-        _edge(build, principal.id, trust, "the role's trust policy names it and its own policies allow sts:AssumeRole on "
-              "the role", proved=verdict == "allowed")
+        _edge(build, principal.id, trust, "the role's trust policy names it and its own policies allow sts:AssumeRole "
+              "on the role", proved=verdict == "allowed")
     elif found.reason is not None or not principal.listed:
         _edge(build, principal.id, trust, "the role's trust policy names it; its own policies are not all known",
               proved=False)
@@ -196,8 +198,8 @@ def _by_account(have: Permissions, principal: Principal, trusts: list[Trust], bi
 
 
 def _granted(build: Builder, src: str, grant: Grant, bit: int, trust: Trust, *, proved: bool) -> None:
-    reason = f"the role trusts the account, and {grant.statement.says(bit)}" + (", under a condition" if trust.conditional
-                                                                               else "")
+    condition = ", under a condition of the trust" if trust.conditional else ""
+    reason = f"the role trusts the account, and {grant.statement.says(bit)}{condition}"
     build.edge(src, "may_assume", trust.role, reason, [trust.record, grant.statement.record_id],
                proved=proved and not trust.conditional)
 

@@ -1,9 +1,10 @@
 """Access lineage: who holds what, through which grants, each edge with its reason.
 
 Nodes are the identities, groups, roles, policies, credentials, services and tier-0 resources; two sorts are ours:
-``<account>:account`` (kind resource, tier 0) stands for control over everybody in an account, and ``...:scope:<pattern>``
-(kind scope) for "all roles this wildcard covers", so that a hundred holders of one wildcard do not make a hundred times as
-many edges. Reach follows ``may_assume`` and ``controls``, and what is held directly where that is tier 0 itself.
+``aws:<account>:account`` (kind resource, tier 0) stands for control over everybody in an account, and
+``aws:<account>:scope:...`` (kind scope) for "all roles this wildcard covers", so that a hundred holders of one wildcard
+over a hundred roles make two hundred edges. Passing through a scope is part of a hop, no hop of its own. Reach follows
+``may_assume`` and ``controls``, and what is held directly where that is tier 0 itself.
 
 ``controls`` means the holder can change another principal's permissions or credentials by an IAM action of
 ``permissions/data/control_actions.csv``. Passing a role to a service that runs code (iam:PassRole) is not followed yet,
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
 
     from lineage_analytics.tables import Facts
 
-PATHS = pl.Schema({"principal_id": pl.String, "hops": pl.Int64, "state": pl.String, "path": tables.TEXTS,
-                   "techniques": tables.TEXTS, "evidence": tables.TEXTS, "record_ids": tables.TEXTS})
-BLAST = pl.Schema({"node_id": pl.String, "kind": pl.String, "label": pl.String, "tier0": pl.Boolean, "hops": pl.Int64,
-                   "state": pl.String})
+PATHS = pl.Schema([("principal_id", pl.String), ("hops", pl.Int64), ("state", pl.String), ("path", tables.TEXTS),
+                   ("techniques", tables.TEXTS), ("evidence", tables.TEXTS), ("record_ids", tables.TEXTS)])
+BLAST = pl.Schema([("node_id", pl.String), ("kind", pl.String), ("label", pl.String), ("tier0", pl.Boolean),
+                   ("hops", pl.Int64), ("state", pl.String)])
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class AccessLineage:
 
         Returns
         -------
-        frame : ``principal_id``; ``hops`` (0: is itself a target); ``state`` proved or conditional; ``path`` (node ids);
-            per hop ``techniques`` and ``evidence`` (words); ``record_ids``. Nearest first. Principals are the identities
-            and roles that have a path; targets are listed with 0 hops.
+        frame : ``principal_id``; ``hops`` (0: is itself a target); ``state`` proved or conditional; ``path`` (node
+            ids); ``techniques`` (words, one per hop); ``evidence`` (reasons, one per edge); ``record_ids``. Nearest
+            first. Principals are identities, roles and accounts not loaded, as far as they have a path.
 
         Raises
         ------
@@ -113,9 +114,9 @@ class AccessLineage:
     def __repr__(self) -> str:
         admins = self.permissions["admin_equivalent"]
         known = self.permissions["granted"].is_not_null().sum()
-        return (f"AccessLineage: {self.nodes.height:,} nodes, {self.edges.height:,} edges; permissions known for {known:,} "
-                f"of {self.permissions.height:,} principals; {int(admins.fill_null(value=False).sum()):,} hold or reach "
-                f"tier 0, {admins.null_count():,} unknown")
+        return (f"AccessLineage: {self.nodes.height:,} nodes, {self.edges.height:,} edges; permissions known for "
+                f"{known:,} of {self.permissions.height:,} principals; "
+                f"{int(admins.fill_null(value=False).sum()):,} hold or reach tier 0, {admins.null_count():,} unknown")
 
     def _repr_html_(self) -> str:
         kinds = self.nodes.group_by("kind").len().sort("len", "kind", descending=[True, False]).iter_rows()
@@ -131,10 +132,10 @@ def _counts(pairs: Any) -> str:
 def access_lineage(facts: Facts) -> AccessLineage:
     """The access lineage of an estate, computed once and kept in ``facts.parts``.
 
-    Tier 0 is what ``declared/crown_jewels.csv`` names, plus by default identities that hold every action or ``iam:*`` on
-    every resource without a condition, and the directory roles of ``permissions/data/tier0_roles.csv``.
-    ``admin_equivalent`` (PRV-01 c) is true for what is tier 0 or reaches it over proved edges, null when only a conditional
-    edge leads there or grants are unknown, else false; ``admin_reason`` holds the statement or path.
+    Tier 0 is what ``declared/crown_jewels.csv`` names, plus by default identities that hold every action or ``iam:*``
+    on every resource without a condition, and the directory roles of ``permissions/data/tier0_roles.csv``.
+    ``admin_equivalent`` (PRV-01 c) is true for what is tier 0 or reaches it over proved edges, null when only a
+    conditional edge leads there or grants are unknown, else false; ``admin_reason`` holds the statement or path.
     """
     if "access" not in facts.parts:
         build = Builder()

@@ -1,8 +1,8 @@
 """Who reaches what: breadth-first search over edge arrays.
 
 A graph is two int32 arrays; the rows of each node stand together in a CSR index built by ``argsort`` and ``bincount``.
-A search advances a whole level at a time, so its cost is that of the edges it crosses, cycles or not. Answers agree with
-networkx (``single_source_shortest_path_length`` on the same or the reversed graph).
+A search advances a whole level at a time, so its cost is that of the edges it crosses, cycles or not. Answers agree
+with networkx (``single_source_shortest_path_length`` on the same or the reversed graph).
 """
 
 from __future__ import annotations
@@ -40,9 +40,12 @@ class Reached:
     by: Ints
 
 
-def search(graph: Csr, starts: Ints) -> Reached:
-    """Breadth-first search from all ``starts`` at once; of several edges that reach a node in the same level, the one of
-    lowest number counts."""
+def search(graph: Csr, starts: Ints, free: Flags | None = None) -> Reached:
+    """Breadth-first search from all ``starts`` at once.
+
+    Of several edges that reach a node in the same level, the one of lowest number counts. To enter a node of ``free``
+    costs no hop; no two such nodes may be neighbours.
+    """
     count = len(graph.starts) - 1
     hops = np.full(count, -1, dtype=np.int32)
     by = np.full(count, -1, dtype=np.int32)
@@ -51,14 +54,30 @@ def search(graph: Csr, starts: Ints) -> Reached:
     level = 0
     while len(frontier):
         level += 1
-        heads, edges = _out(graph, frontier)
-        fresh = hops[heads] < 0
-        heads, edges = heads[fresh], edges[fresh]
-        order = np.argsort(edges, kind="stable")[::-1]
-        by[heads[order]] = edges[order]
+        heads, edges = _unseen(graph, frontier, hops)
+        if free is not None and free[heads].any():
+            passed = free[heads]
+            _mark(heads[passed], edges[passed], by)
+            hops[heads[passed]] = level - 1
+            more_heads, more_edges = _unseen(graph, np.unique(heads[passed]), hops)
+            heads = np.concatenate((heads[~passed], more_heads))
+            edges = np.concatenate((edges[~passed], more_edges))
+        _mark(heads, edges, by)
         frontier = np.unique(heads)
         hops[frontier] = level
     return Reached(hops, by)
+
+
+def _unseen(graph: Csr, frontier: Ints, hops: Ints) -> tuple[Ints, Ints]:
+    heads, edges = _out(graph, frontier)
+    fresh = hops[heads] < 0
+    return heads[fresh], edges[fresh]
+
+
+def _mark(heads: Ints, edges: Ints, by: Ints) -> None:
+    """Notes for each head the lowest edge that reaches it."""
+    order = np.argsort(edges, kind="stable")[::-1]
+    by[heads[order]] = edges[order]
 
 
 def _out(graph: Csr, frontier: Ints) -> tuple[Ints, Ints]:
@@ -72,7 +91,7 @@ def _out(graph: Csr, frontier: Ints) -> tuple[Ints, Ints]:
 
 
 def walk(reached: Reached, towards: Ints, node: int) -> list[int]:
-    """Edges from ``node`` to the start that reached it, in order; ``towards`` gives each edge's end nearer the start."""
+    """Edges from ``node`` back to the start that reached it; ``towards`` gives each edge's end nearer the start."""
     path = []
     while reached.by[node] >= 0:
         edge = int(reached.by[node])

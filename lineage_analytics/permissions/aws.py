@@ -15,11 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lineage_analytics.permissions.policies import Grants, Scope, Statement
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+    from lineage_analytics.permissions.policies import Grants, Scope, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ def effective(grants: Grants, principal_id: str, name: str | None = None) -> Eff
     """Assigned permissions of a user, role or group; ``name`` fills ``${aws:username}`` and is null for roles."""
     held = [(policy, "") for policy in grants.held.get(principal_id, [])]
     records, reasons = [], []
-    for group, record in grants.groups.get(principal_id, []):
+    for group, label, record in grants.groups.get(principal_id, []):
         records.append(record)
         if group not in grants.known:
-            reasons.append(f"policy_missing: group {group} is not in the export")
-        held += [(policy, group) for policy in grants.held.get(group, [])]
+            reasons.append(f"policy_missing: group {label} is not in the export")
+        held += [(policy, label) for policy in grants.held.get(group, [])]
     statements: list[tuple[Statement, str, datetime | None]] = []
     if principal_id in grants.statements:
         statements += [(s, "inline", None) for s in grants.statements[principal_id]]

@@ -36,14 +36,14 @@ def literal_prefix(pattern: str) -> str:
 
 def matches(pattern: str, text: str) -> bool:
     """Does the pattern match this one text?"""
-    if pattern == "*" or pattern == text:
+    if pattern in {"*", text}:
         return True
     return is_pattern(pattern) and compiled(pattern).fullmatch(text) is not None
 
 
 def contains(outer: str, inner: str) -> bool:
     """Is everything ``inner`` can match surely matched by ``outer``? False where that is not shown."""
-    if outer == "*" or outer == inner:
+    if outer in {"*", inner}:
         return True
     return is_pattern(outer) and _containing(outer).fullmatch(inner) is not None
 

@@ -77,7 +77,8 @@ class Statement:
         if name is not None:
             patterns = tuple(_USERNAME.sub(lambda _: name, pattern) for pattern in patterns)
         opened = tuple(_VARIABLE.sub("*", pattern) for pattern in patterns)
-        return replace(self, scope=Scope(opened, self.scope.inverted), conditional=self.conditional or opened != patterns)
+        return replace(self, scope=Scope(opened, self.scope.inverted),
+                       conditional=self.conditional or opened != patterns)
 
     def says(self, mask: int, limit: int = 4) -> str:
         """The statement in words, for the actions of ``mask``."""
@@ -108,7 +109,7 @@ class Grants:
     broken: set[str] = field(default_factory=set)
     held: dict[str, list[Held]] = field(default_factory=lambda: defaultdict(list))
     boundaries: dict[str, list[Held]] = field(default_factory=lambda: defaultdict(list))
-    groups: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    groups: dict[str, list[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(list))
     known: set[str] = field(default_factory=set)
 
     def readable(self, policy_id: str) -> bool:
@@ -142,13 +143,18 @@ def read_grants(entitlements: pl.DataFrame, listed: Iterable[str] = ()) -> Grant
         if scope is None:
             grants.held[principal].append(Held("", privilege or "unnamed", kind, None, row[12] or ""))
         elif kind == "membership":
-            grants.groups[principal].append((scope, row[12] or ""))
+            grants.groups[principal].append((scope, privilege or scope, row[12] or ""))
         else:
             index = grants.held if kind == "attachment" else grants.boundaries
             index[principal].append(Held(scope, privilege or scope, row[11] or "direct", row[10], row[12] or ""))
     for statements in grants.statements.values():
         statements.sort(key=lambda s: (s.record_id, s.allow, s.mask, s.scope.patterns, s.scope.inverted, s.conditional))
     return grants
+
+
+def has_condition(condition: object) -> bool:
+    """Does a grant carry a condition? An empty one is none."""
+    return condition is not None and str(condition) not in {"", "{}", "null"}
 
 
 def _statement(grants: Grants, row: tuple[object, ...], name: str) -> None:
@@ -160,7 +166,7 @@ def _statement(grants: Grants, row: tuple[object, ...], name: str) -> None:
     mask, open_ended = _actions(_tuple(actions), _tuple(not_actions))
     scope = Scope(_tuple(resources if resources is not None else not_resources), inverted=resources is None)
     text = "".join(scope.patterns)
-    conditioned = condition is not None and str(condition) not in {"", "{}", "null"}
+    conditioned = has_condition(condition)
     grants.statements[str(principal)].append(Statement(
         str(principal), name, effect == "allow", mask, scope, conditioned,
         effect == "allow" and not conditioned and (open_ended or scope.everything or scope.inverted),

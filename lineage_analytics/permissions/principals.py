@@ -18,12 +18,16 @@ _BY_SUBKIND: Mapping[str, Sort] = {"iam_user": "user", "iam_role": "role", "iam_
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """One AWS principal. ``listed``: an account authorization export lists it, so its grants should all be there."""
+    """One AWS principal. ``listed``: an account authorization export lists it, so its grants should all be there.
+
+    ``arn`` is the fullest of its ``arns`` (a group is also named without its path).
+    """
 
     id: str
     sort: Sort
     account: str
     arn: str | None
+    arns: tuple[str, ...]
     label: str
     created_at: datetime | None
     listed: bool
@@ -32,6 +36,11 @@ class Principal:
     def name(self) -> str:
         """The name at the end of the ARN, without path."""
         return self.arn.rsplit("/", 1)[-1] if self.arn else self.label
+
+    @property
+    def root(self) -> bool:
+        """Is it the root user of its account?"""
+        return native(self.id)[1] == "root" or (self.arn or "").endswith(":root")
 
     @property
     def username(self) -> str | None:
@@ -70,10 +79,11 @@ def aws_principals(identities: pl.DataFrame) -> list[Principal]:
         if (provider or identity.split(":", 1)[0]) != "aws":
             continue
         account, key = native(identity)
-        arns = sorted(alt["value"] for alt in alt_ids or () if alt["kind"] == "arn" and alt["value"])
+        arns = sorted({alt["value"] for alt in alt_ids or () if alt["kind"] == "arn" and ":iam:" in alt["value"]},
+                      key=lambda arn: (-len(arn), arn))
         arn = arn_of(identity) or (arns[0] if arns else None)
         listed = bool(inventoried) and arn_of(identity) is None and (not sources or "aws_iam" in sources)
-        found.append(Principal(identity, _sort(kind, subkind, arn, key), tenant or account, arn,
+        found.append(Principal(identity, _sort(kind, subkind, arn, key), tenant or account, arn, tuple(arns),
                                label or (arn or key).rsplit("/", 1)[-1], created_at, listed))
     return found
 
@@ -83,7 +93,7 @@ def _sort(kind: str | None, subkind: str | None, arn: str | None, key: str) -> S
     for sort in ("user", "role", "group"):
         if resource.startswith(f"{sort}/"):
             return sort
-    if subkind in _BY_SUBKIND:
+    if subkind is not None and subkind in _BY_SUBKIND:
         return _BY_SUBKIND[subkind]
     if key[:4] in _BY_PREFIX:
         return _BY_PREFIX[key[:4]]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
 
 _UNLISTED = "no_source: no account authorization export lists it"
+_ROOT = "no_source: policies do not bind the root user, so no export lists what it may do"
 _MOST = 20
 
 
@@ -89,11 +90,11 @@ def _row(have: Permissions, principal: Principal) -> dict[str, Any]:
     row: dict[str, Any] = {"principal_id": principal.id, "last_used_at": have.used.last.get(principal.id),
                            "record_ids": narrowest(found.record_ids, _MOST)}
     weight = sensitive().weight(found.granted)
-    unknown = found.reason if principal.listed else _UNLISTED
+    unknown = _ROOT if principal.root else found.reason if principal.listed else _UNLISTED
     if unknown is not None:
         proved = found.wildcard if found.grants else None
-        return row | {"reason": unknown, "wildcard": proved or None, "weight_max": weight if weight == max(WEIGHTS) else None,
-                      "conditional": found.conditional or None}
+        return row | {"reason": unknown, "wildcard": proved or None, "conditional": found.conditional or None,
+                      "weight_max": weight if weight == max(WEIGHTS) else None}
     states = have.states(principal)
     row |= {name: None if mask is None else mask.bit_count() for name, mask in (
         ("granted", found.granted), ("used", states.used), ("unused", states.unused),
@@ -114,8 +115,8 @@ def _heaviest(mask: int) -> list[str]:
     return named[:_MOST]
 
 
-DETAIL = pl.Schema({"action": pl.String, "state": pl.String, "weight": pl.Int64, "via": pl.String,
-                    "record_ids": tables.TEXTS})
+DETAIL = pl.Schema([("action", pl.String), ("state", pl.String), ("weight", pl.Int64), ("via", pl.String),
+                    ("record_ids", tables.TEXTS)])
 
 
 def detail(facts: Facts, principal_id: str) -> pl.DataFrame:
@@ -124,8 +125,8 @@ def detail(facts: Facts, principal_id: str) -> pl.DataFrame:
     Returns
     -------
     frame : ``action``; ``state``, one of used, unused, unobservable, too_young, or null where the log cannot say;
-        ``weight`` 0, 1, 3 or 10; ``via``, the statements that grant it, ``;`` between; ``record_ids`` of them. Sorted by
-        weight, heaviest first, then action. Empty when nothing is granted or known; see ``reason`` in the table.
+        ``weight`` 0, 1, 3 or 10; ``via``, the policies that grant it, ``;`` between; ``record_ids`` of them.
+        Sorted by weight, heaviest first, then action. Empty when nothing is granted or known: the table has the reason.
 
     Raises
     ------
@@ -133,17 +134,19 @@ def detail(facts: Facts, principal_id: str) -> pl.DataFrame:
     """
     have = permissions(facts)
     if principal_id not in have.principals:
-        raise UsageError(f"Wanted an AWS principal of this estate, got {printable(principal_id)}", "there is none of that id",
-                         did_you_mean(principal_id, have.principals))
+        raise UsageError(f"Wanted an AWS principal of this estate, got {printable(principal_id)}",
+                         "there is none of that id", did_you_mean(principal_id, have.principals))
     principal = have.principals[principal_id]
     states = have.states(principal)
+    masks = {"used": states.used, "unused": states.unused, "too_young": states.too_young,
+             "unobservable": states.unobservable}
     rows = []
     for at in positions(have.effective[principal_id].granted):
         bit = 1 << at
         grants = [g for g in have.effective[principal_id].grants if g.mask & bit]
-        state = next((name for name, mask in (("used", states.used), ("unused", states.unused),
-                      ("too_young", states.too_young), ("unobservable", states.unobservable)) if mask and mask & bit), None)
-        via = sorted({f"{g.statement.policy} ({g.via})" + ("" if g.sure & bit else ", under a condition") for g in grants})
+        state = next((name for name, mask in masks.items() if mask is not None and mask & bit), None)
+        via = sorted({f"{g.statement.policy} ({g.via})" + ("" if g.sure & bit else ", under a condition")
+                      for g in grants})
         rows.append((catalogue().names[at], state, sensitive().weight(bit), "; ".join(via),
                      narrowest(g.statement.record_id for g in grants)))
     return pl.DataFrame(rows, schema=DETAIL, orient="row").sort("weight", "action", descending=[True, False])
