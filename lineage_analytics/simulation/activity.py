@@ -57,7 +57,7 @@ def _software(world: World, dice: Dice) -> None:
             continue
         days = list(_active_days(world, who))
         hour = dice.share() * 22
-        busy = min(dice.around(0.35, 0.7), 3.0)
+        busy = min(dice.around(0.5, 0.7), 3.0)
         for day in days:
             for _ in range(int(busy + dice.share())):
                 if who.uses:

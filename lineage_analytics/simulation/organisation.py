@@ -54,7 +54,12 @@ def arn(kind: str, name: str, path: str = "/", account: str = AWS_ACCOUNT) -> st
 
 def long_ago(dice: Dice) -> datetime:
     """A creation moment well before any look-back."""
-    return (END - timedelta(days=dice.whole(130, 1500))).replace(hour=dice.whole(7, 17), minute=dice.whole(0, 59))
+    return days_ago(dice, 130, 1500)
+
+
+def days_ago(dice: Dice, low: int, high: int) -> datetime:
+    """A moment of the working day, between ``low`` and ``high`` days before the last midnight."""
+    return dice.moment(END.replace(hour=0, minute=0, second=0) - timedelta(days=dice.whole(low, high)), 7, 17)
 
 
 def _people(world: World, dice: Dice, count: int) -> None:
@@ -111,9 +116,9 @@ def _role(dice: Dice, name: str, kind: str, created: datetime, path: str = "/") 
 def _key(dice: Dice, created: datetime) -> Key:
     """A key rotated at some time after its user was created, a third of them in the last 90 days."""
     age = (END - created).days
-    days = dice.whole(2, min(80, max(age - 1, 2))) if dice.chance(0.35) or age < 92 else dice.whole(91, max(age, 91))
-    rotated = max(created, END - timedelta(days=days))
-    return Key(dice.aws_id("AKIA"), "key", rotated.replace(microsecond=0))
+    recent = dice.chance(0.35) or age < 92
+    rotated = days_ago(dice, 2, min(80, max(age - 1, 2))) if recent else days_ago(dice, 91, max(age, 91))
+    return Key(dice.aws_id("AKIA"), "key", max(created, rotated))
 
 
 def _human_users(world: World, dice: Dice, count: int) -> None:
@@ -122,7 +127,7 @@ def _human_users(world: World, dice: Dice, count: int) -> None:
     for place, person in enumerate(dice.some(staff, max(4, count // 14))):
         user = _user(dice, person.login.split("@", maxsplit=1)[0], "human", long_ago(dice))
         user.person, user.archetype = person, "human"
-        user.password = Key("", "password", max(user.created, END - timedelta(days=dice.whole(10, 200))))
+        user.password = Key("", "password", max(user.created, days_ago(dice, 10, 200)))
         if place % 2 == 0:
             user.keys.append(_key(dice, user.created))
         user.groups = [world.groups[0]] if place % 4 else [world.groups[1]]
@@ -145,8 +150,7 @@ def _service_accounts(world: World, dice: Dice, count: int) -> None:
 def service_account(world: World, dice: Dice, archetype: Archetype, app: str, name: str) -> Principal:
     """One service account of an archetype: an IAM user with keys, or a role only software assumes."""
     young = dice.chance(0.07)
-    created = (END - timedelta(days=dice.whole(8, 85))).replace(hour=10, minute=dice.whole(0, 59), second=0) \
-        if young else long_ago(dice)
+    created = days_ago(dice, 8, 85) if young else long_ago(dice)
     role = dice.chance(0.55)
     made = _role(dice, name, "workload", created) if role else _user(dice, "svc-" + name, "service_account", created)
     made.archetype, made.uses = archetype.name, archetype.uses

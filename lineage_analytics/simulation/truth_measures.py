@@ -171,8 +171,8 @@ def owned(world: World, found: dict[str, Rights]) -> list[Measure]:
     for days in (45, 90):
         if world.days >= days:
             since = END - timedelta(days=days)
-            result.append(share("VIS-17", str(days), (
-                _idle(found[p.native_id], since) for p in nhis if p.created <= since)))
+            result.append(share("VIS-17", str(days), [
+                *(_idle(found[p.native_id], since) for p in nhis if p.created <= since), None]))
     return result
 
 
@@ -199,7 +199,7 @@ def credentials(world: World) -> list[Measure]:
             keys += [*who.keys, *([who.password] if who.password else [])]
     old = END - timedelta(days=90)
     return [share("VIS-07", "all", (k.created is not None for k in keys)),
-            share("VIS-08", "all", (k.created < old for k in keys if k.created is not None))]
+            share("VIS-08", "all", (None if k.created is None else k.created < old for k in keys))]
 
 
 # --- copilot -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,127 @@
+"""What the package finds in a made-up organisation, beside what was put there, at several seeds."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lineage_analytics.graphs.access import access_lineage
+from lineage_analytics.graphs.decisions import decision_lineage
+from lineage_analytics.metrics import measure
+from lineage_analytics.simulation import simulate, thought_up
+from lineage_analytics.simulation.truth_access import rights
+from lineage_analytics.workspace import Store, load, open_estate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from lineage_analytics.graphs.access import AccessLineage
+    from lineage_analytics.graphs.decisions import DecisionLineage
+    from lineage_analytics.simulation.model import World
+    from lineage_analytics.workspace import Estate, Result
+
+SEEDS = (1, 2, 3)
+PEOPLE, DAYS = 40, 100
+
+
+@dataclass
+class Found:
+    """One simulated organisation, loaded and analysed."""
+
+    directory: Path
+    world: World
+    result: Result
+    estate: Estate
+    access: AccessLineage
+    decisions: DecisionLineage
+    measures: pl.DataFrame
+
+    def truth(self, name: str) -> Any:
+        path = self.directory / "truth" / name
+        if name.endswith(".json"):
+            return json.loads(path.read_text())
+        return list(csv.DictReader(path.open()))
+
+
+@pytest.fixture(scope="module", params=SEEDS, ids=lambda seed: f"seed{seed}")
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    directory = tmp_path_factory.mktemp("organisation")
+    simulate(directory, request.param, PEOPLE, DAYS)
+    workspace = tmp_path_factory.mktemp("workspace")
+    result = load([directory], Store.create(workspace))
+    estate = open_estate(workspace)
+    access, decisions = access_lineage(estate), decision_lineage(estate)
+    return Found(directory, thought_up(request.param, PEOPLE, DAYS), result, estate, access, decisions,
+                 measure(estate, access, decisions).measures)
+
+
+def test_every_distinct_record_is_accepted_once(found: Found) -> None:
+    stated = found.truth("records.json")
+    for source in ("aws_cloudtrail", "entra_audit", "m365_audit"):
+        count = found.result.counts[source]
+        assert count.accepted == stated[source], source
+        assert count.duplicate > 0, source
+        assert count.quarantined == count.rejected == 0 or source == "aws_cloudtrail"
+    assert found.result.counts["aws_iam"].accepted == sum(stated["aws_iam"].values())
+
+
+def test_the_moment_is_the_last_second(found: Found) -> None:
+    assert found.estate.as_of.isoformat() == "2026-06-30T23:59:59+00:00"
+
+
+def test_every_principal_is_of_the_kind_it_is(found: Found) -> None:
+    kinds = {row["native_id"]: row["kind"] for row in found.truth("identities.csv")}
+    wrong = [
+        (native, kinds[native], kind)
+        for identity, kind in found.estate.identities.select("id", "kind").collect().iter_rows()
+        if (native := identity.split(":", 2)[-1]) in kinds and kinds[native] != kind
+    ]
+    assert wrong == []
+
+
+def test_permissions_of_every_principal_equal_an_independent_count(found: Found) -> None:
+    rows = {row["principal_id"].split(":", 2)[-1]: row for row in found.access.permissions.iter_rows(named=True)}
+    wrong = []
+    for native, own in rights(found.world).items():
+        if own.granted is None:
+            wanted: dict[str, object] = {"granted": None, "admin_equivalent": None}
+        else:
+            wanted = {"granted": len(own.granted), "used": len(own.used), "unobservable": len(own.hidden),
+                      "unused": 0 if own.young else len(own.unused), "wildcard": own.wildcard,
+                      "admin_equivalent": own.admin, "too_young": len(own.unused) if own.young else 0}
+        wrong += [(own.principal.name, key, value, rows[native][key]) for key, value in wanted.items()
+                  if rows[native][key] != value]
+    assert wrong == []
+
+
+def test_every_measure_has_the_numerator_and_denominator_that_were_planted(found: Found) -> None:
+    rows = {(row["metric_id"], row["scope"]): row for row in found.measures.iter_rows(named=True)}
+    wrong = []
+    for planted in found.truth("measures.json")["measures"]:
+        row = rows[planted["metric_id"], planted["scope"]]
+        counted = (row["numerator"] or 0, row["denominator"] or 0, row["n_unknown"])
+        wanted = (planted["numerator"], planted["denominator"], planted["n_unknown"])
+        if counted != wanted:
+            wrong.append((planted["metric_id"], planted["scope"], "planted", wanted, "measured", counted))
+    assert wrong == []
+
+
+def test_every_provable_link_is_found_and_no_proved_link_is_invented(found: Found) -> None:
+    events = dict(found.decisions.steps.select("step_id", "event_id").iter_rows())
+    proved = {
+        (events[src], events[dst], rel)
+        for src, dst, rel, tier in found.decisions.links.select("src", "dst", "rel", "tier").iter_rows() if tier >= 3
+    }
+    planted = {(row["from_event_id"], row["to_event_id"], row["rel"]): row["provable"] == "true"
+               for row in found.truth("links.csv")}
+    missed = [link for link, provable in planted.items() if provable and link not in proved]
+    assert missed == []
+    pairs = {frozenset(link[:2]) for link, provable in planted.items() if provable}
+    invented = [link for link in proved if frozenset(link[:2]) not in pairs and link[0] != link[1]]
+    assert invented == []
