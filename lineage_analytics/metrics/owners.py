@@ -24,7 +24,8 @@ def owner_validity(context: Context) -> pl.DataFrame:
     """
     judged = _stated(context).join(
         _index(context), left_on=pl.col("owner_id").str.to_lowercase(), right_on="name", how="left")
-    confirmed = context.facts.as_of - pl.col("owner_confirmed_at") <= CONFIRMED_WITHIN
+    # Confirmations are given as days, so days are compared.
+    confirmed = pl.col("owner_confirmed_at").dt.date() >= context.facts.as_of.date() - CONFIRMED_WITHIN
     itself = (pl.col("owner_id") == pl.col("id")) | (pl.col("found") == pl.col("id"))
     rules: list[tuple[pl.Expr, bool | None, pl.Expr]] = [
         (itself, False, pl.lit("the stated owner is the account itself")),

@@ -35,8 +35,8 @@ def trace(
     Returns
     -------
     dict with ``metric_id title question numerator denominator needs`` and ``scopes``: per scope its numbers, ``words``
-    and ``sets``, each with ``count`` and ``objects`` (``object_id object_kind reason records``). An object shown in
-    the numerator is not repeated among the denominator's, whose list is ``the others``.
+    and ``sets``, each with ``count``, ``objects`` (``object_id object_kind reason records``) and ``listed``, of how
+    many these are the first: objects of the numerator are not listed again under the denominator.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def _objects(evidence: pl.DataFrame, limit: int) -> dict[str, dict[str, Any]]:
             shown = held.join(inside, on="object_id", how="anti", maintain_order="left")
         objects = shown.head(limit).select(
             "object_id", "object_kind", "reason", pl.col("source_rows").list.head(_PER_OBJECT)).to_dicts()
-        found[name] = {"count": held.height, "objects": objects}
+        found[name] = {"count": held.height, "listed": shown.height, "objects": objects}
     return found
 
 
@@ -129,8 +129,8 @@ def _set_lines(name: str, held: dict[str, Any]) -> list[str]:
     for one in shown:
         lines.append(f"    {one['object_id']} ({one['object_kind']}): {one['reason'] or ''}")
         lines += [f"      {_record(record)}" for record in one["records"]]
-    rest = held["count"] - len(shown)
-    if rest > 0 and name != "denominator":
+    rest = held["listed"] - len(shown)
+    if rest > 0:
         lines.append(f"    and {rest:,} more")
     return lines
 
