@@ -141,7 +141,8 @@ def _office(world: World, dice: Dice) -> None:
                 world.file_events.append(FileEvent(dice.moment(day, 6, 19), person, operation, file, dice.guid()))
                 seen.append(file)
             if copilot and dice.chance(0.3):
-                recent = list(dict.fromkeys(seen[-12:]))
+                found = [dice.pick(own)] if dice.chance(0.2) else []  # an assistant finds what its user did not open
+                recent = list(dict.fromkeys([*seen[-12:], *found]))
                 world.interactions.append(interaction(dice, dice.moment(day, 7, 18), person, recent))
 
 

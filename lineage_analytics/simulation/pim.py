@@ -47,7 +47,8 @@ class Requests:
         """One request from asking to expiry.
 
         ``approver`` None: it is carried out without any approval. ``late``: the approval comes after the role was
-        given. ``dwell``: seconds the approver took. ``fold``: the directory writes its own copy of the grant.
+        given. ``denied``: it is not carried out; without an approver nobody has answered it yet. ``dwell``: seconds the
+        approver took. ``fold``: the directory writes its own copy of the grant.
         """
         dice = self._dice
         role = role or dice.early(names.DIRECTORY_ROLES, 1.6)

@@ -188,6 +188,8 @@ def _approval_stories(world: World, dice: Dice) -> None:
         made = requests.run("assignment", day(back, 8, 12), agent, dice.pick(staff), Actor(admins[0]), dwell=5400,
                             late=True, justification="Requested in chat", held=timedelta(days=10))
         late += [e.event_id for e in made]
+    waiting = requests.run("assignment", day(0, 23.2, 23.6), agent, staff[0], None, denied=True,
+                           justification="Requested in chat", held=timedelta(days=7))
     bare = [d.event_id for d in world.decisions if d.involvement == "executes_autonomous" and not d.approvals]
     world.stories += [
         Story("rubber_stamps", f"The agent's requests grow to a handful a day while {admins[0].login} approves ever "
@@ -199,6 +201,8 @@ def _approval_stories(world: World, dice: Dice) -> None:
               ["LIN-06"]),
         Story("approval_after_the_fact", "Three of the agent's assignments were approved an hour and a half after they "
               "were made.", late, "They do not count as approved before execution.", ["LIN-05"]),
+        Story("request_still_open", "The agent's last request was made minutes before the end; nobody has answered it.",
+              [e.event_id for e in waiting], "It is pending, neither approved nor missing an approval.", ["LIN-05"]),
         Story("agent_acts_without_approval", "The agent made assignments that nobody approved.", bare,
               "Each is named as executed by an AI agent without approval.", ["LIN-05", "ACC-04"]),
     ]
