@@ -72,6 +72,8 @@ def _directory_roles(facts: Facts, build: Builder) -> None:
     rows = facts.frame("entitlements").filter(
         (pl.col("grant_kind") == "role") & pl.col("state").fill_null("standing").is_in((*_ACTIVE, "eligible"))
         & (pl.col("expires_at").is_null() | (pl.col("expires_at") > facts.as_of))
+        & (pl.col("granted_at").is_null() | (pl.col("granted_at") <= facts.as_of))
+        & ~pl.col("record_id").is_in(_taken_back(facts))
     ).select("principal_id", "privilege", "scope", "state", "condition", "tenant", "provider", "record_id")
     for principal, role, scope, state, condition, tenant, provider, record in rows.drop_nulls(
             ["principal_id", "privilege"]).sort(pl.all()).iter_rows():
@@ -84,6 +86,18 @@ def _directory_roles(facts: Facts, build: Builder) -> None:
         words = "holds" if held else "is eligible for"
         build.edge(principal, "holds_policy", node, f"{words} the directory role {role}"
                    + ("" if whole else f" over {scope}"), [record], proved=held and not condition)
+
+
+def _taken_back(facts: Facts) -> list[str]:
+    """Records of grants that a later record revokes: ``revoke(x)`` after ``grant(x)``."""
+    steps = facts["decision_steps"].filter(
+        pl.col("effect_key").is_not_null() & (pl.col("time") <= facts.as_of)
+        & (pl.col("status").fill_null("succeeded") == "succeeded")
+    ).select("record_id", "time", pl.col("effect_key").str.extract_groups(r"^(?<verb>grant|revoke)(?<of>\(.*)$")
+             .alias("effect")).unnest("effect").drop_nulls(["verb", "of"]).collect()
+    ends = steps.filter(pl.col("verb") == "revoke").group_by("of").agg(until=pl.col("time").max())
+    given = steps.filter(pl.col("verb") == "grant").join(ends, on="of").filter(pl.col("until") > pl.col("time"))
+    return given["record_id"].unique().sort().to_list()
 
 
 def _crown_jewels(facts: Facts, build: Builder) -> None:
