@@ -95,11 +95,15 @@ SHAPES: dict[str, Callable[[list[Json]], bytes]] = {
     "lines": as_lines,
     "portal_csv": portal_csv,
     "powershell_csv": lambda records: as_csv(powershell_rows(records)),
+    "powershell_5_csv": lambda records: (b"#TYPE Selected.System.Management.Automation.PSCustomObject\r\n"
+                                         + as_csv(powershell_rows(records))),
     "powershell_lines": lambda records: as_lines(powershell_rows(records)),
     "graph_query": lambda records: as_json({"@odata.context": "x#auditLogRecords", "value": graph_rows(records)}),
     "graph_query_text": lambda records: as_json(graph_rows(records, as_text=True)),
     "graph_pages": lambda records: as_lines([{"@odata.context": "x", "value": graph_rows(records[:2])},
                                              {"@odata.context": "x", "value": graph_rows(records[2:])}]),
+    "defender_rows": lambda records: as_lines([
+        {"Timestamp": "x", "ActionType": r["Operation"], "Application": "Office", "RawEventData": r} for r in records]),
     "test_suite": lambda records: as_lines([{"_origin": {"test": "made up"}, "log": r} for r in records]),
     "byte_order_mark": lambda records: b"\xef\xbb\xbf" + as_json(records),
     "utf16": lambda records: json.dumps(records).encode("utf-16"),
@@ -119,6 +123,29 @@ def test_the_same_records_give_the_same_rows_in_every_packaging(shape: str) -> N
     assert sorted(packed.record_ids) == sorted(plain.record_ids)
     for table in ("activity", "identity_facts", "assistant_access", "decision_steps"):
         assert same(packed.frames[table]) == same(plain.frames[table]), table
+
+
+def test_a_graph_record_completes_what_its_audit_data_leaves_out() -> None:
+    whole = RECORDS[1]
+    kept = {k: whole[k] for k in ("RecordType", "UserKey", "UserType", "ObjectId", "ClientIP", "Workload", "Version")}
+    [row] = graph_rows([whole])
+    found, plain = load(as_json([row | {"auditData": kept}])), load(as_json([whole]))
+    assert same(found.frames["activity"]) == same(plain.frames["activity"])
+
+
+def test_office_activity_rows_are_read_as_far_as_they_go() -> None:
+    row = {"TenantId": "a-workspace", "TimeGenerated": "2026-03-01T10:00:00Z", "Operation": "FileAccessed",
+           "OrganizationId": ORG, "UserId": "Ana@Contoso.com", "UserType": "Regular", "RecordType": "6",
+           "OfficeWorkload": "SharePoint", "OfficeId": "00000000-0000-4000-8000-000000000002", "Type": "OfficeActivity",
+           "OfficeObjectId": f"{SITE}/Shared%20Documents/Pay.xlsx", "Client_IPAddress": "10.0.0.1"}
+    [found] = load(as_lines([row])).rows("activity")
+    assert (found["tenant"], found["actor_id"], found["ip"]) == (ORG, f"m365:{ORG}:ana@contoso.com", "10.0.0.1")
+    assert (found["event_id"], found["resource_id"]) == (row["OfficeId"], f"{SITE}/Shared Documents/Pay.xlsx")
+    assert found["record_id"] == load(as_json([RECORDS[1]])).record_ids[0]
+    bare = as_csv([{"TimeGenerated": "2026-03-01T10:00:00Z", "UserId": "", "ClientIP": "", "Operation": "Set-Mailbox",
+                    "Parameters": '[\n {"Name": "Identity", "Value": "x"}\n]'}])
+    [nobody] = load(bare).rows("activity")
+    assert (nobody["actor_id"], nobody["tenant"], nobody["event_id"][:8]) == (None, None, "content:")
 
 
 def test_a_single_object_and_any_order_give_the_same_rows() -> None:

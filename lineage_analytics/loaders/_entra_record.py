@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PROVIDER = "entra"
 
+_KIND, _ID = "/kind", "/id"
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _TENANT_PATH = re.compile(r"/tenants/([^/]{1,64})", re.IGNORECASE)
 _KNOWN = frozenset({
@@ -112,7 +113,7 @@ def _record(row: Fields, position: int) -> Record:
         activity = clean_activity(payload.get("operationname") or row.get("operationname"))
     if activity is None:
         raise NoRecordError("out_of_scope", f"not a directory audit record: {_what(row)}", "rejected")
-    initiated, targets = obj(payload.get("initiatedby")), objects(payload.get("targetresources"))
+    initiated, targets = obj(payload.get("initiatedby")), _targets(payload.get("targetresources"))
     details = pairs(payload.get("additionaldetails"))
     user = obj(initiated.get("user"))
     return Record(
@@ -150,13 +151,27 @@ def _tenant(row: Fields, payload: Fields, targets: list[Fields], details: dict[s
     return native(next((found for value in stated if (found := name(value)) is not None), None))
 
 
+def _targets(value: object) -> list[Fields]:
+    found = objects(value)
+    for target in found:
+        target[_KIND] = (text(target.get("type")) or "").lower().replace(" ", "")
+        target[_ID] = _target_id(target)
+    return found
+
+
 def kind_of(target: Fields) -> str:
-    """A target's type, folded."""
-    return (text(target.get("type")) or "").lower().replace(" ", "")
+    """A target's type in lower case; empty when not stated."""
+    kind: str = target[_KIND]
+    return kind
 
 
 def target_id(target: Fields) -> str | None:
     """A target's id: its object id, else its login in lower case, else (domains) its name."""
+    found: str | None = target[_ID]
+    return found
+
+
+def _target_id(target: Fields) -> str | None:
     found = name(target.get("id"))
     if found is not None:
         return native(found)

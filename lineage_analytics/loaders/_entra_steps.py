@@ -91,6 +91,7 @@ class Change(NamedTuple):
 
     phase: Phase
     target: str | None
+    assigned: at.Assignment | None = None
     before: str | None = None
     after: str | None = None
     native_kind: str | None = None
@@ -102,7 +103,8 @@ def change_of(record: Record, actor: Actor) -> Change | None:
     phase = phase_of(record.operation)
     if phase is not None:
         request = native(first(record.details, "requestid")) or _request_target(record)
-        return Change(phase, _pim_target(record, phase), *_pim_states(record, phase),
+        assigned = at.assignment(record)
+        return Change(phase, _pim_target(record, phase, assigned), assigned, *_pim_states(record, phase),
                       "pim_request_id" if request else None, request)
     if record.operation in _RECOMMENDATIONS:
         verdict = _RECOMMENDATIONS[record.operation]
@@ -119,8 +121,10 @@ def change_of(record: Record, actor: Actor) -> Change | None:
 def _core(record: Record, actor: Actor, verb: str, what: str) -> Change:
     before: str | None = None
     after: str | None = None
+    assigned: at.Assignment | None = None
     if what == "role":
-        target = at.role_target(record)
+        assigned = at.assignment(record)
+        target = assigned.target
     elif what == "group":
         target = at.group_target(record)
     elif what == "app_role":
@@ -138,7 +142,8 @@ def _core(record: Record, actor: Actor, verb: str, what: str) -> Change:
         target = at.object_target(record, what.removeprefix("object:"))
         before, after = at.states(record)
     mirror = _mirror_kind(record, actor)
-    return Change(Phase("action", verb), target, before, after, mirror, record.correlation if mirror else None)
+    key = record.correlation if mirror else None
+    return Change(Phase("action", verb), target, assigned, before, after, mirror, key)
 
 
 def _mirror_kind(record: Record, actor: Actor) -> str | None:
@@ -152,12 +157,11 @@ def _request_target(record: Record) -> str | None:
     return next((target_id(t) for t in record.targets if kind_of(t) == "request"), None)
 
 
-def _pim_target(record: Record, phase: Phase) -> str | None:
+def _pim_target(record: Record, phase: Phase, assigned: at.Assignment) -> str | None:
     if phase.what == "role":
-        return at.role_target(record)
-    if phase.what == "role_setting":
-        role = at.assignment(record).role
-        return f"role_setting/{role}" if role else at.object_target(record, "role_setting")
+        return assigned.target
+    if phase.what == "role_setting" and assigned.role:
+        return f"role_setting/{assigned.role}"
     return at.object_target(record, phase.what)
 
 
@@ -173,14 +177,13 @@ def step(record: Record, actor: Actor, change: Change, record_id: str, outcome: 
     target = at.key_of(record, change.target)
     parameter = "|eligible" if phase.state == "eligible" else ""
     status = "failed" if failed else ("pending" if phase.pending else "succeeded")
-    found = at.assignment(record)
     return {
         "step_id": derived_id("step", record_id, phase.kind),
         "kind": kind,
         "operation": record.activity,
         "verdict": phase.verdict if phase.kind == "decision" else None,
         "status": status if outcome in ("success", "failure") else "unknown",
-        "initiator_id": _initiator(record, actor, phase, found.principal),
+        "initiator_id": _initiator(record, actor, change),
         "actor_id": actor.id,
         "actor_class": actor.agent_class,
         "actor_class_basis": actor.basis,
@@ -197,20 +200,23 @@ def step(record: Record, actor: Actor, change: Change, record_id: str, outcome: 
         "justification_present": justified(record),
         "expires_at": expiry(record) if phase.verb == "grant" and phase.kind in ("request", "action") else None,
         "origin": "rule" if phase.what == "recommendation" else None,
-        "title": " ".join(part for part in (record.activity, _about(found, change)) if part),
+        "title": " ".join(part for part in (record.activity, _about(change)) if part),
         "event_id": record.native_id,
         "record_id": record_id,
     }
 
 
-def _about(found: at.Assignment, change: Change) -> str | None:
-    if change.phase.what == "role" and found.role_label and found.principal_label:
+def _about(change: Change) -> str | None:
+    found = change.assigned
+    if found is not None and found.role_label and found.principal_label:
         return f"{found.role_label} for {found.principal_label}"
     return change.target
 
 
-def _initiator(record: Record, actor: Actor, phase: Phase, principal: str | None) -> str | None:
+def _initiator(record: Record, actor: Actor, change: Change) -> str | None:
     """Who asked. An activation is always asked for by the person it is for, whoever carries the phase out."""
+    phase = change.phase
+    principal = change.assigned.principal if change.assigned else None
     beneficiary = identity_id(PROVIDER, record.tenant, principal) if principal else None
     if phase.kind in ("expiry", "signal", "outcome") or "outside of pim" in record.operation:
         return None
@@ -254,8 +260,8 @@ def entitlement(record: Record, change: Change, actor: Actor, outcome: str) -> d
         return None
     if phase.kind not in ("action", "rollback") or change.native_kind in ("pim_mirror", "ca_mirror"):
         return None
-    found = at.assignment(record)
-    if found.principal is None or change.target is None:
+    found = change.assigned
+    if found is None or found.principal is None or change.target is None:
         return None
     group = identity_id(PROVIDER, record.tenant, found.group) if found.group else None
     return {

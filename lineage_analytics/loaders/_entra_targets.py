@@ -78,10 +78,6 @@ def _label(target: Fields | None) -> str | None:
     return (name(target.get("userprincipalname")) or name(target.get("displayname"))) if target else None
 
 
-def role_target(record: Record) -> str | None:
-    return assignment(record).target
-
-
 def caller_role_target(record: Record) -> str | None:
     """Access that callers give themselves over all subscriptions of the tenant."""
     caller = native(name(record.user.get("id"))) or name(record.user.get("userprincipalname"))
@@ -90,7 +86,7 @@ def caller_role_target(record: Record) -> str | None:
 
 def group_target(record: Record) -> str | None:
     group = stated(record, "group.objectid") or _id(_of_type(record, "group"))
-    member = next((found for t in record.targets if (found := target_id(t)) is not None and t.get("type") is not None
+    member = next((found for t in record.targets if (found := target_id(t)) is not None and kind_of(t)
                    and kind_of(t) != "group"), None)
     if member is None:
         member = next((found for t in record.targets if (found := target_id(t)) not in (None, group)), None)

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import polars as pl
 
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.ids import record_ids
-from lineage_analytics.loaders.common.records import json_chunks
+from lineage_analytics.loaders.common.records import csv_chunks, json_chunks
+from lineage_analytics.loaders.common.sampling import csv_header
 from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from lineage_analytics.loaders.common.contract import Document
+    from lineage_analytics.loaders.common.contract import Document, Sample
 
 Fields = dict[str, Any]
 
@@ -40,21 +41,22 @@ _CONTENT = frozenset({
 
 def fold(value: Mapping[str, Any]) -> Fields:
     """The object with keys in lower case; where two keys differ only in case, the first that states something."""
-    folded: Fields = {}
-    for key, held in value.items():
-        low = key.lower()
-        if folded.get(low) in (None, ""):
-            folded[low] = held
+    folded = {key.lower(): held for key, held in value.items()}
+    if len(folded) == len(value):
+        return folded
+    for key, held in reversed(value.items()):
+        if held not in (None, ""):
+            folded[key.lower()] = held
     return folded
 
 
 def text(value: object) -> str | None:
     """The value as trimmed text; None for null, empty text, objects and lists."""
+    if isinstance(value, str):
+        return value.strip() or None
     if value is None or isinstance(value, dict | list):
         return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value).strip() or None
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def name(value: object) -> str | None:
@@ -196,6 +198,42 @@ def page_chunks(document: Document) -> Iterator[Chunk]:
 def is_page(first: Mapping[str, Any] | None) -> bool:
     """Whether a line of a file is a page of records rather than a record."""
     return first is not None and any(isinstance(first.get(key), list) for key in ("value", "records"))
+
+
+_PREAMBLES = (b"#TYPE", b"sep=")
+
+
+def csv_columns(sample: Sample) -> frozenset[str]:
+    """The header of a CSV in lower case, also under the line that PowerShell or a spreadsheet writes above it."""
+    columns = sample.columns
+    if sample.head.startswith(_PREAMBLES):
+        lines = sample.head.split(b"\n", 2)
+        columns = tuple(csv_header(lines[1].decode("utf-8", "replace").rstrip("\r"))) if len(lines) > 1 else ()
+    return frozenset(column.strip().lower() for column in columns)
+
+
+def row_chunks(document: Document) -> Iterator[Chunk]:
+    """The rows of a CSV as objects, without the line some programs write above the header."""
+    return csv_chunks(cast("Document", _Below(document)) if document.sample.head.startswith(_PREAMBLES) else document)
+
+
+class _Below:
+    """A document without its first line."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._document, attribute)
+
+    def chunks(self) -> Iterator[bytes]:
+        pieces = self._document.chunks()
+        for piece in pieces:
+            _, line_end, rest = piece.partition(b"\n")
+            if line_end:
+                yield rest
+                break
+        yield from pieces
 
 
 def times(values: Sequence[str | None]) -> pl.Series:

@@ -37,6 +37,7 @@ from lineage_analytics.loaders._entra_record import (
 )
 from lineage_analytics.loaders._entra_steps import change_of, entitlement, step
 from lineage_analytics.loaders._microsoft_fields import (
+    csv_columns,
     embedded,
     first,
     fold,
@@ -45,6 +46,7 @@ from lineage_analytics.loaders._microsoft_fields import (
     page_chunks,
     positions,
     raw_refs,
+    row_chunks,
     text,
     times,
 )
@@ -72,7 +74,7 @@ _CREATIONS = frozenset({"add user", "add service principal", "add group"})
 
 def detect(sample: Sample) -> Match | None:
     """Directory audit by ``activityDisplayName`` with who and what: alone, in envelopes, among other categories."""
-    columns = {column.lower() for column in sample.columns}
+    columns = csv_columns(sample)
     if {"activitydisplayname", "initiatedby", "targetresources"} <= columns:
         return Match("csv", 0.95, "AuditLogs rows: ActivityDisplayName, InitiatedBy and TargetResources")
     if sample.first is None:
@@ -102,7 +104,7 @@ def _why(first_record: Mapping[str, Any], head: bytes, depth: int) -> tuple[floa
 def extract(document: Document) -> Iterator[Chunk]:
     """Rows and records as they stand in the file; CSV rows as objects."""
     if document.shape == "csv":
-        yield from records.csv_chunks(document)
+        yield from row_chunks(document)
     elif document.shape == "pages":
         yield from page_chunks(document)
     else:

@@ -25,6 +25,7 @@ from lineage_analytics.loaders._m365_record import PAYLOADS, PROVIDER, NoRecordE
 from lineage_analytics.loaders._m365_steps import step
 from lineage_analytics.loaders._m365_urls import resource_key
 from lineage_analytics.loaders._microsoft_fields import (
+    csv_columns,
     embedded,
     flag,
     fold,
@@ -36,6 +37,7 @@ from lineage_analytics.loaders._microsoft_fields import (
     pairs,
     positions,
     raw_refs,
+    row_chunks,
     text,
     times,
 )
@@ -67,7 +69,7 @@ _READS = frozenset({
 
 def detect(sample: Sample) -> Match | None:
     """Unified audit by its ``AuditData`` wrapper, or by ``Operation`` beside ``RecordType``, ``Workload`` or a time."""
-    columns = {column.strip().strip('"').lower() for column in sample.columns}
+    columns = csv_columns(sample)
     if "auditdata" in columns:
         return Match("csv", 0.95, "a CSV with an AuditData column")
     if {"timegenerated", "operation", "userid"} <= columns:
@@ -99,7 +101,7 @@ def _why(first: Mapping[str, Any], depth: int) -> tuple[float, str] | None:
 def extract(document: Document) -> Iterator[Chunk]:
     """Rows and records as they stand in the file; CSV rows as objects."""
     if document.shape == "csv":
-        yield from records.csv_chunks(document)
+        yield from row_chunks(document)
     elif document.shape == "pages":
         yield from page_chunks(document)
     else:
