@@ -129,9 +129,9 @@ def test_cop09_an_empty_list_is_traceable_and_a_missing_field_or_user_is_not() -
 def test_cop10_one_blocked_of_four_is_250_of_a_thousand_and_unsaid_is_unknown() -> None:
     found = measured(assistant_access=[
         *(access_row(n, "a", policy_outcome="blocked" if n % 4 == 0 else "audited") for n in range(40)),
-        access_row(90, "a", policy_outcome="unknown")])
+        access_row(90, "a", policy_outcome="unknown"), access_row(91, "a", policy_outcome="deferred")])
     held = row(found, "COP-10")
-    assert (held["numerator"], held["denominator"], held["n_unknown"]) == (10, 40, 1)
+    assert (held["numerator"], held["denominator"], held["n_unknown"]) == (10, 40, 2)
     assert (held["value"], held["unit"], held["kind"]) == (250, "per_1000", "context")
 
 

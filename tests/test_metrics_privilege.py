@@ -173,6 +173,21 @@ def test_prv06_from_change_logs_alone_is_provisional_and_what_was_taken_back_is_
     assert (held["status"], held["reason"]) == ("provisional", "coverage_below_min")
 
 
+def test_prv06_a_role_given_directly_past_pim_stands_until_it_is_removed() -> None:
+    def given(number: int, verb: str, back: int, key: str | None = None) -> dict[str, Any]:
+        role = "62e90394-69f5-4237-9190-012177145e10"
+        return {"step_id": f"s{number}-{verb}", "kind": "action", "time": day(back), "status": "succeeded",
+                "effect_key": f"{verb}(entra:t:role/{role}|p{number})", "target_key": f"entra:t:role/{role}|p{number}",
+                "native_key_kind": key, "source": "entra_audit", "record_id": f"rec-{number}-{verb}"}
+
+    found = measured(
+        identities=[identity(f"p{n}", "human", id=f"entra:t:p{n}") for n in range(4)],
+        aliases=[{"alias": "entra:t:p1", "id": "entra:t:p0", "rule": "declared", "tier": 3}],
+        decision_steps=[given(0, "grant", 9), given(1, "grant", 8), given(2, "grant", 9), given(2, "revoke", 3),
+                        given(3, "grant", 9, "pim_mirror")])
+    assert members(found, "PRV-06", "numerator", "human").keys() == {"entra:t:p0|Global Administrator|/"}
+
+
 def test_prv18_dormant_is_no_event_and_no_stated_use_in_90_days() -> None:
     names = ["idle", "busy", "stated", "new", "plain", "reaches"]
     found = measured(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lineage_analytics.metrics.context import Context
 
 _WEIGHT_TOP = 10
+_EVERYWHERE = "/"
 _KEY = ["principal_id", "role", "over"]
 _STATES = {
     "standing": "permanent and active", "eligible": "must be activated", "timebound": "ends on its own",
@@ -27,11 +28,12 @@ _STATES = {
 
 
 @cache
-def privileged_roles() -> frozenset[str]:
-    """Names, lower case, of the roles whose assignments count."""
+def privileged_roles() -> pl.DataFrame:
+    """The roles whose assignments count: ``role`` (lower case), ``label``, ``role_id`` (null: none)."""
     text = (files(__package__) / "data" / "privileged_roles.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if line and not line.startswith("#"))
-    return frozenset(row["role"].lower() for row in rows)
+    return pl.DataFrame([(row["role"].lower(), row["role"], row["id"] or None) for row in rows],
+                        schema={"role": pl.String, "label": pl.String, "role_id": pl.String}, orient="row")
 
 
 @metric(
@@ -61,13 +63,16 @@ def standing_share(context: Context) -> Mapping[str, Population]:
 def _roles(context: Context) -> pl.DataFrame:
     """Assignments of privileged roles in force at as_of, one per holder, role and scope."""
     as_of = context.facts.as_of
-    grants = context.facts["entitlements"].filter(
+    began = pl.coalesce("granted_at", "as_of")
+    stated = context.facts["entitlements"].filter(
         (pl.col("grant_kind") == "role") & (pl.col("effect").fill_null("allow") == "allow")
-        & pl.col("principal_id").is_not_null()
-        & pl.col("privilege").str.to_lowercase().is_in(sorted(privileged_roles()))
-        & pl.col("state").is_in(list(_STATES))
-        & (pl.coalesce("granted_at", "as_of").is_null() | (pl.coalesce("granted_at", "as_of") <= as_of))
-    ).with_columns(role=pl.col("privilege").str.to_lowercase(), over=pl.col("scope").fill_null("")).collect()
+        & pl.col("principal_id").is_not_null() & pl.col("state").is_in(list(_STATES))
+        & (began.is_null() | (began <= as_of))
+    ).select("principal_id", "privilege", "state", "expires_at", "as_of", "record_id",
+             over=pl.col("scope").fill_null(_EVERYWHERE), role=pl.col("privilege").str.to_lowercase()).join(
+        privileged_roles().lazy().select("role"), on="role", how="semi").collect()
+    direct = _direct(context).join(stated.select("record_id"), on="record_id", how="anti")
+    grants = pl.concat([stated, direct.select(stated.columns)])
     ended = _ended(context, grants)
     live = grants.join(ended, on="record_id", how="anti").filter(
         pl.col("expires_at").is_null() | (pl.col("expires_at") > as_of))
@@ -86,6 +91,27 @@ def _roles(context: Context) -> pl.DataFrame:
         (pl.col("state") == "standing").alias("truth"),
         pl.format("{}: {}", "privilege", pl.col("state").replace(_STATES)).alias("reason"), "source_rows", "logged",
     ).sort("object_id")
+
+
+def _direct(context: Context) -> pl.DataFrame:
+    """Roles given directly, past privileged identity management: such an assignment stands until it is removed.
+
+    The target of such a step reads ``<provider>:<tenant>:role/<template id>|<principal>[|<scope>]``.
+    """
+    parts = r"^(.+):role/([^|]+)\|([^|]+)(?:\|(.+))?$"
+    target = pl.col("target_key")
+    holder = pl.concat_str(target.str.extract(parts, 1), target.str.extract(parts, 3), separator=":")
+    roles = privileged_roles().lazy().unique("role_id", keep="last", maintain_order=True)
+    return context.facts["decision_steps"].filter(
+        (pl.col("kind") == "action") & pl.col("effect_key").str.starts_with("grant(")
+        & pl.col("native_key_kind").is_null() & (pl.col("status") == "succeeded") & (pl.col("time") <= context.facts.as_of) & target.str.contains(parts)
+    ).select("record_id", "expires_at", role_id=target.str.extract(parts, 2), alias=holder,
+             over=target.str.extract(parts, 4).fill_null(_EVERYWHERE)).join(
+        roles, on="role_id").join(
+        context.facts["aliases"].group_by("alias").agg(pl.col("id").min()), on="alias", how="left").select(
+        "expires_at", "record_id", "over", "role", principal_id=pl.coalesce("id", "alias"), privilege="label",
+        state=pl.when(pl.col("expires_at").is_null()).then(pl.lit("standing")).otherwise(pl.lit("timebound")),
+        as_of=pl.lit(None, dtype=pl.Datetime("us", "UTC"))).collect()
 
 
 def _ended(context: Context, grants: pl.DataFrame) -> pl.DataFrame:

@@ -82,11 +82,11 @@ def blocked_accesses(context: Context) -> Mapping[str, Population]:
     if not context.has("assistant_access"):
         return {}
     blocked = pl.col("outcomes").list.contains("blocked")
-    unclear = pl.col("outcomes").list.set_difference(["unknown"]).list.drop_nulls().list.len() == 0
+    unclear = pl.col("outcomes").list.set_difference(["unknown", "deferred"]).list.drop_nulls().list.len() == 0
     return {"all": population(_accesses(context).with_columns(
         truth=pl.when(blocked).then(pl.lit(value=True)).when(~unclear).then(pl.lit(value=False)),
         reason=pl.when(blocked).then(pl.lit("refused by policy")).when(unclear).then(
-            pl.lit("the record does not say what policy did")).otherwise(pl.lit("not refused"))))}
+            pl.lit("the record does not say what policy decided")).otherwise(pl.lit("not refused"))))}
 
 
 @metric(

@@ -42,7 +42,7 @@ def excess_privilege(context: Context) -> Mapping[str, Population]:
     found = context.objects
     granted, used, unused, hidden = (pl.col(c) for c in ("granted", "used", "unused", "unobservable"))
     seen, known = used.is_not_null() & unused.is_not_null(), granted.is_not_null()
-    share, worst = unused / (used + unused), (unused + hidden) / (used + unused + hidden)
+    share, worst = _part(unused, used + unused), _part(unused + hidden, used + unused + hidden)
     wildcard = pl.col("wildcard")
     broad = _decided(
         yes=wildcard.fill_null(value=False) | (seen & (unused > 0)),
@@ -54,16 +54,28 @@ def excess_privilege(context: Context) -> Mapping[str, Population]:
                         & tip.not_().fill_null(value=False))
     needs_use = {"a": known & seen, "b": known & seen}
     truths = {"a": broad, "b": standard, "c": pl.col("admin_equivalent")}
+    young = pl.when(_young(context)).then(pl.lit("younger than the look-back"))
     populations = {}
     for scope, truth in truths.items():
         assessable = needs_use.get(scope, known)
         populations[scope] = population(found.with_columns(
+            excluded=pl.coalesce("excluded", young) if scope in needs_use else pl.col("excluded"),
             truth=pl.when(assessable).then(truth),
             reason=pl.when(~known).then(_doubt("its permissions are not known"))
             .when(~assessable).then(_doubt("use over the look-back cannot be seen"))
             .otherwise(_said(scope)),
             lack=_lack(known, assessable), source_rows=pl.coalesce("grants", "source_rows")))
     return populations
+
+
+def _young(context: Context) -> pl.Expr:
+    """The age guard: what exists for less than the look-back had no time to be used."""
+    return (pl.col("created_at") > context.facts.lookback_start).fill_null(value=False)
+
+
+def _part(some: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """Share of the whole; null of nothing."""
+    return pl.when(whole > 0).then(some / whole)
 
 
 def _decided(yes: pl.Expr, no: pl.Expr) -> pl.Expr:
@@ -108,9 +120,10 @@ def unused_permissions(context: Context) -> Mapping[str, Population]:
     known, seen = pl.col("granted").is_not_null(), used.is_not_null() & unused.is_not_null()
     some = known & seen & (used + unused > 0)
     nothing = (pl.col("granted") == 0).fill_null(value=False)
-    young = known & seen & (used + unused + hidden == 0)
-    excluded = pl.coalesce("excluded", pl.when(nothing).then(pl.lit("holds no permission"))
-                           .when(young).then(pl.lit("all its permissions are younger than the look-back")))
+    fresh = known & seen & (used + unused + hidden == 0)
+    excluded = pl.coalesce("excluded", pl.when(_young(context)).then(pl.lit("younger than the look-back"))
+                           .when(nothing).then(pl.lit("holds no permission"))
+                           .when(fresh).then(pl.lit("all its permissions are younger than the look-back")))
     frame = context.objects.with_columns(excluded=excluded).with_columns(
         truth=pl.when(some).then(unused > 0),
         reason=pl.when(~known).then(_doubt("its permissions are not known"))
@@ -119,9 +132,9 @@ def unused_permissions(context: Context) -> Mapping[str, Population]:
         lack=_lack(known, known & seen), source_rows=pl.coalesce("grants", "source_rows"))
     counts = some & pl.col("excluded").is_null()
     spread = population(frame.with_columns(
-        value=pl.when(counts).then(unused / (used + unused)),
-        worst=pl.when(counts).then((unused + hidden) / (used + unused + hidden)),
-        best=pl.when(counts).then(unused / (used + unused + hidden))), "median", unit="ratio").frame
+        value=pl.when(counts).then(_part(unused, used + unused)),
+        worst=pl.when(counts).then(_part(unused + hidden, used + unused + hidden)),
+        best=pl.when(counts).then(_part(unused, used + unused + hidden))), "median", unit="ratio").frame
     pooled = population(frame.with_columns(
         num=pl.when(counts).then(unused).otherwise(0).cast(pl.Float64),
         den=pl.when(counts).then(used + unused).otherwise(0).cast(pl.Float64),
@@ -172,13 +185,13 @@ def dormant_privileged(context: Context) -> Mapping[str, Population]:
         context.last_use, left_on="object_id", right_on="id", how="left").with_columns(
         privileged=pl.when(top | pl.col("admin_equivalent")).then(pl.lit(value=True))
         .when(pl.col("granted").is_not_null() & pl.col("admin_equivalent").is_not_null()).then(pl.lit(value=False)))
-    young = pl.col("created_at") > facts.lookback_start
     # Identities of providers whose permissions no inventory lists are no members of this population, known or unknown.
     unlisted = pl.col("privileged").is_null() & (pl.col("doubt_code") == "no_source")
     spanned = context.spanned(facts.lookback_days)
     frame = held.filter(pl.col("privileged").fill_null(value=True)).with_columns(
         excluded=pl.coalesce(
-            "excluded", pl.when(unlisted).then("doubt"), pl.when(young).then(pl.lit("younger than the look-back"))),
+            "excluded", pl.when(unlisted).then("doubt"),
+            pl.when(_young(context)).then(pl.lit("younger than the look-back"))),
         truth=pl.when("privileged").then(pl.when(pl.col("last_use") > facts.lookback_start).then(
             pl.when(spanned).then(pl.lit(value=False))).when(spanned).then(pl.lit(value=True))),
         reason=pl.when(pl.col("privileged").is_null()).then(_doubt("whether it is privileged is not known"))
