@@ -6,7 +6,8 @@ envelopes. Every audit record with a time is accepted into ``activity``; sign-in
 are rejected as ``out_of_scope``, by name. The action is the activity with plain hyphens and single spaces.
 
 The record id does not depend on the directory's id, because Graph objects of the core directory state none and the
-native id is unique without it: the same record from Graph and from a diagnostic setting is one record.
+native id is unique without it: the same record from Graph and from a diagnostic setting is one record. Which directory
+such objects belong to is decided later, over all that is loaded (``_entra_directory.with_directory``).
 
 ``entitlements`` holds the assignments that completed PIM phases leave (eligible, activated, time-bound, standing). They
 are read from events: what was assigned before the log begins is not among them, and what ended shows in the decision
