@@ -1,14 +1,27 @@
-"""Decision lineage: every change of access with who asked, approved, executed, and the way back."""
+"""Decision lineage: every change of access with who asked, approved, executed, and the way back.
+
+The engine is a pure function of the set of steps, the inverse table and ``as_of``: steps become cases by the keys
+their providers wrote, approvals get a verdict by time, undone changes are paired by the inverse table, and what is not
+on record is a gap with its reason. A guess never reads as a record: text that people wrote reaches tier 2 at most, and
+``absent`` is said only where the source that would hold it covers the moment.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from lineage_analytics import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from lineage_analytics.tables import Facts
+
+RULES = "1"
+_FRAMES = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
 
 
 @dataclass(frozen=True)
@@ -21,7 +34,50 @@ class DecisionLineage:
     link_rejects: pl.DataFrame
     gaps: pl.DataFrame
     elements: pl.DataFrame
+    facts: Facts | None = field(default=None, repr=False, compare=False)
+
+    def explain(self, identifier: str) -> str:
+        """One decision as printable ASCII: who, what, when, authority, approval or the gap, rollback, records.
+
+        ``identifier`` is a case, step, record or native event id; UsageError for one that is not known.
+        """
+        from lineage_analytics.graphs.decisions.explain import as_text  # noqa: PLC0415  (only explain needs it)
+
+        return as_text(self.explained(identifier))
+
+    def explained(self, identifier: str) -> dict[str, Any]:
+        """The content of ``explain``, with event and record ids on every statement."""
+        from lineage_analytics.graphs.decisions.explain import explained  # noqa: PLC0415
+
+        return explained(self, identifier)
+
+    def approval_timing(self) -> pl.DataFrame:
+        """One row per approval by a person: ``time``, ``dwell_seconds`` since the request (null: none on record),
+        ``ai`` (null: not known), ``approver``, ``verdict``."""
+        from lineage_analytics.graphs.decisions.timing import approval_timing  # noqa: PLC0415
+
+        return approval_timing(self)
+
+    def __repr__(self) -> str:
+        counts = dict(self.cases.group_by("status").len().sort("status").iter_rows()) if self.cases.height else {}
+        told = ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in counts.items())
+        return (f"Decision lineage: {self.cases.height:,} cases ({told or 'none'}), {self.steps.height:,} steps, "
+                f"{self.links.height:,} links, {self.gaps.height:,} gaps")
 
 
 def decision_lineage(facts: Facts) -> DecisionLineage:
-    raise NotImplementedError
+    """The decision lineage of an estate up to ``as_of``; computed once per estate.
+
+    Reads ``decision_steps``, ``identities``, ``coverage`` and ``assistant_access``.
+    """
+    if "decisions" not in facts.parts:
+        from lineage_analytics.graphs.decisions.engine import build  # noqa: PLC0415  (it needs this module)
+
+        facts.parts["decisions"] = build(facts)
+    return cast("DecisionLineage", facts.parts["decisions"])
+
+
+def from_frames(facts: Facts, frames: Mapping[str, pl.DataFrame]) -> DecisionLineage:
+    """The lineage whose frames were kept; ``facts`` are those they came from."""
+    made = {name: tables.conform(frames[name], tables.ALL[name]) for name in _FRAMES}
+    return DecisionLineage(**made, facts=facts)

@@ -1,0 +1,183 @@
+"""Per case: is each element of its lineage there, and if not, which gap and why (decision-lineage 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
+from lineage_analytics.graphs.decisions.steps import AI, Person
+from lineage_analytics.graphs.decisions.verdicts import TICKETS
+from lineage_analytics.loaders.common.ids import derived_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.inverse import Undone
+    from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
+
+Row = dict[str, Any]
+NOT_STATED = "not stated"
+ASSISTANTS = "a record of what the assistant read and advised"
+_GAP_ELEMENT = {"initiator": "initiator", "inputs": "data_inputs", "recommendation": "recommendation",
+                "approver": "decision", "action": "execution", "rollback": "rollback_path"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of one case. ``quoted``: records of assistant use its texts quote; ``earlier``: the value before an
+    overwriting change is on record; ``born_here``: the log shows the target being created."""
+
+    case: Case
+    approved: Approval
+    part: Involvement
+    initiator: str | None
+    quoted: tuple[str, ...]
+    undone: Undone | None
+    earlier: bool
+    born_here: bool
+    known: Mapping[str, Person]
+
+    @property
+    def assisted(self) -> bool:
+        return self.part.name not in ("none", "unknown")
+
+
+def elements(found: Found) -> list[Row]:
+    """Six rows, one an element: its state, in words why, and the records that show it."""
+    made = {
+        "initiator": _initiator(found), "inputs": _advice(found, "what the assistant was told and read"),
+        "recommendation": _advice(found, "what the assistant advised"), "approver": _approver(found),
+        "action": _action(found), "rollback": _rollback(found),
+    }
+    return [{"case_id": found.case.id, "element": name, "state": state, "reason": reason, "record_ids": records}
+            for name, (state, reason, records) in made.items()]
+
+
+State = tuple[str, str, list[str]]
+
+
+def _initiator(found: Found) -> State:
+    requests = found.case.of("request")
+    if requests:
+        return "proved", "the request names who asked", requests[0].records
+    anchor = found.case.anchor
+    if anchor.on_behalf_of is not None:
+        return "proved", "the session names the person it was for", anchor.records
+    if anchor.agent_class == "human":
+        return "proved", "a person made the call", anchor.records
+    if anchor.actor is None:
+        return "unknown", "not_recorded_by_provider: the record names no caller", []
+    what = "an assistant's account" if anchor.agent_class in AI else "software"
+    return "unknown", f"not_collected: {what} made the call; who set it off is in no loaded source", []
+
+
+def _advice(found: Found, what: str) -> State:
+    if found.part.name == "none":
+        return "not_required", "no AI took part", []
+    if not found.assisted:
+        return "unknown", f"not_collected: {what}; whether AI took part is itself unknown", []
+    if found.quoted:
+        return "inferred", "quoted_key: a conversation id in the request's text, which its writer could choose", [
+            *found.quoted]
+    return "unknown", f"not_collected: {what} is in no loaded source", []
+
+
+_APPROVER = {
+    "retroactive": ("missing", "approved only after it ran"), "denied": ("missing", "denied, yet it ran"),
+    "automated_policy": ("missing", "let through by a rule, not by a person"),
+    "expired": ("missing", "the approval had run out"),
+    "contradicted": ("missing", "contradicted: the records name different targets"),
+    "order_uncertain": ("unknown", "ambiguous: too close in time to say which came first"),
+    "absent": ("missing", "absent: its source is covered and holds no approval"),
+}
+
+
+def _approver(found: Found) -> State:
+    approved = found.approved
+    records = approved.by.records if approved.by else []
+    if approved.verdict == "approved_before":
+        if approved.independent == "no":
+            return "missing", "approved only by the person who asked or benefits", records
+        alone = "" if approved.independent == "yes" else "; whether another person, is known by account only"
+        return "proved", f"a person approved {approved.delta:,.0f} s before it ran{alone}", records
+    if approved.verdict in _APPROVER:
+        state, reason = _APPROVER[approved.verdict]
+        return state, reason, records
+    if approved.reason == "pending":
+        return "pending", "pending: its source may still deliver it", []
+    return "unknown", f"{approved.reason or 'not_collected'}: no source that would hold the approval is loaded", []
+
+
+def _action(found: Found) -> State:
+    done = found.case.of("action", "rollback")
+    if done:
+        return "proved", "the change is on record", done[0].records
+    return "not_required", "nothing was executed", []
+
+
+def _rollback(found: Found) -> State:
+    """Is a way back on record: taken already, with an end of its own, or named by the inverse table."""
+    done = found.case.of("action", "rollback")
+    if not done:
+        return "not_required", "nothing was executed", []
+    if found.undone is not None and found.undone.proved:
+        return "proved", f"rolled back by {found.undone.undoing.operation}", found.undone.undoing.records
+    if any(step.expires is not None for step in (*done, *found.case.of("request"))):
+        return "proved", "the grant ends by itself at a recorded time", done[0].records
+    anchor = found.case.anchor
+    rows = [row for row in inverses(anchor.operation) if row.status in PROVING]
+    if not rows or anchor.target is None:
+        what = "the inverse table does not know the operation" if not rows else "the record does not name the target"
+        return "unknown", f"not_recorded_by_provider: {what}", []
+    if rows[0].reversibility in ("irreversible", "reversible_with_loss") and not rows[0].inverse:
+        return "missing", "cannot be undone in full, and no second approver is on record", anchor.records
+    overwrites = any(row.kind == "state" for row in rows)
+    if not overwrites or _reversed_by_opposite_value(anchor.operation):
+        return "proved", f"{rows[0].inverse} on the recorded target takes it back", anchor.records
+    if found.earlier:
+        return "proved", "the value that stood before is on record", anchor.records
+    if found.born_here:
+        return "missing", "an overwritten value was not kept", anchor.records
+    return "unknown", "outside_coverage: what stood before this value is older than the log", []
+
+
+def _reversed_by_opposite_value(operation: str) -> bool:
+    """Switches with two positions: the other one is the way back."""
+    return operation.casefold() in ("iam:updateaccesskey",)
+
+
+def gaps(found: Found, states: list[Row]) -> list[Row]:
+    """A gap for every required element that is not proved, with the reason and what would hold it."""
+    made = []
+    for row in states:
+        if row["state"] in ("proved", "not_required"):
+            continue
+        element = _GAP_ELEMENT[row["element"]]
+        made.append({
+            "gap_id": derived_id("gap", found.case.id, element), "case_id": found.case.id, "element": element,
+            "reason": _reason(found, row), "expected_source": _source(found, row["element"]),
+            "expected_by": found.approved.due if row["element"] == "approver" else None,
+            "since": found.case.anchor.time, "effect_on_verdict": row["reason"],
+        })
+    return made
+
+
+_REASONS = frozenset({"not_collected", "outside_coverage", "pending", "not_recorded_by_provider", "ambiguous", "absent",
+                      "contradicted"})
+
+
+def _reason(found: Found, row: Row) -> str:
+    stated = str(row["reason"]).partition(":")[0]
+    if stated in _REASONS:
+        return stated
+    if row["element"] == "approver" and found.approved.verdict in ("contradicted", "denied"):
+        return "contradicted"
+    return "not_collected" if row["state"] == "inferred" else "absent"
+
+
+def _source(found: Found, element: str) -> str | None:
+    if element == "approver":
+        return found.approved.source or TICKETS
+    return ASSISTANTS if element in ("inputs", "recommendation") else None

@@ -1,0 +1,166 @@
+"""The engine: steps to cases, verdicts, links, gaps and elements, as frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lineage_analytics import tables
+from lineage_analytics.graphs.decisions import DecisionLineage, verdicts
+from lineage_analytics.graphs.decisions.cases import Case, cases
+from lineage_analytics.graphs.decisions.coverage import Coverage
+from lineage_analytics.graphs.decisions.elements import NOT_STATED, Found, elements, gaps
+from lineage_analytics.graphs.decisions.inverse import Undone, reversibility, undone
+from lineage_analytics.graphs.decisions.links import Quotes, case_links, rejects, rollback_links
+from lineage_analytics.graphs.decisions.steps import people, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lineage_analytics.graphs.decisions.steps import Person, Step
+    from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
+    from lineage_analytics.tables import Facts, Table
+
+Row = dict[str, Any]
+
+
+def build(facts: Facts) -> DecisionLineage:
+    """The lineage of all steps up to ``as_of``."""
+    known = people(facts)
+    made = steps(facts, known)
+    found = sorted(cases(made), key=lambda case: (case.anchor.time, case.id))
+    quotes = Quotes(facts, made)
+    pairs = undone(made)
+    judge = _Judge(known, Coverage(facts), quotes, pairs, found)
+    rows: dict[str, list[Row]] = {name: [] for name in ("cases", "steps", "links", "link_rejects", "gaps", "elements")}
+    for case in found:
+        judge.write(case, rows)
+    rows["links"] += rollback_links(pairs)
+    return DecisionLineage(
+        facts=facts,
+        cases=_frame(rows["cases"], tables.CASES, "time", "case_id"),
+        steps=_frame(rows["steps"], tables.STEPS, "time", "step_id"),
+        links=_frame(rows["links"], tables.LINKS, "src", "dst", "rel"),
+        link_rejects=_frame(rows["link_rejects"], tables.LINK_REJECTS, "src", "rel", "reason"),
+        gaps=_frame(rows["gaps"], tables.GAPS, "case_id", "element"),
+        elements=_frame(rows["elements"], tables.ELEMENTS, "case_id", "element"),
+    )
+
+
+def _frame(rows: Sequence[Row], table: Table, *order: str) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=table.schema).sort(*order) if rows else table.empty()
+
+
+class _Judge:
+    """Writes the rows of one case after another; holds what all of them need."""
+
+    def __init__(self, known: Mapping[str, Person], covered: Coverage, quotes: Quotes, pairs: Sequence[Undone],
+                 found: Sequence[Case]) -> None:
+        self._known, self._covered, self._quotes = known, covered, quotes
+        self._undone = {pair.undone.id: pair for pair in pairs}
+        self._undoing = {pair.undoing.id: pair for pair in pairs}
+        self._home = {step.id: case.id for case in found for step in case.steps}
+        self._lives = _lives(found)
+
+    def write(self, case: Case, rows: dict[str, list[Row]]) -> None:
+        approved = verdicts.approval(case, self._known, self._covered)
+        part = verdicts.involvement(case, approved)
+        links = case_links(case, approved) + self._quotes.links(case)
+        found = Found(
+            case, approved, part, initiator=verdicts.initiator(case), quoted=self._quotes.of(case),
+            undone=self._undone.get(case.anchor.id), earlier=self._earlier(case.anchor),
+            born_here=self._born_here(case.anchor), known=self._known)
+        states = elements(found)
+        rows["elements"] += states
+        rows["gaps"] += gaps(found, states)
+        rows["links"] += links
+        rows["link_rejects"] += rejects(case) + self._quotes.rejects(case)
+        rows["steps"] += [self._step(step, case.id) for step in case.steps]
+        rows["steps"] += self._quotes.steps(case)
+        rows["cases"].append(self._case(case, approved, part, states, links))
+
+    def _earlier(self, anchor: Step) -> bool:
+        """Whether the value that stood before this change is on record."""
+        if anchor.before is not None:
+            return True
+        first = self._lives.first_set.get((anchor.tenant, anchor.target or ""))
+        return first is not None and (first.time, first.id) < (anchor.time, anchor.id)
+
+    def _born_here(self, anchor: Step) -> bool:
+        """Whether the log shows the target being created before: then no earlier value can exist unseen."""
+        born = self._lives.born.get((anchor.tenant, (anchor.target or "").partition("|")[0]))
+        return born is not None and born <= anchor.time
+
+    def _case(self, case: Case, approved: Approval, part: Involvement, states: list[Row], links: list[Row]) -> Row:
+        anchor = case.anchor
+        accountable, rule = verdicts.accountable(case, approved, self._known)
+        required = [s for s in states if s["state"] != "not_required"]
+        undone_by, undoes = self._undone.get(anchor.id), self._undoing.get(anchor.id)
+        executed = anchor.kind in ("action", "rollback")
+        return {
+            "case_id": case.id, "tenant": anchor.tenant, "provider": anchor.provider, "anchor_kind": anchor.kind,
+            "anchor_event_id": anchor.event or anchor.records[0], "time": anchor.time, "operation": anchor.operation,
+            "target_key": anchor.target, "title": anchor.title, "change_class": verdicts.change_class(anchor),
+            "executed": executed, "involvement_class": part.name, "involvement_bounds": part.bounds,
+            "approval_verdict": approved.verdict, "order_verdict": approved.order, "independent": approved.independent,
+            "approver_id": approved.by.actor if approved.by and approved.by.verdict == "approve" else None,
+            "initiator_id": verdicts.initiator(case), "accountable_id": accountable, "accountable_rule": rule,
+            "reversibility": reversibility(anchor.operation) if executed else "unknown",
+            "rollback_path": {"proved": "recorded", "missing": "missing", "inferred": "inferred"}.get(
+                next(s["state"] for s in states if s["element"] == "rollback"), "unknown"),
+            "rolled_back_by": self._home[undone_by.undoing.id] if undone_by else None,
+            "rolls_back": self._home[undoes.undone.id] if undoes else None,
+            "completeness": sum(s["state"] == "proved" for s in required) / len(required) if required else 1.0,
+            "weakest_tier": min((link["tier"] for link in links if link["rel"] != "informed_by"), default=None),
+            "status": _status(case, approved, rolled_back=undone_by is not None),
+        }
+
+    def _step(self, step: Step, case_id: str) -> Row:
+        """A rollback is one only where the change it takes back is on record."""
+        kind = step.kind
+        if kind in ("action", "rollback"):
+            kind = "rollback" if step.id in self._undoing else "action"
+        return {
+            "step_id": step.id, "case_id": case_id, "kind": kind, "time": step.time,
+            "agent_ids": [step.actor] if step.actor else [], "agent_class": step.agent_class,
+            "operation": step.operation, "verdict": step.verdict, "target_key": step.target,
+            "effect_key": step.effect, "status": step.status, "event_id": step.event or NOT_STATED,
+            "record_ids": step.records, "authority_mode": step.authority, "title": step.title, "source": step.source,
+        }
+
+
+def _status(case: Case, approved: Approval, *, rolled_back: bool) -> str:
+    kind = case.anchor.kind
+    if kind in ("action", "rollback"):
+        return "rolled_back" if rolled_back else "executed"
+    if kind == "attempt":
+        return "attempted"
+    if approved.verdict == "denied":
+        return "denied"
+    if kind == "expiry":
+        return "expired"
+    return "pending" if kind in ("request", "decision") else "open"
+
+
+class _Lives:
+    """When targets were created in the log, and when a value of theirs was first set."""
+
+    def __init__(self) -> None:
+        self.born: dict[tuple[str | None, str], Any] = {}
+        self.first_set: dict[tuple[str | None, str], Step] = {}
+
+
+def _lives(found: Sequence[Case]) -> _Lives:
+    lives = _Lives()
+    for case in found:
+        for step in case.of("action", "rollback"):
+            if step.target is None:
+                continue
+            where = (step.tenant, step.target)
+            if (step.effect or "").startswith("create("):
+                lives.born.setdefault(where, step.time)
+            if step.after is not None and (where not in lives.first_set or (step.time, step.id) < (
+                    lives.first_set[where].time, lives.first_set[where].id)):
+                lives.first_set[where] = step
+    return lives

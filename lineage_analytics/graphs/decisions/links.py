@@ -1,0 +1,124 @@
+"""Links between steps with method and tier, and what was considered and not linked (decision-lineage 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lineage_analytics.graphs.decisions.verdicts import skew
+from lineage_analytics.loaders.common.ids import derived_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.inverse import Undone
+    from lineage_analytics.graphs.decisions.steps import Step
+    from lineage_analytics.graphs.decisions.verdicts import Approval
+    from lineage_analytics.tables import Facts
+
+Row = dict[str, Any]
+_CONFIDENCE = {5: 1.0, 4: 0.95, 3: 0.9, 2: 0.7, 1: 0.5}
+_QUOTED_MOST = 20
+
+
+def link(src: Step, dst: Step, rel: str, method: str, tier: int, rule: str, candidates: int = 1) -> Row:
+    return {
+        "src": src.id, "dst": dst.id, "rel": rel, "method": method, "confidence": _CONFIDENCE[tier], "tier": tier,
+        "delta_seconds": (dst.time - src.time).total_seconds(), "skew_band_s": skew(src, dst).total_seconds(),
+        "record_ids": sorted({*src.records, *dst.records}), "rule_id": rule, "n_candidates": candidates,
+    }
+
+
+def case_links(case: Case, approved: Approval) -> list[Row]:
+    """Links of one provider key. A decision about another target than the action is no link: see ``rejects``."""
+    requests, decisions = case.of("request"), case.of("decision")
+    actions = case.of("action", "rollback")
+    found: list[Row] = []
+    if requests:
+        asked = requests[0]
+        found += [link(d, asked, "about", "native_ref", 4, "request-key") for d in decisions if _agree(d, asked)]
+        found += [link(a, asked, "requested_by", "native_ref", 4, "request-key") for a in actions if _agree(a, asked)]
+    if approved.by is not None and approved.by.verdict == "approve":
+        found += [link(a, approved.by, "authorised_by", "native_ref", 4, "request-key") for a in actions
+                  if _agree(a, approved.by)]
+    if actions:
+        found += [link(e, actions[0], "ends", "native_ref", 4, "request-key") for e in case.of("expiry")
+                  if _agree(e, actions[0])]
+    return found
+
+
+def _agree(one: Step, other: Step) -> bool:
+    return one.target is None or other.target is None or one.target == other.target
+
+
+def rejects(case: Case) -> list[Row]:
+    """Steps under one key about different targets: the provider reuses keys, so the target decides."""
+    anchor = case.anchor
+    odd = [step for step in case.of("decision", "request", "expiry") if not _agree(step, anchor)]
+    return [{"src": anchor.id, "rel": "authorised_by" if step.kind == "decision" else "requested_by",
+             "candidates": [step.id], "reason": "target_differs"} for step in odd]
+
+
+def rollback_links(pairs: Sequence[Undone]) -> list[Row]:
+    return [link(pair.undoing, pair.undone, "rolls_back", "inverse", 4 if pair.proved else 2, pair.kind)
+            for pair in pairs]
+
+
+class Quotes:
+    """Conversations that requests quote in their text. The text is the requester's to write: tier 2 at most."""
+
+    def __init__(self, facts: Facts, steps: Sequence[Step]) -> None:
+        wanted = sorted({key for step in steps for key in step.quoted})
+        self._threads: dict[tuple[str | None, str], list[Row]] = {}
+        if not wanted:
+            return
+        frame = facts["assistant_access"].filter(pl.col("thread_id").is_in(wanted)).unique("record_id").select(
+            "tenant", "thread_id", "time", "record_id", "event_id", "user_id", "assistant_id", "provider", "source",
+        ).sort("time", "record_id").collect()
+        for row in frame.iter_rows(named=True):
+            self._threads.setdefault((row["tenant"], row["thread_id"]), []).append(row)
+
+    def _matches(self, case: Case) -> list[tuple[Step, Row]]:
+        """Interactions in a quoted thread before the text was written, the newest of each thread."""
+        found = []
+        for step in case.of("request")[:1] or [case.anchor]:
+            for key in step.quoted:
+                before = [row for row in self._threads.get((step.tenant, key), ()) if row["time"] <= step.time]
+                if before:
+                    found.append((step, before[-1]))
+        return found[:_QUOTED_MOST]
+
+    def of(self, case: Case) -> tuple[str, ...]:
+        """Record ids of the quoted interactions."""
+        return tuple(sorted({row["record_id"] for _, row in self._matches(case)}))
+
+    def steps(self, case: Case) -> list[Row]:
+        """The quoted interactions as steps of the case."""
+        rows = {row["record_id"]: row for _, row in self._matches(case)}
+        return [{
+            "step_id": derived_id("step", case.id, row["record_id"], "data_access"), "case_id": case.id,
+            "kind": "data_access", "time": row["time"], "agent_ids": [i for i in (row["user_id"],) if i],
+            "agent_class": "unknown", "operation": "assistant interaction", "verdict": None, "target_key": None,
+            "effect_key": None, "status": "succeeded", "event_id": row["event_id"], "record_ids": [row["record_id"]],
+            "authority_mode": "inherited", "title": "a conversation the request quotes", "source": row["source"],
+        } for row in rows.values()]
+
+    def links(self, case: Case) -> list[Row]:
+        made = {}
+        for step, row in self._matches(case):
+            target = derived_id("step", case.id, row["record_id"], "data_access")
+            made[step.id, target] = {
+                "src": step.id, "dst": target, "rel": "informed_by", "method": "quoted_key", "confidence": 0.7,
+                "tier": 2, "delta_seconds": (row["time"] - step.time).total_seconds(), "skew_band_s": 300.0,
+                "record_ids": sorted({*step.records, row["record_id"]}), "rule_id": "quoted-thread", "n_candidates": 1}
+        return list(made.values())
+
+    def rejects(self, case: Case) -> list[Row]:
+        """Quoted conversations that only began after the text was written."""
+        return [
+            {"src": step.id, "rel": "informed_by", "candidates": [row["record_id"] for row in rows[:_QUOTED_MOST]],
+             "reason": "outside_window"}
+            for step in case.steps for key in step.quoted
+            if (rows := self._threads.get((step.tenant, key), [])) and all(row["time"] > step.time for row in rows)]

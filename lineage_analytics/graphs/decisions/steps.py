@@ -1,0 +1,145 @@
+"""Steps as records state them, made ready: deduplicated, in order, their agents known by kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from lineage_analytics.tables import Facts
+
+SOFTWARE = frozenset({"workload", "automation"})
+AI = frozenset({"ai_agent", "ai_instance"})
+_KIND_CLASS = {
+    "human": "human", "role": "human", "ai_agent": "ai_agent", "service_account": "workload", "workload": "workload",
+    "app": "workload", "api_key": "workload", "group": "group",
+}
+
+
+@dataclass
+class Step:
+    """One step. ``mirrors``: records that repeat it; ``approved_by`` and the like live on the case, not here."""
+
+    id: str
+    kind: str
+    time: datetime
+    operation: str
+    verdict: str | None
+    status: str
+    initiator: str | None
+    actor: str | None
+    agent_class: str
+    class_basis: str | None
+    on_behalf_of: str | None
+    assistant: str | None
+    authority: str
+    target: str | None
+    effect: str | None
+    before: str | None
+    after: str | None
+    key_kind: str | None
+    key: str | None
+    correlation: str | None
+    quoted: tuple[str, ...]
+    expires: datetime | None
+    title: str
+    event: str | None
+    tenant: str | None
+    provider: str
+    source: str
+    records: list[str] = field(default_factory=list)
+
+    @property
+    def with_ai(self) -> bool:
+        return self.assistant is not None or self.agent_class in AI
+
+    @property
+    def beneficiary(self) -> str | None:
+        """Who a grant is for: the parameter of ``<provider>:<tenant>:role/<role>|<principal>``; null elsewhere."""
+        if self.provider != "entra" or self.target is None or "|" not in self.target:
+            return None
+        native = self.target.split(":", 2)[2] if self.target.count(":") >= 2 else ""
+        kind = native.split("/", 1)[0]
+        return f"entra:{self.tenant or ''}:{native.split('|')[1]}" if kind in ("role", "group") else None
+
+
+@dataclass(frozen=True)
+class Person:
+    """What identities say of an agent."""
+
+    kind: str = "unknown"
+    basis: str | None = None
+    person: str | None = None
+    owner: str | None = None
+    role_of_people: bool = False
+
+
+def people(facts: Facts) -> Mapping[str, Person]:
+    """Identities by id."""
+    frame = facts.frame("identities").select("id", "kind", "kind_basis", "person_id", "owner", "excluded_reason")
+    return {
+        row[0]: Person(row[1], row[2], row[3], row[4][0]["id"] if row[4] else None, row[5] == "human_role")
+        for row in frame.iter_rows()
+    }
+
+
+def steps(facts: Facts, known: Mapping[str, Person]) -> list[Step]:
+    """All steps up to ``as_of`` by tenant, time and id. The same record delivered often is one step."""
+    frame = facts["decision_steps"].filter(pl.col("time") <= facts.as_of).unique("step_id", keep="any").sort(
+        "tenant", "time", "step_id", nulls_last=True).collect()
+    made = [_step(row, known) for row in frame.iter_rows(named=True)]
+    return _folded(made)
+
+
+def _step(row: Mapping[str, Any], known: Mapping[str, Person]) -> Step:
+    actor = row["actor_id"]
+    agent_class, basis = _class(row["actor_class"] or "unknown", row["actor_class_basis"], known.get(actor or ""))
+    return Step(
+        row["step_id"], row["kind"], row["time"], row["operation"], row["verdict"], row["status"] or "unknown",
+        row["initiator_id"], actor, agent_class, basis, row["on_behalf_of_id"], row["via_assistant_id"],
+        _authority(row["authority_mode"] or "unknown", agent_class), row["target_key"], row["effect_key"],
+        row["before_state"], row["after_state"], row["native_key_kind"], row["native_key"], row["correlation_id"],
+        tuple(row["quoted_keys"] or ()), row["expires_at"], row["title"] or row["operation"], row["event_id"],
+        row["tenant"], row["provider"], row["source"], [row["record_id"]],
+    )
+
+
+def _class(stated: str, basis: str | None, identity: Person | None) -> tuple[str, str | None]:
+    """Class from type evidence: the record's, then an inventory's; a declared agent outranks mere software."""
+    if identity is None:
+        return stated, basis
+    listed = "human" if identity.role_of_people else _KIND_CLASS.get(identity.kind, "unknown")
+    if stated == "unknown" or (stated == "workload" and listed == "ai_agent"):
+        return (listed, identity.basis) if listed != "unknown" else (stated, basis)
+    return stated, basis
+
+
+def _authority(stated: str, agent_class: str) -> str:
+    if stated in ("unknown", "self") and agent_class in AI:
+        return "own_identity"
+    return "self" if stated == "unknown" and agent_class == "human" else stated
+
+
+def _folded(made: list[Step]) -> list[Step]:
+    """Records in which the directory repeats what its own service logged become records of that step."""
+    originals: dict[tuple[str | None, str | None, str | None], Step] = {
+        (s.tenant, s.correlation, s.target): s for s in made
+        if s.correlation and s.kind in ("action", "rollback") and not _mirror(s)
+    }
+    kept = []
+    for step in made:
+        original = originals.get((step.tenant, step.correlation, step.target)) if _mirror(step) else None
+        if original is None:
+            kept.append(step)
+        else:
+            original.records = sorted({*original.records, *step.records})
+    return kept
+
+
+def _mirror(step: Step) -> bool:
+    return (step.key_kind or "").endswith("_mirror")

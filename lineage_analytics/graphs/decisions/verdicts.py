@@ -1,0 +1,172 @@
+"""What the records of one case show: who approved, in which order, what part AI had, who answers for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.coverage import Coverage
+
+SKEW_INSIDE, SKEW_BETWEEN = timedelta(seconds=2), timedelta(seconds=300)
+APPROVAL_SOURCES = {"pim_request_id": "entra_audit"}
+_FINAL = ("approve", "deny", "withdraw")
+_IN_ORDER = {"prior": "approved_before", "order_uncertain": "order_uncertain", "retroactive": "retroactive"}
+TICKETS = "a ticket or change system"
+
+
+@dataclass(frozen=True)
+class Approval:
+    """``verdict`` and ``order`` as in the table CASES. ``reason`` and ``due`` say why an approval is not there."""
+
+    verdict: str
+    order: str = "none"
+    independent: str = "unknown"
+    by: Step | None = None
+    reason: str | None = None
+    source: str | None = None
+    due: datetime | None = None
+    delta: float | None = None
+
+    @property
+    def counts(self) -> bool:
+        """A person other than the one who asked approved before it ran."""
+        return self.verdict == "approved_before" and self.independent != "no"
+
+
+@dataclass(frozen=True)
+class Involvement:
+    """The class of AI involvement; ``bounds`` are what an unknown one may be."""
+
+    name: str
+    bounds: str | None = None
+
+
+def skew(one: Step, other: Step) -> timedelta:
+    return SKEW_INSIDE if one.source == other.source else SKEW_BETWEEN
+
+
+def initiator(case: Case) -> str | None:
+    """Who asked: the request says it, else the action's own initiator or the person whose session it was."""
+    for step in (*case.of("request"), *case.of("action", "rollback", "attempt")):
+        found = step.initiator or step.on_behalf_of or (step.actor if step.kind == "request" else None)
+        if found is not None:
+            return found
+    anchor = case.anchor
+    return anchor.actor if anchor.kind in ("action", "rollback", "attempt") else None
+
+
+def approval(case: Case, known: Mapping[str, Person], covered: Coverage) -> Approval:
+    """The approval of the case's action, or why none is there."""
+    anchor = case.anchor
+    source = APPROVAL_SOURCES.get(anchor.key_kind or "")
+    decisions = [d for d in case.of("decision") if d.verdict in _FINAL and d.status != "failed"]
+    if not decisions:
+        if source is None:
+            return Approval("unknown", reason="not_collected", source=TICKETS)
+        reason, due = covered.lack(source, anchor.tenant, anchor.time)
+        verdict = "absent" if reason == "absent" else "unknown"
+        return Approval(verdict, reason=reason, source=source, due=due)
+    matching = [d for d in decisions if d.target is None or anchor.target is None or d.target == anchor.target]
+    if not matching:
+        return Approval("contradicted", reason="contradicted", source=source, by=decisions[0])
+    if anchor.kind not in ("action", "rollback"):
+        last = matching[-1]
+        return Approval("denied" if last.verdict != "approve" else "unknown", by=last,
+                        independent=_independent(case, last, known))
+    return _judged(case, matching, known)
+
+
+def _judged(case: Case, decisions: list[Step], known: Mapping[str, Person]) -> Approval:
+    """The latest decision at the moment of execution wins; one after it came too late."""
+    action = case.anchor
+    before = [d for d in decisions if action.time - d.time > skew(action, d)]
+    near = [d for d in decisions if abs(action.time - d.time) <= skew(action, d)]
+    chosen, order = (near[-1], "order_uncertain") if near else (before[-1], "prior") if before else (
+        decisions[0], "retroactive")
+    independent = _independent(case, chosen, known)
+    delta = (action.time - chosen.time).total_seconds()
+    if chosen.verdict != "approve":
+        verdict = "denied" if order != "retroactive" else "unknown"
+    elif chosen.agent_class in SOFTWARE | AI:
+        verdict = "automated_policy"
+    elif order == "prior" and chosen.expires is not None and chosen.expires < action.time:
+        verdict = "expired"
+    else:
+        verdict = _IN_ORDER[order]
+    return Approval(verdict, order, independent, chosen, delta=delta)
+
+
+def _independent(case: Case, decision: Step, known: Mapping[str, Person]) -> str:
+    """Is the approver someone else than who asked and who benefits? By person where accounts are mapped to people."""
+    if decision.actor is None:
+        return "unknown"
+    interested = {i for i in (initiator(case), case.anchor.beneficiary, *(s.beneficiary for s in case.steps)) if i}
+    if not interested:
+        return "unknown"
+    if decision.actor in interested:
+        return "no"
+    person = _person(decision.actor, known)
+    others = [i for i in sorted(interested) if known.get(i, Person()).kind not in ("ai_agent", "workload", "app",
+                                                                                 "service_account")]
+    persons = [_person(i, known) for i in others]
+    if person is not None and person in persons:
+        return "no"
+    return "yes" if person is not None and all(p is not None for p in persons) else "by_account_only"
+
+
+def _person(identity: str, known: Mapping[str, Person]) -> str | None:
+    return known.get(identity, Person()).person
+
+
+def involvement(case: Case, approved: Approval) -> Involvement:
+    """From evidence alone: an AI credential, or a provider's word that an assistant made the call."""
+    acting = case.of("action", "rollback") or case.of("attempt")
+    asking = case.of("request", "recommendation", "draft")
+    if any(step.with_ai for step in acting):
+        if approved.counts:
+            return Involvement("executes_approved")
+        if approved.verdict in ("unknown", "order_uncertain", "contradicted"):
+            return Involvement("unknown", "executes_approved or executes_autonomous")
+        return Involvement("executes_autonomous")
+    if any(step.with_ai for step in asking):
+        return Involvement("unknown", "advises or drafts")
+    classes = {step.agent_class for step in acting or case.steps}
+    if classes & {"unknown", "group", "organisation"}:
+        return Involvement("unknown", "none, or any: nothing shows whether a person, software or AI acted")
+    return Involvement("none")
+
+
+def accountable(case: Case, approved: Approval, known: Mapping[str, Person]) -> tuple[str | None, str]:
+    """The accountable human and the rule that found them; only the first rule is an approval."""
+    if approved.counts and approved.by is not None:
+        return approved.by.actor, "by_decision"
+    asked = initiator(case)
+    anchor = case.anchor
+    if asked is not None and (known.get(asked, Person()).kind == "human" or anchor.agent_class == "human"):
+        return asked, "by_initiation"
+    owner = known.get(anchor.actor or "", Person()).owner
+    if owner is not None:
+        return owner, "by_sponsorship" if anchor.with_ai else "by_automation_owner"
+    return None, "none"
+
+
+def change_class(step: Step) -> str:
+    """The kind of change, from what the operation is about."""
+    text = step.operation.casefold()
+    if any(word in text for word in ("accesskey", "loginprofile", "mfadevice", "credential", "password", "secrets",
+                                     "servicespecific", "sshpublickey", "signingcertificate")):
+        return "credential_action"
+    verb = (step.effect or "").partition("(")[0]
+    if verb in ("grant", "revoke"):
+        return verb
+    if any(word in text for word in ("policy", "setting", "federation", "domain", "logging", "trail", "boundary")):
+        return "policy_change"
+    return {"create": "role_change", "delete": "role_change", "restore": "role_change", "destroy": "role_change",
+            "enable": "role_change", "disable": "role_change", "set": "policy_change"}.get(verb, "unknown")
