@@ -5,13 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from lineage_analytics.graphs._access_trust import Trusts, read_trusts, trust_edges
 from lineage_analytics.permissions.catalogue import catalogue
 from lineage_analytics.permissions.datafiles import Control, controls, sensitive
-from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix
+from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix, matches
 from lineage_analytics.permissions.principals import arn_of, native
 
 if TYPE_CHECKING:
@@ -131,29 +131,35 @@ class _Control:
                 self._account(grant, bit, f"{control.technique} of any {control.target}" if control.target == "policy"
                               else control.technique)
                 continue
-            matching = self.accounts.matching(account, control.target, pattern)
-            shared = is_pattern(pattern) and len(matching) > 1 and not self._narrowed(bit)
-            if shared:
-                self._through_scope(grant, control, bit, pattern, matching)
-            for arn, target in matching:
-                verdict = self.found.allows(bit, arn)
-                if verdict == "denied":
-                    continue
-                if control.raises and self._is_own(target):
-                    self._account(grant, bit, f"{control.technique} it holds or is itself",
-                                  limited=self.found.bounds is not None or verdict == "conditional")
-                elif not shared:
-                    self._edge(grant, control, bit, target, proved=verdict == "allowed")
+            found = self.accounts.matching(account, control.target, pattern)
+            if is_pattern(pattern) and len(found) > 1 and not self._narrowed(bit):
+                self._through_scope(grant, control, bit, pattern, found)
+                found = [(arn, target) for arn, target in self._own if control.raises and matches(pattern, arn)]
+            for arn, target in found:
+                self._one_target(grant, control, bit, arn, target)
+
+    def _one_target(self, grant: Grant, control: Control, bit: int, arn: str, target: str) -> None:
+        verdict = self.found.allows(bit, arn)
+        if verdict == "denied":
+            return
+        if control.raises and (arn, target) in self._own:
+            self._account(grant, bit, f"{control.technique} it holds or is itself",
+                          limited=self.found.bounds is not None or verdict == "conditional")
+        else:
+            self._edge(grant, control, bit, target, proved=verdict == "allowed")
 
     def _narrowed(self, bit: int) -> bool:
         """Does a deny or a boundary speak of this action, so that each target must be looked at by itself?"""
         return self.found.bounds is not None or any(d.mask & bit for d in self.found.denies)
 
-    def _is_own(self, target: str) -> bool:
-        me = self.principal.id
-        groups = {group for group, _, _ in self.have.grants.groups.get(me, [])}
-        mine = {me, *groups} & {target, *self.accounts.holders.get(target, ())}
-        return bool(mine)
+    @cached_property
+    def _own(self) -> list[tuple[str, str]]:
+        """ARN and id of itself, its groups, and the policies any of these hold."""
+        grants = self.have.grants
+        mine = [self.principal.id, *(group for group, _, _ in grants.groups.get(self.principal.id, []))]
+        arns = [(arn, who) for who in mine if who in self.have.principals for arn in self.have.principals[who].arns]
+        held = {policy.policy_id for who in mine for policy in grants.held.get(who, [])}
+        return [*arns, *((arn, policy) for policy in sorted(held) if (arn := arn_of(policy)) is not None)]
 
     def _edge(self, grant: Grant, control: Control, bit: int, target: str, *, proved: bool) -> None:
         reason = f"{control.technique}: {grant.statement.says(bit)}{self._how(grant)}"
@@ -189,5 +195,6 @@ class _Control:
         return f", held through {grant.via}" if grant.via.startswith("group ") else ""
 
 
+@lru_cache(maxsize=1)
 def _control_mask() -> int:
     return catalogue().union(control.action for control in controls())

@@ -95,9 +95,13 @@ def trust_edges(have: Permissions, trusts: Trusts, build: Builder) -> None:
         _named(have, trusts, trust, build)
     _anyone(have, trusts, build)
     assume = catalogue().mask(_ASSUME)
+    by_arn: dict[str, dict[str, list[Trust]]] = {account: defaultdict(list) for account in trusts.accounts}
+    for account, found in trusts.accounts.items():
+        for trust in found:
+            by_arn[account][_arn(have, trust.role)].append(trust)
     for principal in have.principals.values():
         if principal.account in trusts.accounts and principal.sort != "other":
-            _by_account(have, principal, trusts.accounts[principal.account], assume, build)
+            _by_account(have, principal, trusts.accounts[principal.account], by_arn[principal.account], assume, build)
     loaded = {p.account for p in have.principals.values() if p.listed}
     for account, found in sorted(trusts.accounts.items()):
         for trust in found:
@@ -178,7 +182,8 @@ def _anyone(have: Permissions, trusts: Trusts, build: Builder) -> None:
                     _edge(build, principal.id, trust, "the role's trust policy names every AWS principal")
 
 
-def _by_account(have: Permissions, principal: Principal, trusts: list[Trust], bit: int, build: Builder) -> None:
+def _by_account(have: Permissions, principal: Principal, trusts: list[Trust], by_arn: Mapping[str, list[Trust]],
+                bit: int, build: Builder) -> None:
     """Roles that trust the principal's account: it needs sts:AssumeRole on them by its own policies."""
     found = have.effective[principal.id]
     narrowed = found.bounds is not None or any(d.mask & bit for d in found.denies)
@@ -186,15 +191,17 @@ def _by_account(have: Permissions, principal: Principal, trusts: list[Trust], bi
         if not grant.mask & bit:
             continue
         scope = grant.statement.scope
-        if scope.inverted or narrowed or not any(is_pattern(p) for p in scope.patterns):
-            for trust in trusts:
-                if trust.role != principal.id and scope.matches(_arn(have, trust.role)):
-                    verdict = found.allows(bit, _arn(have, trust.role))
-                    if verdict != "denied":
-                        _granted(build, principal.id, grant, bit, trust, proved=verdict == "allowed")
-            continue
-        for pattern in scope.patterns:
-            _by_pattern(have, principal, grant, bit, pattern, trusts, build)
+        apart = trusts if scope.inverted or narrowed else []
+        if not apart:
+            for pattern in scope.patterns:
+                if is_pattern(pattern):
+                    _by_pattern(have, principal, grant, bit, pattern, trusts, build)
+                else:
+                    apart = [*apart, *by_arn.get(pattern, ())]
+        for trust in apart:
+            arn = _arn(have, trust.role)
+            if trust.role != principal.id and scope.matches(arn) and (verdict := found.allows(bit, arn)) != "denied":
+                _granted(build, principal.id, grant, bit, trust, proved=verdict == "allowed")
 
 
 def _granted(build: Builder, src: str, grant: Grant, bit: int, trust: Trust, *, proved: bool) -> None:
@@ -209,11 +216,6 @@ def _by_pattern(have: Permissions, principal: Principal, grant: Grant, bit: int,
     """Through a node for the pattern, shared by everybody who holds it."""
     node = f"aws:{principal.account}:scope:assume:{pattern}"
     proved = bool(grant.sure & bit)
-    if not is_pattern(pattern):
-        for trust in trusts:
-            if _arn(have, trust.role) == pattern and trust.role != principal.id:
-                _granted(build, principal.id, grant, bit, trust, proved=proved)
-        return
     if not build.has(node):
         fits = compiled(pattern).fullmatch
         covered = [trust for trust in trusts if fits(_arn(have, trust.role))]
