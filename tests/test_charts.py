@@ -297,7 +297,7 @@ def test_the_waterfall_ends_with_the_accounts_that_hold_every_facet() -> None:
             for n in range(10) for facet in ("inventoried", "permissions_resolved", "logged", "usage_visible",
                                              "credential_age", "owner", "purpose")]
     document = render.spec(charts.facet_waterfall(tables.conform(pl.DataFrame(rows), tables.FACETS)))
-    assert document["title"]["text"][0].startswith("4 of 10 non-human accounts are fully visible")
+    assert document["title"]["text"][0].startswith("4 of 10 service accounts are fully visible")
     assert "Valid owner: 6 unknown" in document["description"]
 
 

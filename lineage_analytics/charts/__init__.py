@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lineage_analytics.charts.decisions import decision_elements
     from lineage_analytics.charts.maturity import maturity_profile
     from lineage_analytics.charts.privilege import excess_sweep, use_states
+    from lineage_analytics.charts.prose import answer, points, say
     from lineage_analytics.charts.render import figure, png, register, save, spec, svg
     from lineage_analytics.charts.tables import table
     from lineage_analytics.charts.theme import THEME
@@ -30,14 +31,14 @@ CHARTS = {
     "copilot_reach": "copilot",
 }
 __all__ = [
-    "CHARTS", "THEME", "approval_timing", "copilot_reach", "coverage_calendar", "credential_age", "decision_elements",
-    "excess_sweep", "facet_waterfall", "figure", "maturity_profile", "png", "register", "save", "source_counts", "spec",
-    "svg", "table", "use_states",
+    "CHARTS", "THEME", "answer", "approval_timing", "copilot_reach", "coverage_calendar", "credential_age",
+    "decision_elements", "excess_sweep", "facet_waterfall", "figure", "maturity_profile", "png", "points", "register",
+    "save", "say", "source_counts", "spec", "svg", "table", "use_states",
 ]
 
 _ROOM = __name__
 _HOMES = {
     **CHARTS, **dict.fromkeys(("figure", "png", "register", "save", "spec", "svg"), "render"),
-    "table": "tables", "THEME": "theme",
+    **dict.fromkeys(("answer", "points", "say"), "prose"), "table": "tables", "THEME": "theme",
 }
 __getattr__ = lazily(_ROOM, {name: f"{_ROOM}.{home}" for name, home in _HOMES.items()})

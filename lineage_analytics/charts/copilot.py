@@ -27,14 +27,14 @@ def copilot_reach(reach: pl.DataFrame, period: str = "") -> alt.LayerChart:
 
     Parameters
     ----------
-    reach : one row per user with ``accessed`` (distinct items an assistant accessed for the user), ``opened`` (of
-        these, or of all, what the user opened; null: no log would show it), ``accessed_not_opened`` (null: unknown)
-        and ``labelled`` (of the accessed, how many carried a sensitivity label; null: unknown).
+    reach : one row per user with ``accessed`` (distinct items an assistant accessed for the user), ``opened`` (distinct
+        items the user opened; null: no log would show it), ``accessed_not_opened`` (null: unknown) and ``labelled``
+        (of the accessed, how many had a sensitivity label on record; null: unknown).
     period : the time the counts are of, in words, for the source line; empty: not stated.
 
     Users are drawn by their two counts only; those with equal counts are one dot, as large as they are many.
     """
-    question = "What could the assistant show that its users never opened?"
+    question = "What did assistants read that their users had not opened?"
     users = reach.filter(pl.col("accessed").is_not_null() & (pl.col("accessed") > 0))
     if users.is_empty():
         return nothing(question, "no interaction of an assistant with a named resource was loaded")
@@ -110,10 +110,9 @@ def _finding(users: pl.DataFrame) -> str:
         return f"Whether {many(users.height, 'user')} had opened what assistants read for them is unknown"
     some = known.filter(pl.col("accessed_not_opened") > 0).height
     if not some:
-        return f"Assistants read nothing that {many(known.height, 'user')} had not opened before"
-    items = many(int(known["accessed_not_opened"].sum()), "item")
+        return f"Assistants read nothing that {many(known.height, 'user')} had not opened"
     whom = f"all {known.height:,}" if some == known.height and some > 1 else f"{some:,} of {known.height:,}"
-    return f"Assistants read {items} that their users never opened, for {whom} users"
+    return f"For {whom} users, assistants read items the user had not opened"
 
 
 def _source(users: pl.DataFrame, blind: int, period: str) -> str:
@@ -122,7 +121,7 @@ def _source(users: pl.DataFrame, blind: int, period: str) -> str:
     labelled = users.filter(pl.col("labelled").is_not_null())
     accessed, with_label = int(labelled["accessed"].sum()), int(labelled["labelled"].sum())
     if accessed:
-        parts.append(f"{percent(1 - with_label / accessed)} of the accessed items carried no label")
+        parts.append(f"{percent(1 - with_label / accessed)} of what was read had no label on record")
     if blind:
         parts.append(f"open: no log shows what {many(blind, 'user')} opened")
     return "; ".join(parts)

@@ -46,7 +46,7 @@ _STEPS = 100
 
 
 def excess_sweep(permissions: pl.DataFrame, measures: pl.DataFrame, lookback_days: int = 90) -> alt.LayerChart:
-    """Share of non-human accounts with an unused share above each threshold, and the three definitions of PRV-01.
+    """Share of service accounts with an unused share above each threshold, and the three definitions of PRV-01.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def excess_sweep(permissions: pl.DataFrame, measures: pl.DataFrame, lookback_day
               axis=share_axis("share of accounts", **y_title(margins.left)))
     layers = [*_curve(shares, x, y), *_external(x, y), *_points(scored, shares, x, y, plot_width(margins))]
     absent = [f"{scope} not scored" for scope in DEFINITIONS if scope not in scored]
-    drawn = many(shares.height, "non-human account")
+    drawn = many(shares.height, "service account")
     return sheet(
         layers, title=_finding(scored, question), height=300, margins=margins,
         source=f"{drawn} with permissions and use known, look-back {lookback_days} days; band: what cannot be observed "
@@ -97,7 +97,7 @@ def _unused_shares(held: pl.DataFrame) -> pl.DataFrame:
 def _why(held: pl.DataFrame) -> str:
     reasons = Counter(reason for reason in held["reason"].to_list() if reason)
     if held.is_empty():
-        return "no non-human account with permissions was loaded"
+        return "no service account with permissions was loaded"
     return min(reasons, key=lambda reason: (-reasons[reason], reason)) if reasons else "no use of permissions is known"
 
 
@@ -168,7 +168,7 @@ def _finding(scored: Mapping[str, dict[str, Any]], question: str) -> str:
     low = min(scored.values(), key=lambda row: row["value"])
     high = max(scored.values(), key=lambda row: row["value"])
     n = max(int(row["denominator"] or 0) for row in scored.values())
-    accounts = many(n, "non-human account")
+    accounts = many(n, "service account")
     if low is high or percent(low["value"]) == percent(high["value"]):
         return f"{percent(high['value'])} of {accounts} hold too much"
     return f"{percent(low['value'])} or {percent(high['value'])} of {accounts} hold too much: the definition decides"
@@ -180,7 +180,7 @@ def _description(shares: pl.DataFrame, scored: Mapping[str, dict[str, Any]]) -> 
     known = shares["share"].drop_nulls()
     if known.len():
         said.append(f"{percent(float((known > 0.5).sum()) / known.len())} have more than half of it unused")
-    return (f"Share of non-human accounts by share of permissions unused. {'; '.join(said)}. "
+    return (f"Share of service accounts by share of permissions unused. {'; '.join(said)}. "
             f"Dashed: {EXTERNAL_CAPTION}.")
 
 
@@ -195,18 +195,21 @@ def use_states(permissions: pl.DataFrame, lookback_days: int = 90) -> alt.LayerC
     Parameters
     ----------
     permissions : columns of ``tables.PERMISSIONS`` and ``kind``; identities whose grants or use are unknown are
-        counted in the source line and not drawn.
+        counted in the source line and not drawn. Groups, roles of people and what the provider manages are left out.
     lookback_days : the look-back that "used" is about.
     """
     question = "What is granted and never used?"
-    drawn = permissions.filter(pl.col("granted").is_not_null() & pl.col("used").is_not_null())
+    counted = permissions.filter(~pl.col("kind").is_in(["group", "role"]).fill_null(value=False))
+    if "excluded_reason" in counted.columns:
+        counted = counted.filter(pl.col("excluded_reason").is_null())
+    drawn = counted.filter(pl.col("granted").is_not_null() & pl.col("used").is_not_null())
     known_kind = pl.when(pl.col("kind").is_in(list(KIND_WORDS))).then("kind").otherwise(pl.lit("unknown"))
     kinds = drawn.group_by(known_kind.alias("kind")).agg(
         pl.len().alias("identities"), *(pl.col(state).fill_null(0).sum() for state in USE_STATES)
     ).with_columns(total=pl.sum_horizontal(USE_STATES)).filter(pl.col("total") > 0).sort(
         "total", "kind", descending=[True, False]).head(MAX_ROWS_DRAWN)
     if kinds.is_empty():
-        return nothing(question, _why(permissions))
+        return nothing(question, _why(counted))
     rows = kinds.to_dicts()
     names = [KIND_WORDS[row["kind"]] for row in rows]
     y = alt.Y("row:N", sort=names, axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
@@ -221,7 +224,7 @@ def use_states(permissions: pl.DataFrame, lookback_days: int = 90) -> alt.LayerC
     present = [state for state in USE_STATES if any(row[state] for row in rows)]
     notes = [[f"{row['total']:,} granted", many(row["identities"], "identity", "identities")] for row in rows]
     total, unused = sum(row["total"] for row in rows), sum(row["unused"] for row in rows)
-    left = permissions.height - drawn.height
+    left = counted.height - drawn.height
     said = [f"{name}: " + ", ".join(f"{row[s]:,} {THEME.states[s].word}" for s in USE_STATES)
             for name, row in zip(names, rows, strict=True)]
     return sheet(

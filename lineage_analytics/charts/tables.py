@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import polars as pl
 
@@ -28,7 +28,7 @@ class Shown(str):
 
 def table(
     frame: pl.DataFrame, caption: str, limit: int = LIMIT, names: Mapping[str, str] | None = None,
-    total: int | None = None,
+    total: int | None = None, withhold: Collection[str] = (),
 ) -> Shown:
     """The first rows of a frame as an HTML table with a caption, and in words how many more there are.
 
@@ -39,6 +39,7 @@ def table(
     limit : most rows shown, at most 10.
     names : headings by column; a column not named has its own name with spaces.
     total : how many rows there are where ``frame`` is only the first of them.
+    withhold : columns whose values are left out, with that word in their place: names, in a pack for a board.
     """
     shown = frame.head(max(min(limit, LIMIT), 0))
     numeric = {name for name, dtype in frame.schema.items() if dtype.is_numeric()}
@@ -46,10 +47,11 @@ def table(
         f'<th scope="col"{_right(name in numeric)}>{_text((names or {}).get(name, name.replace("_", " ")))}</th>'
         for name in frame.columns
     )
-    rows = "".join(
-        "<tr>" + "".join(f"<td{_right(n in numeric)}>{_text(v)}</td>" for n, v in row.items()) + "</tr>"
+    cells = (
+        "".join(f"<td{_right(n in numeric)}>{_text('withheld' if n in withhold else v)}</td>" for n, v in row.items())
         for row in shown.iter_rows(named=True)
     )
+    rows = "".join(f"<tr>{row}</tr>" for row in cells)
     if not shown.height:
         rows = f'<tr><td colspan="{max(frame.width, 1)}">none</td></tr>'
     more = (frame.height if total is None else total) - shown.height

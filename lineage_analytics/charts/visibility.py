@@ -53,8 +53,8 @@ def facet_waterfall(facets: pl.DataFrame) -> alt.LayerChart:
         accounts[identity][facet] = state
     total = len(accounts)
     if not total:
-        return nothing("How many service accounts do we fully know?", "no non-human account was inventoried")
-    first, last = "All non-human accounts", "Fully visible"
+        return nothing("How many service accounts do we fully know?", "no service account was inventoried")
+    first, last = "All service accounts", "Fully visible"
     names = [first, *(words for words, _ in FACETS.values()), last]
     y = alt.Y("row:N", sort=names, axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
     unit = plot_width(_MARGINS) / total
@@ -78,9 +78,9 @@ def facet_waterfall(facets: pl.DataFrame) -> alt.LayerChart:
     return sheet(
         [*row_names(names, y, _MARGINS.left), *legend(present), *bars(segments, y, plot_width(_MARGINS), _BAR), *notes],
         title=_finding(accounts, len(left)), height=_ROW * len(names), margins=_MARGINS,
-        source=f"{many(total, 'non-human account')}; each is lost at the first facet that does not hold; unknown is "
+        source=f"{many(total, 'service account')}; each is lost at the first facet that does not hold; unknown is "
                "drawn apart from no",
-        description=f"Of {many(total, 'non-human account')}, lost at each of seven facets: {detail}.",
+        description=f"Of {many(total, 'service account')}, lost at each of seven facets: {detail}.",
     )
 
 
@@ -94,9 +94,9 @@ def _finding(accounts: dict[str, dict[str, str]], full: int) -> str:
     total = len(accounts)
     lacking = {f: sum(states.get(f) != "true" for states in accounts.values()) for f in FACETS}
     worst = max(FACETS, key=lambda facet: lacking[facet])
-    head = f"{full:,} of {many(total, 'non-human account')} {'is' if full == 1 else 'are'} fully visible"
+    head = f"{full:,} of {many(total, 'service account')} {'is' if full == 1 else 'are'} fully visible"
     if full == 0:
-        head = f"None of {many(total, 'non-human account')} is fully visible"
+        head = f"None of {many(total, 'service account')} is fully visible"
     if not lacking[worst]:
         return head
     verb = "lacks" if lacking[worst] == 1 else "lack"
