@@ -32,7 +32,7 @@ def valid_owner(context: Context) -> Mapping[str, Population]:
     if context.nhis.is_empty():
         return {}
     frame = as_objects(context.nhis).join(owner_validity(context), on="object_id", how="left").with_columns(
-        truth=pl.col("owner_valid"), reason=pl.col("owner_reason"))
+        truth=pl.col("owner_valid"), reason=pl.col("owner_reason"), source_rows=pl.col("owner_rows"))
     return {"all": population(frame)}
 
 

@@ -104,7 +104,8 @@ def _direct(context: Context) -> pl.DataFrame:
     roles = privileged_roles().lazy().unique("role_id", keep="last", maintain_order=True)
     return context.facts["decision_steps"].filter(
         (pl.col("kind") == "action") & pl.col("effect_key").str.starts_with("grant(")
-        & pl.col("native_key_kind").is_null() & (pl.col("status") == "succeeded") & (pl.col("time") <= context.facts.as_of) & target.str.contains(parts)
+        & pl.col("native_key_kind").is_null() & (pl.col("status") == "succeeded")
+        & (pl.col("time") <= context.facts.as_of) & target.str.contains(parts)
     ).select("record_id", "expires_at", role_id=target.str.extract(parts, 2), alias=holder,
              over=target.str.extract(parts, 4).fill_null(_EVERYWHERE)).join(
         roles, on="role_id").join(

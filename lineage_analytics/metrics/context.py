@@ -87,12 +87,26 @@ class Context:
         """All identities, sorted; ``excluded`` says in words why one counts in no denominator (null: it counts)."""
         left = pl.col("excluded_reason")
         gone = pl.col("deleted_at").is_not_null() & (pl.col("deleted_at") <= self.facts.as_of)
-        return self.facts.frame("identities").with_columns(
+        return self.facts.frame("identities").join(self._statements, on="id", how="left").with_columns(
             excluded=pl.when(left.is_not_null()).then(left.replace(_EXCLUSIONS))
             .when(pl.col("kind") == "role").then(pl.lit(_EXCLUSIONS["human_role"]))
             .when(gone).then(pl.lit("deleted")),
-            record_ids=pl.col("record_ids").fill_null([]).list.head(RECORDS_SHOWN),
-        ).sort("id")
+            record_ids=pl.coalesce("listed_rows", pl.col("record_ids").fill_null([])).list.head(RECORDS_SHOWN),
+            owner_rows=pl.coalesce("owner_rows", "listed_rows", pl.col("record_ids").fill_null([])).list.head(
+                RECORDS_SHOWN),
+        ).drop("listed_rows").sort("id")
+
+    @cached_property
+    def _statements(self) -> pl.DataFrame:
+        """Per identity the records that list it (not those that merely name it), and those that state its owner."""
+        aliases = self.facts.frame("aliases").group_by("alias").agg(to=pl.col("id").min())
+        listing = self.facts["identity_facts"].filter(pl.col("basis") != "seen").select(
+            "id", "record_id", owned=pl.col("owner").is_not_null() | pl.col("owner_confirmed_at").is_not_null()).collect()
+        return listing.join(aliases, left_on="id", right_on="alias", how="left").group_by(
+            pl.coalesce("to", "id").alias("id")).agg(
+            listed_rows=pl.col("record_id").unique().sort(),
+            owner_rows=pl.col("record_id").filter("owned").unique().sort(),
+        ).with_columns(owner_rows=pl.when(pl.col("owner_rows").list.len() > 0).then("owner_rows"))
 
     @cached_property
     def nhis(self) -> pl.DataFrame:
@@ -169,4 +183,4 @@ def as_objects(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         pl.col("id").alias("object_id"), pl.col("kind").alias("object_kind"), "excluded",
         pl.col("record_ids").alias("source_rows"), "display_name", "created_at", "enabled", "purpose", "owner",
-        "owner_confirmed_at", "alt_ids", "subkind", "tenant", "provider")
+        "owner_confirmed_at", "owner_rows", "tenant", "provider")

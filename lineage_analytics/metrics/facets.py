@@ -50,7 +50,7 @@ def _wide(context: Context) -> pl.DataFrame:
         inventoried=pl.lit(value=True), inventoried_reason=pl.lit("listed by an inventory or a declaration"),
         owner=pl.col("owner_valid"))
     return _permissions(_logs(_purpose(_ages(context, frame)), context)).with_columns(
-        none.alias(f"{facet}_rows") for facet in FACETS if facet not in ("credential_age", "permissions_resolved"))
+        none.alias(f"{facet}_rows") for facet in FACETS if facet not in ("owner", "credential_age", "permissions_resolved"))
 
 
 def _purpose(frame: pl.DataFrame) -> pl.DataFrame:

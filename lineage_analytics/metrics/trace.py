@@ -35,7 +35,7 @@ def trace(
     Returns
     -------
     dict with ``metric_id title question numerator denominator needs`` and ``scopes``: per scope its numbers, ``words``
-    and ``sets``, each with ``count``, ``objects`` (``object_id object_kind reason records``) and ``listed``, of how
+    and ``sets``, each with ``count``, ``objects`` (``object_id object_kind label reason records``) and ``listed``, of how
     many these are the first: objects of the numerator are not listed again under the denominator.
 
     Raises
@@ -52,11 +52,13 @@ def trace(
     evidence = measured.evidence.filter(pl.col("metric_id") == metric.metric_id)
     picked = {row["scope"]: _objects(evidence.filter(pl.col("scope") == row["scope"]), limit)
               for row in rows.iter_rows(named=True)}
+    labels = dict(facts.frame("identities").select("id", "display_name").rows())
     places = _places(facts, {record for sets in picked.values() for found in sets.values()
                              for one in found["objects"] for record in one["source_rows"]})
     for sets in picked.values():
         for found in sets.values():
             for one in found["objects"]:
+                one["label"] = labels.get(one["object_id"])
                 one["records"] = [places.get(record, {"record_id": record}) for record in one.pop("source_rows")]
     return {
         "metric_id": metric.metric_id, "title": metric.title, "question": metric.question,
@@ -117,7 +119,7 @@ def as_text(traced: dict[str, Any]) -> str:
         lines += ["", f"{scope['scope']}: {scope['words']}"]
         for name, held in scope["sets"].items():
             lines += _set_lines(name, held)
-    return "\n".join(ascii_only(line, 400) for line in lines)
+    return "\n".join(ascii_only(line, 1000) for line in lines)
 
 
 def _set_lines(name: str, held: dict[str, Any]) -> list[str]:
@@ -127,7 +129,8 @@ def _set_lines(name: str, held: dict[str, Any]) -> list[str]:
     title = f"  {name}, {held['count']:,}"
     lines = [title + (", those not in the numerator:" if name == "denominator" and shown else ":" if shown else "")]
     for one in shown:
-        lines.append(f"    {one['object_id']} ({one['object_kind']}): {one['reason'] or ''}")
+        label = f", {one['label']}" if one["label"] and one["label"] not in one["object_id"] else ""
+        lines.append(f"    {one['object_id']} ({one['object_kind']}{label}): {one['reason'] or ''}")
         lines += [f"      {_record(record)}" for record in one["records"]]
     rest = held["listed"] - len(shown)
     if rest > 0:
