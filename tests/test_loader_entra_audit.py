@@ -503,6 +503,13 @@ def test_outcomes_follow_result(result: str | None, outcome: str) -> None:
     assert found.rows("decision_steps")[0]["status"] == {"success": "succeeded", "failure": "failed"}.get(outcome, "unknown")
 
 
+@pytest.mark.parametrize("shape", ["array", "lines", "graph_page", "diagnostic_lines"])
+def test_a_first_record_longer_than_the_head_is_recognised(shape: str) -> None:
+    long = pim(9, CHAIN[0]["activityDisplayName"], additionalDetails=[{"key": f"k{n}", "value": "x" * 99} for n in range(900)])
+    found = load(SHAPES[shape]([long, *RECORDS]))
+    assert (found.source, len(found.record_ids), found.faults) == ("entra_audit", 6, [])
+
+
 def test_a_record_without_a_time_is_quarantined_with_its_place() -> None:
     found = load(as_json([CHAIN[0], audit(2, "Add user", activityDateTime="yesterday")]))
     assert [(f.position, f.reason, f.disposition) for f in found.faults] == [(1, "no_time", "quarantined")]

@@ -125,6 +125,14 @@ def test_the_same_records_give_the_same_rows_in_every_packaging(shape: str) -> N
         assert same(packed.frames[table]) == same(plain.frames[table]), table
 
 
+@pytest.mark.parametrize("write", [as_json, as_lines, lambda records: as_json({"value": graph_rows(records)})])
+def test_a_first_record_longer_than_the_head_is_recognised(write: Callable[[list[Json]], bytes]) -> None:
+    folders = [{"Id": "x" * 200, "Path": f"\\Inbox {n}"} for n in range(500)]
+    long = record(9, "MailItemsAccessed", RecordType=50, Workload="Exchange", Folders=folders)
+    found = load(write([long, *RECORDS]))
+    assert (found.source, len(found.record_ids), found.faults) == ("m365_audit", 5, [])
+
+
 def test_a_graph_record_completes_what_its_audit_data_leaves_out() -> None:
     whole = RECORDS[1]
     kept = {k: whole[k] for k in ("RecordType", "UserKey", "UserType", "ObjectId", "ClientIP", "Workload", "Version")}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -200,6 +201,25 @@ def is_page(first: Mapping[str, Any] | None) -> bool:
     return first is not None and any(isinstance(first.get(key), list) for key in ("value", "records"))
 
 
+_KEY = re.compile(rb'"([A-Za-z]{2,40})"\s{0,4}:')
+
+
+def head_keys(sample: Sample) -> frozenset[str]:
+    """Keys seen anywhere in the head of a JSON file whose first record is too large to be seen whole; else empty."""
+    if sample.first is not None or sample.head[:1] not in (b"[", b"{"):
+        return frozenset()
+    return frozenset(key.decode().lower() for key in _KEY.findall(sample.head))
+
+
+def json_or_array_chunks(document: Document) -> Iterator[Chunk]:
+    """The JSON objects of a document, also of an array that the head is too short to show as one."""
+    if document.sample.first is None and document.sample.head[:1] == b"[":
+        found = _View(document)
+        found.sample = replace(document.sample, wrapper="array", columns=())
+        return json_chunks(cast("Document", found))
+    return json_chunks(document)
+
+
 _PREAMBLES = (b"#TYPE", b"sep=")
 
 
@@ -217,14 +237,20 @@ def row_chunks(document: Document) -> Iterator[Chunk]:
     return csv_chunks(cast("Document", _Below(document)) if document.sample.head.startswith(_PREAMBLES) else document)
 
 
-class _Below:
-    """A document without its first line."""
+class _View:
+    """A document with something about it changed."""
+
+    sample: Sample
 
     def __init__(self, document: Document) -> None:
         self._document = document
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._document, attribute)
+
+
+class _Below(_View):
+    """A document without its first line."""
 
     def chunks(self) -> Iterator[bytes]:
         pieces = self._document.chunks()

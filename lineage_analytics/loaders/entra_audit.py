@@ -43,7 +43,9 @@ from lineage_analytics.loaders._microsoft_fields import (
     first,
     fold,
     frame,
+    head_keys,
     is_page,
+    json_or_array_chunks,
     page_chunks,
     positions,
     raw_refs,
@@ -51,7 +53,6 @@ from lineage_analytics.loaders._microsoft_fields import (
     text,
     times,
 )
-from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id, record_ids
 
@@ -79,7 +80,8 @@ def detect(sample: Sample) -> Match | None:
     if {"activitydisplayname", "initiatedby", "targetresources"} <= columns:
         return Match("csv", 0.95, "AuditLogs rows: ActivityDisplayName, InitiatedBy and TargetResources")
     if sample.first is None:
-        return None
+        long = {"activitydisplayname", "initiatedby"} <= head_keys(sample)
+        return Match("json", 0.8, "activityDisplayName in a first record longer than the head") if long else None
     pages = sample.wrapper == "lines" and is_page(sample.first)
     why = _why(sample.first, sample.head, depth=3)
     return Match("pages" if pages else "json", why[0], why[1]) if why else None
@@ -109,7 +111,7 @@ def extract(document: Document) -> Iterator[Chunk]:
     elif document.shape == "pages":
         yield from page_chunks(document)
     else:
-        yield from records.json_chunks(document)
+        yield from json_or_array_chunks(document)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:

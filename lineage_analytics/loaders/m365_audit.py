@@ -31,7 +31,9 @@ from lineage_analytics.loaders._microsoft_fields import (
     fold,
     frame,
     guid,
+    head_keys,
     is_page,
+    json_or_array_chunks,
     name,
     page_chunks,
     pairs,
@@ -41,7 +43,6 @@ from lineage_analytics.loaders._microsoft_fields import (
     text,
     times,
 )
-from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id, record_ids
 
@@ -74,6 +75,9 @@ def detect(sample: Sample) -> Match | None:
         return Match("csv", 0.95, "a CSV with an AuditData column")
     if {"timegenerated", "operation", "userid"} <= columns:
         return Match("csv", 0.85, "OfficeActivity rows: TimeGenerated, Operation and UserId")
+    keys = head_keys(sample)
+    if {"operation", "recordtype"} <= keys and {"workload", "organizationid", "userkey"} & keys:
+        return Match("json", 0.8, "Operation and RecordType in a first record longer than the head")
     why = _why(sample.first, depth=3) if sample.first is not None else None
     pages = sample.wrapper == "lines" and is_page(sample.first)
     return Match("pages" if pages else "json", why[0], why[1]) if why else None
@@ -105,7 +109,7 @@ def extract(document: Document) -> Iterator[Chunk]:
     elif document.shape == "pages":
         yield from page_chunks(document)
     else:
-        yield from records.json_chunks(document)
+        yield from json_or_array_chunks(document)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
