@@ -101,7 +101,8 @@ class Context:
         """Per identity the records that list it (not those that merely name it), and those that state its owner."""
         aliases = self.facts.frame("aliases").group_by("alias").agg(to=pl.col("id").min())
         listing = self.facts["identity_facts"].filter(pl.col("basis") != "seen").select(
-            "id", "record_id", owned=pl.col("owner").is_not_null() | pl.col("owner_confirmed_at").is_not_null()).collect()
+            "id", "record_id",
+            owned=pl.col("owner").is_not_null() | pl.col("owner_confirmed_at").is_not_null()).collect()
         return listing.join(aliases, left_on="id", right_on="alias", how="left").group_by(
             pl.coalesce("to", "id").alias("id")).agg(
             listed_rows=pl.col("record_id").unique().sort(),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lineage_analytics.metrics.context import Context
 
 FACETS = ("inventoried", "owner", "purpose", "usage_visible", "credential_age", "logged", "permissions_resolved")
+# Facets that other records show than those that list the account.
+_OWN_ROWS = ("owner", "credential_age", "permissions_resolved")
 # Texts that fill the field and say nothing.
 _BOILERPLATE = (
     r"(?i)^\W*(n/?a|none|null|unknown|tbd|tbc|todo|test|temp|fixme|description|purpose|service account|-*)\W*$")
@@ -50,7 +52,7 @@ def _wide(context: Context) -> pl.DataFrame:
         inventoried=pl.lit(value=True), inventoried_reason=pl.lit("listed by an inventory or a declaration"),
         owner=pl.col("owner_valid"))
     return _permissions(_logs(_purpose(_ages(context, frame)), context)).with_columns(
-        none.alias(f"{facet}_rows") for facet in FACETS if facet not in ("owner", "credential_age", "permissions_resolved"))
+        none.alias(f"{facet}_rows") for facet in FACETS if facet not in _OWN_ROWS)
 
 
 def _purpose(frame: pl.DataFrame) -> pl.DataFrame:

@@ -35,8 +35,8 @@ def trace(
     Returns
     -------
     dict with ``metric_id title question numerator denominator needs`` and ``scopes``: per scope its numbers, ``words``
-    and ``sets``, each with ``count``, ``objects`` (``object_id object_kind label reason records``) and ``listed``, of how
-    many these are the first: objects of the numerator are not listed again under the denominator.
+    and ``sets``, each with ``count``, ``objects`` (``object_id object_kind label reason records``) and ``listed``, of
+    how many these are the first: objects of the numerator are not listed again under the denominator.
 
     Raises
     ------
