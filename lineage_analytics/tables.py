@@ -286,7 +286,8 @@ USAGE = Table("usage", "activity rolled up by actor, action and day", _columns({
 }), derived=True)
 
 NODES = Table("nodes", "nodes of the access graph", _columns({
-    "node_id": (pl.String, ""), "kind": (pl.String, "identity kind, or group role policy service resource"),
+    "node_id": (pl.String, ""), "kind": (pl.String, "identity kind, or group role policy service resource credential "
+                                         "federation directory_role, or scope: what a wildcard covers"),
     "label": (pl.String, "untrusted text"), "tier0": (pl.Boolean, ""), "tenant": PROVENANCE["tenant"],
     "provider": PROVENANCE["provider"],
 }), derived=True)

@@ -143,7 +143,7 @@ SMALL = Catalogue({"aa:Get": "Read", "aa:GetThing": "Read", "aa:PutThing": "Writ
 
 
 @given(st.text(alphabet="abgetpuhinx:*?", min_size=1, max_size=8))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_a_mask_holds_exactly_the_names_the_pattern_matches(pattern: str) -> None:
     import fnmatch
 
@@ -152,6 +152,7 @@ def test_a_mask_holds_exactly_the_names_the_pattern_matches(pattern: str) -> Non
 
 
 @given(st.sets(st.integers(0, 3000)))
+@settings(deadline=None)
 def test_positions_are_the_bits_set(bits: set[int]) -> None:
     assert positions(sum(1 << bit for bit in bits)) == sorted(bits)
 
@@ -161,7 +162,7 @@ TEXTS = st.text(alphabet="ab", max_size=6)
 
 
 @given(PATTERNS, PATTERNS, TEXTS)
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 def test_containment_and_disjointness_never_claim_too_much(one: str, other: str, text: str) -> None:
     if contains(one, other) and matches(other, text):
         assert matches(one, text)
@@ -171,7 +172,7 @@ def test_containment_and_disjointness_never_claim_too_much(one: str, other: str,
 
 @given(st.lists(PATTERNS, min_size=1, max_size=2), st.booleans(), st.lists(PATTERNS, min_size=1, max_size=2),
        st.booleans(), TEXTS)
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 def test_scopes_never_claim_too_much(one: list[str], flip: bool, other: list[str], flop: bool, text: str) -> None:
     first, second = Scope(tuple(one), flip), Scope(tuple(other), flop)
     if first.contains(second) and second.matches(text):

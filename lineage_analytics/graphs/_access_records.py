@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lineage_analytics.permissions.datafiles import tier0_roles
-from lineage_analytics.permissions.principals import native
+from lineage_analytics.permissions.principals import is_service, native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,8 @@ def record_edges(facts: Facts, build: Builder) -> None:
     """Nodes of all identities and crown jewels, and the edges their records state."""
     for identity, kind, label, tenant, provider in facts.frame("identities").select(
             "id", "kind", "display_name", "tenant", "provider").iter_rows():
-        build.node(identity, kind or "unknown", label, tenant, provider)
+        sort = "service" if is_service(identity) else kind or "unknown"
+        build.node(identity, sort, label, None if sort == "service" else tenant, provider)
     _credentials(facts, build)
     _owners(facts, build)
     _memberships(facts, build)
@@ -43,11 +44,26 @@ def _credentials(facts: Facts, build: Builder) -> None:
 
 def _owners(facts: Facts, build: Builder) -> None:
     rows = facts.frame("identities").select("id", "owner", "record_ids").drop_nulls("owner").sort("id")
+    names = _named(facts) if rows.height else {}
     for identity, owners, records in rows.iter_rows():
         for owner in owners:
             if owner["id"]:
-                build.node(owner["id"], "unknown")
-                build.edge(owner["id"], "owns", identity, f"stated as {owner['basis'] or 'owner'}", records or [])
+                known = names.get(owner["id"].casefold(), owner["id"])
+                build.node(known, "unknown")
+                build.edge(known, "owns", identity, f"stated as {owner['basis'] or 'owner'}: {owner['id']}",
+                           records or [])
+
+
+def _named(facts: Facts) -> dict[str, str]:
+    """Identity by id, login or address, case folded; of several a person's comes first, in a directory before AWS."""
+    found: dict[str, str] = {}
+    rows = facts.frame("identities").filter(pl.col("kind") != "group").select(
+        (pl.col("kind") != "human").alias("machine"), (pl.col("provider") == "aws").alias("aws"), "id", "alt_ids",
+    ).sort("machine", "aws", "id", nulls_last=True)
+    for _, _, identity, alt_ids in rows.iter_rows():
+        for name in (identity, *(alt["value"] for alt in alt_ids or () if alt["value"])):
+            found.setdefault(name.casefold(), identity)
+    return found
 
 
 def _memberships(facts: Facts, build: Builder) -> None:

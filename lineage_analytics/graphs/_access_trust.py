@@ -12,7 +12,7 @@ from lineage_analytics.graphs._access_records import arn_index
 from lineage_analytics.permissions.catalogue import catalogue
 from lineage_analytics.permissions.patterns import compiled, is_pattern
 from lineage_analytics.permissions.policies import has_condition
-from lineage_analytics.permissions.principals import account_of, native
+from lineage_analytics.permissions.principals import account_of, is_service, native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,16 +69,15 @@ def read_trusts(facts: Facts) -> Trusts:
 
 def _sort_in(trusts: Trusts, trust: Trust, ids: set[str]) -> None:
     key = native(trust.trusted)[1]
-    if trust.trusted in ids:
-        trusts.named.append(trust)
-    elif key == "*":
+    if key == "*":
         trusts.anyone.append(trust)
     elif key.endswith(":root") or (key.isdigit() and len(key) == 12):
         trusts.accounts[account_of(key) or key].append(trust)
     elif ":saml-provider/" in key or ":oidc-provider/" in key:
         trusts.providers.append((account_of(key) or native(trust.role)[0], key, trust.trusted))
         trusts.others.append(trust)
-    elif key.startswith("arn:") or key[:4] in {"AIDA", "AROA"}:
+    elif not is_service(trust.trusted) and (trust.trusted in ids or key.startswith("arn:")
+                                            or key[:4] in {"AIDA", "AROA"}):
         trusts.named.append(trust)
     else:
         trusts.others.append(trust)
@@ -88,8 +87,7 @@ def trust_edges(have: Permissions, trusts: Trusts, build: Builder) -> None:
     """Every ``may_assume`` edge."""
     for trust in trusts.others:
         key = native(trust.trusted)[1]
-        service = key.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"))
-        build.node(trust.trusted, "service" if service else "federation", key)
+        build.node(trust.trusted, "service" if is_service(trust.trusted) else "federation", key)
         _edge(build, trust.trusted, trust, "the role's trust policy names it")
     for trust in trusts.named:
         _named(have, trusts, trust, build)

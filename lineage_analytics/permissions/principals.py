@@ -65,8 +65,13 @@ def account_of(arn: str) -> str | None:
     return parts[4] or None if len(parts) == 6 else None
 
 
+def is_service(identity: str) -> bool:
+    """Is it an AWS service, such as ``aws:service:ec2.amazonaws.com``?"""
+    return native(identity)[1].endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"))
+
+
 def aws_principals(identities: pl.DataFrame) -> list[Principal]:
-    """Users, roles and groups among the identities of provider aws, by id.
+    """Users, roles and groups among the identities of provider aws, by id; services are none.
 
     An identity known only by ARN is not from an account authorization export (which gives immutable ids): the
     credential report or a log named it, so its grants are not known.
@@ -76,7 +81,7 @@ def aws_principals(identities: pl.DataFrame) -> list[Principal]:
               "sources")
     for row in identities.select(wanted).sort("id").iter_rows():
         identity, kind, subkind, label, alt_ids, created_at, inventoried, tenant, provider, sources = row
-        if (provider or identity.split(":", 1)[0]) != "aws":
+        if (provider or identity.split(":", 1)[0]) != "aws" or is_service(identity):
             continue
         account, key = native(identity)
         arns = sorted({alt["value"] for alt in alt_ids or () if alt["kind"] == "arn" and ":iam:" in alt["value"]},

@@ -14,7 +14,7 @@ from lineage_analytics.permissions.aws import Effective, effective
 from lineage_analytics.permissions.catalogue import catalogue, positions
 from lineage_analytics.permissions.datafiles import WEIGHTS, sensitive
 from lineage_analytics.permissions.policies import Grants, narrowest, read_grants
-from lineage_analytics.permissions.principals import Principal, aws_principals
+from lineage_analytics.permissions.principals import Principal, aws_principals, is_service
 from lineage_analytics.permissions.usage import Log, States, Used, account_logs, split, used
 from lineage_analytics.text import printable
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _UNLISTED = "no_source: no account authorization export lists it"
 _ROOT = "no_source: policies do not bind the root user, so no export lists what it may do"
+_SERVICE = "no_source: an AWS service acts by the roles it is given, not by policies of its own"
 _MOST = 20
 
 
@@ -77,8 +78,8 @@ def permission_table(facts: Facts) -> pl.DataFrame:
     have = permissions(facts)
     rows = [_row(have, p) for p in have.principals.values()]
     others = facts.frame("identities").filter(~pl.col("id").is_in(list(have.principals))).select("id", "provider")
-    rows += [{"principal_id": identity, "last_used_at": None,
-              "reason": f"no_source: no inventory of what {provider or 'its provider'} permits is read"}
+    rows += [{"principal_id": identity, "last_used_at": None, "reason": _SERVICE if is_service(identity) else
+              f"no_source: no inventory of what {provider or 'its provider'} permits is read"}
              for identity, provider in others.iter_rows()]
     frame = pl.DataFrame(rows, schema_overrides=dict(tables.PERMISSIONS.schema), infer_schema_length=None,
                          schema=None if rows else tables.PERMISSIONS.schema)
