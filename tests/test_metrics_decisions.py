@@ -56,7 +56,7 @@ def test_lin02_every_required_element_proved_or_not_required_is_reconstructable(
 ])
 def test_lin05_each_verdict_has_its_set(verdict: str, state: str) -> None:
     found = _decided(decision("a", verdict=verdict))
-    want = {"in": (1, 1, 0, 0), "out": (0, 1, 0, 0), "unknown": (None, 0, 1, 0), "excluded": (0, 0, 0, 1)}
+    want = {"in": (1, 1, 0, 0), "out": (0, 1, 0, 0), "unknown": (0, 0, 1, 0), "excluded": (0, 0, 0, 1)}
     assert counts(found, "LIN-05") == want[state]
 
 

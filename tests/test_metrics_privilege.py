@@ -69,7 +69,7 @@ def test_prv01_admin_equivalence_needs_no_log_and_carries_its_path() -> None:
 
 def test_prv01_unreadable_policies_are_unknown_with_their_reason() -> None:
     found = _held(permission("a", None, None, granted=None, admin_equivalent=None, reason="policy_missing: arn:x"))
-    assert counts(found, "PRV-01", "c") == (None, 0, 1, 0)
+    assert counts(found, "PRV-01", "c") == (0, 0, 1, 0)
     assert members(found, "PRV-01", "unknown", "c") == {"a": "arn:x"}
 
 
@@ -206,7 +206,7 @@ def test_prv18_89_days_of_logs_are_too_short() -> None:
     found = measured(identities=[identity(f"s{n}") for n in range(40)], entitlements=[grant()], coverage=logs(89),
                      permissions=[permission(f"s{n}", 1, 1, weight_max=10) for n in range(40)])
     held = row(found, "PRV-18")
-    assert (held["status"], held["reason"], held["numerator"]) == ("not_scored", "lookback_too_short", None)
+    assert (held["status"], held["reason"], held["denominator"]) == ("not_scored", "lookback_too_short", 0)
 
 
 def test_a_snapshot_of_40_days_ago_is_stale() -> None:

@@ -36,6 +36,11 @@ def test_three_of_four_is_not_scored_and_prints_3_of_4() -> None:
     assert words.share_words(row) == "3 of 4; not scored: fewer than 10 are known"
 
 
+def test_none_of_none_is_nothing_to_judge() -> None:
+    row = _row(0, 0, status="not_scored", reason="denominator_below_min")
+    assert words.measure_words(row) == "not scored: there is nothing to judge"
+
+
 def test_a_missing_source_is_named() -> None:
     row = _row(None, None, metric_id="VIS-08", status="not_scored", reason="no_source")
     assert words.share_words(row) == "not scored: no source for a listing of credentials"

@@ -96,22 +96,27 @@ def _frame(held: Model, found: Sequence[Standing]) -> pl.DataFrame:
 def _note(held: Model, one: Standing) -> str | None:
     capped = [f"{cap.words} ({cap.cap})" for cap in one.caps]
     if one.floor is None:
-        lacking = list(dict.fromkeys(need["source_missing"] for need in one.needs if need["source_missing"]
-                                     and _is_core(held, one.domain, need["metric_id"])))
-        scored = f"{one.core_scored} of {one.core} core measures scored"
-        return "; ".join([*capped, scored + (f"; needs {lacking[0]}" if lacking and not capped else "")])
-    parts = capped
-    if one.undetermined:
-        more = len(one.undetermined) - _SHOWN
-        rest = f" and {more} more" if more > 0 else ""
-        parts = [*parts, f"undetermined: {', '.join(one.undetermined[:_SHOWN])}{rest}"]
-    if one.on_the_line:
-        parts = [*parts, "on the line: " + ", ".join(one.on_the_line[:_SHOWN])]
+        return "; ".join([*capped, f"{one.core_scored} of {one.core} core measures scored", *_lacking(held, one)])
+    parts = [*capped, *([f"undetermined: {_ids(one.undetermined)}"] if one.undetermined else []),
+             *([f"on the line: {_ids(one.on_the_line)}"] if one.on_the_line else [])]
     return "; ".join(parts) or None
 
 
-def _is_core(held: Model, domain: str, metric_id: str) -> bool:
-    return any(rule.core and rule.metric_id == metric_id for rule in held.of(domain))
+def _lacking(held: Model, one: Standing) -> list[str]:
+    """Why core measures are not scored, by reason; with what would help first where none of them is."""
+    core = {rule.metric_id for rule in held.of(one.domain) if rule.core}
+    needs = [need for need in one.needs if need["metric_id"] in core]
+    reasons: dict[str, list[str]] = {}
+    for need in needs:
+        reasons.setdefault(need["need"], []).append(need["metric_id"])
+    said = [f"{reason}: {_ids(ids)}" for reason, ids in reasons.items()]
+    help_first = next((need["source_missing"] for need in needs if need["source_missing"]), None)
+    return [*said, f"needs {help_first}"] if help_first and not one.core_scored else said
+
+
+def _ids(ids: Sequence[str]) -> str:
+    rest = len(ids) - _SHOWN
+    return ", ".join(ids[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 __all__ = ["Levels", "level_words", "score"]

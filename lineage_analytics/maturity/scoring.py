@@ -177,7 +177,7 @@ def _need(model: Model, rule: Rule, level: int | None, rows: Rows) -> dict[str, 
         return _entry(rule, "not measured yet", None, source)
     if row["status"] != "scored":
         few = row["reason"] == "denominator_below_min"
-        need = f"{row['status'].replace('_', ' ')}: {str(row['reason']).replace('_', ' ')}"
+        need = f"{row['status'].replace('_', ' ')}, {_REASONS.get(row['reason'], row['reason'])}"
         return _entry(rule, need, None, "more objects than are there" if few else source)
     if limit is None or level is None:
         return _entry(rule, "scored", None, None)
@@ -191,6 +191,11 @@ def _need(model: Model, rule: Rule, level: int | None, rows: Rows) -> dict[str, 
     return _entry(rule, need, _objects(rule, limit, row), None)
 
 
+_REASONS = {
+    "no_source": "no source", "source_stale": "inventory too old", "denominator_below_min": "too few known",
+    "coverage_below_min": "part of it unknown", "lookback_too_short": "logs too short",
+    "definition_not_met": "field absent", "no_baseline": "no baseline",
+}
 _UNITS = {"percent": "%", "per_100": "per 100", "ratio": ""}
 
 

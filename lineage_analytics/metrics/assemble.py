@@ -93,8 +93,7 @@ def _numbers(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
     if people.how == "rate":
         return found | {"denominator": float(people.days)} | _rate(people, num, unknown)
     if not den:
-        empty = {} if num or den or not unknown else {"numerator": None}
-        return found | empty | _limits(None, None, "", None, None)
+        return found | _limits(None, None, "", None, None)
     interval, method = _share_interval(people, num, den)
     low, high = num / (den + unknown), (num + unknown) / (den + unknown)
     worst, best = (low, high) if higher_is_better else (high, low)

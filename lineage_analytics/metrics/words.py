@@ -82,6 +82,8 @@ def percent(row: Row) -> str:
 
 def _not_scored(row: Row) -> str:
     reason = reason_words(row["reason"], row["metric_id"])
+    if row["reason"] == "denominator_below_min" and not row["denominator"]:
+        return "not scored: there is nothing to judge"
     if row["reason"] == "denominator_below_min" and row["numerator"] is not None:
         return f"{_of(row['numerator'], row['denominator'])}; not scored: {reason}"
     return f"not scored: {reason}"
