@@ -153,6 +153,18 @@ def test_a_boundary_without_the_action_blocks_what_the_account_would_allow() -> 
     assert reaches(build(account_trusts(DEPLOY), allows(ANN, ["sts:AssumeRole"]), limit), ANN, DEPLOY) is None
 
 
+@pytest.mark.parametrize(("who", "state"), [(ANN, "proved"), (APP, None)])
+def test_a_boundary_limits_a_role_named_by_the_trust_policy_and_not_a_user(who: dict[str, Any], state: str) -> None:
+    limit = [row("boundary", who["id"], privilege="limit", scope="limit"),
+             row("statement", "limit", actions=["s3:*"], resources=["*"])]
+    assert reaches(build(trusts(DEPLOY, who["id"]), limit), who, DEPLOY) == state
+
+
+def test_a_boundary_that_cannot_be_read_leaves_what_a_role_may_assume_conditional() -> None:
+    lineage = build(trusts(DEPLOY, APP["id"]), [row("boundary", APP["id"], privilege="gone", scope="gone")])
+    assert reaches(lineage, APP, DEPLOY) == "conditional"
+
+
 def test_a_user_assumes_through_its_group() -> None:
     member = [row("membership", ANN["id"], privilege="ops", scope=OPS["id"])]
     lineage = build(account_trusts(DEPLOY), member, allows(OPS, ["sts:AssumeRole"], [arn(DEPLOY)]))

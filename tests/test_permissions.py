@@ -170,6 +170,19 @@ def test_containment_and_disjointness_never_claim_too_much(one: str, other: str,
         assert not (matches(one, text) and matches(other, text))
 
 
+@given(PATTERNS, TEXTS)
+@settings(max_examples=400, deadline=None)
+def test_matching_is_that_of_fnmatch(pattern: str, text: str) -> None:
+    import fnmatch
+
+    assert matches(pattern, text) is fnmatch.fnmatchcase(text, pattern)
+
+
+def test_a_pattern_of_many_stars_is_matched_in_no_time() -> None:
+    assert not matches("*a" * 60 + "b", "a" * 5_000)
+    assert not contains("*a" * 60 + "b", "a*" * 2_000)
+
+
 @given(st.lists(PATTERNS, min_size=1, max_size=2), st.booleans(), st.lists(PATTERNS, min_size=1, max_size=2),
        st.booleans(), TEXTS)
 @settings(max_examples=600, deadline=None)

@@ -133,8 +133,12 @@ def _named(have: Permissions, trusts: Trusts, trust: Trust, build: Builder) -> N
         return
     found, arn, bit = have.effective[principal.id], _arn(have, trust.role), catalogue().mask(_ASSUME)
     if principal.account == role_account:
-        if not _forbidden(found, bit, arn):
-            _edge(build, principal.id, trust, "the role's trust policy names it")
+        limits = [b for b in found.bounds or () if b.allow and b.mask & bit and b.scope.matches(arn)]
+        # The boundary of a user does not limit what a trust policy gives it by name; that of a role does.
+        limited = principal.sort == "role" and found.bounds is not None
+        if not _forbidden(found, bit, arn) and (limits or not limited or found.reason is not None):
+            _edge(build, principal.id, trust, "the role's trust policy names it",
+                  proved=not limited or any(not b.conditional for b in limits))
         return
     verdict = found.allows(bit, arn)
     if verdict != "denied":

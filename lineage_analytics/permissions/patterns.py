@@ -8,7 +8,7 @@ from functools import lru_cache
 
 @lru_cache(maxsize=65536)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern as a regular expression for ``fullmatch``. Runs of ``*`` count as one, which bounds the work."""
+    """The pattern as a regular expression for ``fullmatch``, whose work grows with the text, never with its powers."""
     return re.compile(_regex(pattern, any_one="."), re.DOTALL)
 
 
@@ -19,8 +19,12 @@ def _containing(pattern: str) -> re.Pattern[str]:
 
 
 def _regex(pattern: str, any_one: str) -> str:
-    parts = re.split(r"(\*+|\?)", pattern)
-    return "".join(".*" if part[:1] == "*" else any_one if part == "?" else re.escape(part) for part in parts)
+    """The first place a middle part fits is as good as any later one, so what it took is never given back."""
+    first, *others = (
+        "".join(any_one if sign == "?" else re.escape(sign) for sign in part) for part in re.split(r"\*+", pattern))
+    if not others:
+        return first
+    return first + "".join(f"(?>.*?{part})" for part in others[:-1]) + f".*{others[-1]}"
 
 
 def is_pattern(text: str) -> bool:
