@@ -249,6 +249,7 @@ def test_the_copilot_story_reads_labelled_files_its_user_never_opened(made: Path
 def test_a_short_time_leaves_out_what_needs_the_look_back(tmp_path: Path) -> None:
     simulate(tmp_path, seed=5, people=20, days=40)
     measured = {m["metric_id"] for m in truth(tmp_path, "measures.json")["measures"]}
+    assert len(cloudtrail(tmp_path)) == truth(tmp_path, "records.json")["aws_cloudtrail"]
     assert not {"PRV-01", "PRV-02", "PRV-18"} & measured
     assert {"VIS-01", "LIN-05", "COP-09"} <= measured
 

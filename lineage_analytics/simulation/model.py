@@ -267,7 +267,8 @@ class Decision:
     """One change of access with what really happened.
 
     ``involvement``: none, executes_approved, executes_autonomous, unknown (who or what acted, or whether a person
-    decided, is on no record). ``approver``, ``rollback`` and ``initiator`` are element states.
+    decided, is on no record). ``approver`` (another person approved first), ``rollback`` and ``initiator`` are element
+    states; ``approved`` is that of an approval by any person before execution, be it one's own.
     """
 
     event_id: str
@@ -279,8 +280,10 @@ class Decision:
     rollback: str
     provider: str
     executed: bool = True
+    approved: str = "unknown"
     approved_by: str = ""
-    self_approved: bool = False
+    self_approved: bool | None = False
+    """None: somebody of it is mapped to no person, so that one cannot tell."""
     approvals: int = 0
     quoted: bool = False
     retroactive: bool = False

@@ -105,11 +105,13 @@ class Requests:
         involvement = "none" if requester.agent is None else "executes_approved" if before and not own \
             else "executes_autonomous"
         anchor = done or asked
+        mapped: bool | None = own if beneficiary.declared else None
         self._world.decisions.append(Decision(
             anchor.event_id, anchor.time, anchor.activity, involvement, initiator="proved",
             approver="proved" if before and not own else "missing", rollback="proved", provider="entra",
-            executed=done is not None, approved_by=person.ref if person else "",
-            self_approved=own and not denied, approvals=int(approver is not None and not denied), quoted=quoted,
+            executed=done is not None, approved="proved" if before else "missing",
+            approved_by=person.ref if person else "", self_approved=False if denied else mapped,
+            approvals=int(approver is not None and not denied), quoted=quoted,
             retroactive=late and approver is not None,
         ))
 

@@ -190,7 +190,8 @@ def _approval_stories(world: World, dice: Dice) -> None:
         late += [e.event_id for e in made]
     waiting = requests.run("assignment", day(0, 23.2, 23.6), agent, staff[0], None, denied=True,
                            justification="Requested in chat", held=timedelta(days=7))
-    bare = [d.event_id for d in world.decisions if d.involvement == "executes_autonomous" and not d.approvals]
+    bare = [d.event_id for d in world.decisions
+            if d.executed and d.involvement == "executes_autonomous" and not d.approvals]
     world.stories += [
         Story("rubber_stamps", f"The agent's requests grow to a handful a day while {admins[0].login} approves ever "
               "faster: hours at first, seconds at the end.", [admins[0].login, world.agents[0].object_id],
@@ -233,7 +234,7 @@ def _assistant_story(world: World, dice: Dice) -> None:
     human = [p for p in world.principals if p.archetype == "human"][1]
     targets = [p for p in world.principals if p.is_role and p.is_nhi and p.created < world.start]
     ids = []
-    for back in (70, 48, 26, 19, 12, 4):
+    for back in (back for back in (70, 48, 26, 19, 12, 4) if back < world.days):
         at = dice.moment(END.replace(hour=0, minute=0, second=0) - timedelta(days=back), 9, 14)
         chat = AwsEvent(at, human, "q", "SendMessage", dice.guid(), read_only=False, console=True, request={
             "conversationId": dice.guid(), "conversationState": "***", "source": "CONSOLE"})

@@ -242,9 +242,9 @@ def decided(world: World) -> list[Measure]:
         found += [share("LIN-01", name + tail, states) for name, states in elements.items()]
         found += [
             share("LIN-02", scope, (_all(_legs(d, ai=not tail)) for d in cases)),
-            share("LIN-05", scope, (_STATE[d.approver] for d in cases)),
+            share("LIN-05", scope, (_STATE[d.approved] for d in cases)),
             share("LIN-06", scope, (d.self_approved for d in cases if d.approvals)),
-            share("ACC-04", scope, (_all([*_legs(d, ai=not tail), not d.self_approved]) for d in cases)),
+            share("ACC-04", scope, (_all([*_legs(d, ai=not tail), _not(d.self_approved)]) for d in cases)),
             Measure("ACC-01", scope, len(cases), WINDOW.days),
         ]
     by_class = Counter(d.involvement for d in executed)
@@ -254,6 +254,10 @@ def decided(world: World) -> list[Measure]:
 
 def _legs(decision: Decision, *, ai: bool) -> list[Answer]:
     return [_STATE[decision.initiator], _STATE[decision.approver], _STATE[decision.rollback], *([None] if ai else [])]
+
+
+def _not(answer: Answer) -> Answer:
+    return None if answer is None else not answer
 
 
 def _all(answers: list[Answer]) -> Answer:
