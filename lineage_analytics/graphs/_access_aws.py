@@ -64,8 +64,8 @@ class Accounts:
             self._targets[account, "provider"].by_arn[arn] = node
         self.holders: dict[str, list[str]] = defaultdict(list)
         for holder, held in have.grants.held.items():
-            for policy in held:
-                insort(self.holders[policy.policy_id], holder)
+            for grant in held:
+                insort(self.holders[grant.policy_id], holder)
 
     def matching(self, account: str, sort: str, pattern: str) -> list[tuple[str, str]]:
         return self._targets[account, sort].matching(pattern)

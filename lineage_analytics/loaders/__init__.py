@@ -8,6 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
     from lineage_analytics.loaders.common.contract import Loader, Match, Sample
 
 
@@ -20,6 +24,19 @@ def loaders() -> dict[str, Loader]:
         if not module.ispkg and not module.name.startswith("_")
     )
     return {name: cast("Loader", importlib.import_module(f"{__name__}.{name}")) for name in names}
+
+
+def settled(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    """The fact tables after every loader had its say on what only all files together can tell.
+
+    A loader may define ``settle(tables) -> tables``; it gets the tables as stored, before ids are resolved.
+    """
+    found = dict(tables)
+    for loader in loaders().values():
+        settle = getattr(loader, "settle", None)
+        if settle is not None:
+            found = settle(found)
+    return found
 
 
 def recognise(sample: Sample) -> tuple[str, Match] | None:

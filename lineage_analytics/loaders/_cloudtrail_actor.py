@@ -93,7 +93,11 @@ def _identity(raw: bytes) -> _Identity:
         loose = {key.lower(): value for key, value in (decode_object(raw) or {}).items() if isinstance(value, str)}
         names = {field.encode_name.lower(): field.name for field in msgspec.structs.fields(_Identity)}
         texts = {names[key]: value for key, value in loose.items() if key in names}
-        return _Identity(**{key: value for key, value in texts.items() if not key.startswith(("session", "on_"))})
+        who = _Identity()
+        for name, value in texts.items():
+            if not name.startswith(("session", "on_")):
+                setattr(who, name, value)
+        return who
 
 
 def _resolve(who: _Identity, recipient: str | None) -> Actor:

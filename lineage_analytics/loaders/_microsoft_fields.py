@@ -45,7 +45,7 @@ def fold(value: Mapping[str, Any]) -> Fields:
     folded = {key.lower(): held for key, held in value.items()}
     if len(folded) == len(value):
         return folded
-    for key, held in reversed(value.items()):
+    for key, held in reversed(list(value.items())):
         if held not in (None, ""):
             folded[key.lower()] = held
     return folded

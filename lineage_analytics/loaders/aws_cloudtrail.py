@@ -190,7 +190,7 @@ def _times(values: Sequence[str | None]) -> pl.Series:
 
 def _synthetic_id(record: Record) -> str:
     """An id for a record that has none: the same content gives the same id."""
-    return "content:" + record_ids(PROVIDER, [None], [repr(record)])[0]
+    return "content:" + str(record_ids(PROVIDER, [None], [repr(record)])[0])
 
 
 class _Named(msgspec.Struct, gc=False, rename={"upper": "ARN", "lower": "arn"}):
@@ -271,7 +271,7 @@ def _identity_facts(actors: Sequence[Actor], activity: pl.DataFrame, kept: Seque
 
 
 def _person_evidence(actor: Actor, record: Record) -> tuple[str, str]:
-    """A person is proved by console credentials, or a console sign-in from a browser; a scripted sign-in proves none."""
+    """A person is proved by console credentials or a browser's console sign-in; a scripted sign-in proves none."""
     if actor.kind != "unknown" or actor.subkind != "iam_user":
         return actor.kind, actor.kind_basis
     if as_flag(record.from_console):

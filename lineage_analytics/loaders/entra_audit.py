@@ -28,6 +28,7 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._entra_actor import PRINCIPALS, Actor, actor_of, as_fact, target_fact
+from lineage_analytics.loaders._entra_directory import with_directory as settle
 from lineage_analytics.loaders._entra_record import (
     PROVIDER,
     NoRecordError,
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.loaders.common.contract import Document, Sample
 
-__all__ = ["LATENESS", "PROVIDER", "detect", "extract", "transform"]
+__all__ = ["LATENESS", "PROVIDER", "detect", "extract", "settle", "transform"]
 
 LATENESS = timedelta(hours=2)
 SOURCE = "entra_audit"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 AI = ("advises", "drafts", "executes_approved", "executes_autonomous")
 _NAMED = 3
+_FEW_APPROVALS, _FEW_WEEKS, _MUCH_FASTER = 3, 4, 5.0
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,36 @@ def _pace(reading: Reading) -> str | None:
     if not assisted:
         return f"{count(changes.height, 'identity change')} in {days} days, none known to involve AI."
     made = f"AI had a hand in {assisted:,} of {count(changes.height, 'identity change')} in {days} days"
+    hurried = _hurry(reading)
+    if hurried is not None:
+        return f"{made}; {hurried}."
     approved = reading.stated("LIN-05")
     if approved is None:
         return f"{made}; who approved them cannot be shown."
     before = int(approved["numerator"])
     known = int(approved["denominator"])
     return f"{made}; a person approved {before:,} of the {known:,} that can be judged before they ran."
+
+
+def _hurry(reading: Reading) -> str | None:
+    """Approvals of AI-assisted changes that became much faster, first week against last; None when they did not."""
+    weekly = reading.analysis.decisions.approval_timing().filter(
+        pl.col("ai") & pl.col("dwell_seconds").is_not_null()).group_by(
+        week=pl.col("time").dt.truncate("1w")).agg(pl.col("dwell_seconds").median(), n=pl.len()).sort("week")
+    full = weekly.filter(pl.col("n") >= _FEW_APPROVALS)
+    if full.height < _FEW_WEEKS:
+        return None
+    first, last = full["dwell_seconds"][0], full["dwell_seconds"][-1]
+    if last <= 0 or first / max(last, 1.0) < _MUCH_FASTER:
+        return None
+    return f"a person's approval of them took {_lasting(first)} in {full['week'][0]:%B} and {_lasting(last)} at the end"
+
+
+def _lasting(seconds: float) -> str:
+    for size, unit in ((172_800, "day"), (7_200, "hour"), (120, "minute")):
+        if seconds >= size:
+            return count(round(2 * seconds / size), unit)
+    return count(max(round(seconds), 1), "second")
 
 
 def _privilege(reading: Reading) -> str | None:

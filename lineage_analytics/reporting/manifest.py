@@ -153,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _same(path: Path, entry: Mapping[str, Any]) -> bool:
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() == entry["sha256"]
+        return hashlib.file_digest(stream, "sha256").hexdigest() == str(entry["sha256"])
 
 
 def run_log(times: Mapping[str, Any]) -> bytes:

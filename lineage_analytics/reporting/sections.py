@@ -22,13 +22,15 @@ ROWS = 5
 
 @dataclass(frozen=True)
 class Table:
-    """A small table for people; ``more`` rows were left out, ``numeric`` are the columns of numbers."""
+    """A small table for people: ``more`` rows were left out; ``numeric`` and ``ids`` are columns of numbers and ids."""
 
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     more: int = 0
     numeric: frozenset[int] = frozenset()
+    ids: frozenset[int] = frozenset()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,11 @@ def sections(reading: Reading) -> list[Section]:
     return [_loaded(reading), _privilege(reading), _decisions(reading), _copilot(reading), _visibility(reading)]
 
 
-def _cut(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> Table:
+def _cut(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = (),
+         ids: Sequence[int] = ()) -> Table:
     shown = tuple(tuple(printable(cell, 90) for cell in row) for row in rows[:ROWS])
-    return Table(caption, tuple(header), shown, max(len(rows) - ROWS, 0), frozenset(numeric))
+    return Table(caption, tuple(header), shown, max(len(rows) - ROWS, 0), frozenset(numeric),
+                 frozenset(ids))
 
 
 def _measures(reading: Reading, caption: str, wanted: Sequence[tuple[str, str]]) -> Table:
@@ -61,7 +65,7 @@ def _measures(reading: Reading, caption: str, wanted: Sequence[tuple[str, str]])
         if row is not None:
             label = title(metric_id) if scope == "all" else f"{title(metric_id)} ({scope.replace('_', ' ')})"
             rows.append((label, words.measure_words(row), metric_id))
-    return Table(caption, ("Measure", "Value", "Id"), tuple(rows))
+    return Table(caption, ("Measure", "Value", "Id"), tuple(rows), ids=frozenset((2,)))
 
 
 def _loaded(reading: Reading) -> Section:
@@ -81,7 +85,8 @@ def _loaded(reading: Reading) -> Section:
         "Seen is always accepted, duplicate, quarantined and rejected together. "
         f"{duplicate:,} records arrived more than once and count once.",
         ("coverage_calendar", "source_counts"),
-        (Table("Records by source", header, tuple(rows), 0, frozenset(range(1, 6))),), "01_coverage", ("VIS-09",))
+        (Table("Records by source", header, tuple(rows), 0, frozenset(range(1, 6)),
+                                                    folded=True),), "01_coverage", ("VIS-09",))
 
 
 def _privilege(reading: Reading) -> Section:
@@ -93,7 +98,7 @@ def _privilege(reading: Reading) -> Section:
                    "hold or reach administrator control")
     else:
         heading = (f"By the loosest definition {words.percent(broad)} of service accounts are over-privileged, "
-                   f"by the one that matters {words.percent(admin)}")
+                   f"by the narrowest {words.percent(admin)}")
     admins = sorted(reading.members("PRV-01", "numerator", "c"),
                     key=lambda i: (-(reading.permissions.get(i, {}).get("sensitive_unused") or 0), reading.name(i)))
     owned, judged = reading.members("VIS-04", "numerator"), reading.members("VIS-04", "denominator")
@@ -146,7 +151,8 @@ def _decisions(reading: Reading) -> Section:
         rows.append((f"{case['time']:%d %b %H:%M}", case["title"], reading.name(case["initiator_id"]),
                      reading.name(case["approver_id"]) if case["approver_id"] else "none found", verdict,
                      case["case_id"]))
-    table = _cut("Changes that need review", ("When", "Change", "Asked by", "Approved by", "Finding", "Case"), rows)
+    table = _cut("Changes that need review", ("When", "Change", "Asked by", "Approved by", "Finding", "Case"), rows,
+                 ids=(5,))
     measures = _measures(reading, "Decisions in numbers", [
         ("LIN-01", "approver"), ("LIN-01", "rollback"), ("LIN-02", "all"), ("LIN-05", "all"), ("LIN-05", "non_ai"),
         ("LIN-06", "all"), ("ACC-01", "all"), ("ACC-04", "all")])

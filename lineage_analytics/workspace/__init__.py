@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Estate", "Result", "Store", "load", "open_estate"]
 
 __getattr__ = lazily(__name__, {
-    "Estate": f"{__name__}.estate", "open_estate": f"{__name__}.estate", "Result": f"{__name__}.ingest", "load": f"{__name__}.ingest",
-    "Store": f"{__name__}.store",
+    "Estate": f"{__name__}.estate", "open_estate": f"{__name__}.estate",
+    "Result": f"{__name__}.ingest", "load": f"{__name__}.ingest", "Store": f"{__name__}.store",
 })
 
 

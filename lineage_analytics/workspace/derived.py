@@ -11,8 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from lineage_analytics.tables import ALL
-from lineage_analytics.workspace.store import SEEN, Store
+from lineage_analytics.workspace.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,9 +46,7 @@ def stored(
 
 
 def _key(estate: Estate, definitions: str) -> str:
-    facts = {name: version for name, version in estate.versions.items()
-             if name == SEEN or name not in ALL or not ALL[name].derived or name == "usage"}
-    said = [sorted(facts.items()), estate.as_of.isoformat(), estate.window_days, estate.lookback_days, definitions]
+    said = [sorted(estate.versions.items()), estate.as_of.isoformat(), estate.window_days, estate.lookback_days, definitions]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -67,10 +64,8 @@ def _read(directory: Path, key: str) -> dict[str, pl.DataFrame] | None:
 def _write(directory: Path, key: str, frames: Mapping[str, pl.DataFrame]) -> None:
     store = Store.open(directory)
     (directory / MARKER).unlink(missing_ok=True)
-    for name, frame in frames.items():
-        store.replace(name, frame)
-    versions = store.versions()
     fresh = directory / f".{MARKER}-{os.getpid()}"
-    marker = {"key": key, "versions": {name: versions[name] for name in frames}}
+    versions = {name: store.replace(name, frame) for name, frame in frames.items()}
+    marker = {"key": key, "versions": versions}
     fresh.write_text(json.dumps(marker), encoding="utf-8")
     fresh.replace(directory / MARKER)

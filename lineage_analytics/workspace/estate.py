@@ -10,6 +10,7 @@ import polars as pl
 
 from lineage_analytics import identities
 from lineage_analytics.errors import NothingAssessableError, UsageError, did_you_mean
+from lineage_analytics.loaders import settled
 from lineage_analytics.tables import ALL, Facts
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup
@@ -66,7 +67,8 @@ class Estate(Facts):
                  f"{self.lookback_days} d"]
         for row in self.counts:
             span = f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records"
-            lines.append(f"  {printable(row['source']):<16} {row['files']:>6,} files  {row['accepted']:>10,} records  {span}")
+            lines.append(f"  {printable(row['source']):<16} {row['files']:>6,} files  {row['accepted']:>10,} records  "
+                         f"{span}")
             unused = row["quarantined"] + row["rejected"]
             if unused:
                 lines.append(f"  {'':<16} {unused:,} not used: see estate.quarantine")
@@ -97,7 +99,7 @@ def open_estate(
         if not 1 <= days <= 3660:
             raise UsageError(f"Wanted {name} as 1 to 3660 days", f"found {days}")
     store = Store.open(directory)
-    loaded = {name: store.scan(name) for name in _LOADED}
+    loaded = settled({name: store.scan(name) for name in _LOADED})
     loaded["usage"] = rollup.merged_usage(loaded["usage"])
     loaded["coverage"] = rollup.merged_coverage(loaded["coverage"])
     moment = parse_as_of(as_of) or _newest(loaded)

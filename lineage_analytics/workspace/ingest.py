@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from lineage_analytics import tables
 from lineage_analytics.errors import UsageError
 from lineage_analytics.loaders import loaders, recognise
 from lineage_analytics.loaders.common.containers import InputFile, Member, Skipped, input_files, members
-from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault
+from lineage_analytics.loaders.common.contract import Batch, Fault
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup
 from lineage_analytics.workspace.seen import Seen, fingerprints
-from lineage_analytics.workspace.store import Store
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lineage_analytics.workspace.store import Store
 
 UNRECOGNISED = "unrecognised"
 BUFFER_BYTES = 64 << 20
@@ -167,9 +171,9 @@ class _Load:
         count = counts.setdefault(source, Count(source, shape=match.shape))
         for chunk in loader.extract(member):
             count.truncated |= chunk.truncated
-            self._store_batch(loader.transform(chunk, member), chunk, member, count)
+            self._store_batch(loader.transform(chunk, member), member, count)
 
-    def _store_batch(self, batch: Batch, chunk: Chunk, member: Member, count: Count) -> None:
+    def _store_batch(self, batch: Batch, member: Member, count: Count) -> None:
         fresh, conflict = self._seen.sort_out(batch.record_ids, _contents(batch))
         accepted = int(fresh.sum())
         count.accepted += accepted
@@ -232,11 +236,14 @@ class _Load:
             self._bytes += int(frame.estimated_size()) if name == "activity" else 0
 
     def _commit(self) -> None:
-        """Facts first, the ledger last: a crash between leaves records that the next load sees as duplicates."""
-        for name in sorted(self._buffer, key=lambda n: (n == "ledger", n)):
+        """All tables, then one step that lets them count."""
+        if not self._buffer:
+            return
+        for name in sorted(self._buffer):
             frame = pl.concat(self._buffer[name])
             self._store.append(name, rollup.merged(name, frame))
         self._seen.save()
+        self._store.commit()
         self._buffer, self._bytes = {}, 0
 
     def finish(self) -> None:

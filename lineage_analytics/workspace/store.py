@@ -1,13 +1,21 @@
-"""Canonical tables on disk: one Delta Lake table per name under ``<workspace>/tables``."""
+"""Canonical tables on disk: one Delta Lake table per name under ``<workspace>/tables``.
+
+Each write to a table is atomic by itself. What belongs together becomes visible together: ``committed.json`` names the
+version of every table that counts, and is replaced in one step after the last write. What a crash left beyond it is
+taken back before the next write to that table, so that nothing is ever counted twice or half.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lineage_analytics.errors import UsageError
+from lineage_analytics.errors import IntegrityError, UsageError
 from lineage_analytics.tables import ALL, conform
+from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,19 +25,22 @@ if TYPE_CHECKING:
 
 SEEN = "seen"
 SEEN_SCHEMA = pl.Schema({"key": pl.Int64(), "fingerprint": pl.Int64()})
+MARKER = "committed.json"
 
 
 class Store:
-    """The tables of one workspace. Every write is one atomic commit that makes a new version of one table."""
+    """The tables of one workspace, as of its last complete commit."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._committed = self._read_marker()
+        self._written: set[str] = set()
 
     @classmethod
     def open(cls, directory: Path) -> Store:
         """An existing workspace; UsageError where there is none."""
         if not (directory / "tables").is_dir():
-            raise UsageError(f"Wanted a workspace at {directory}", "there is none",
+            raise UsageError(f"Wanted a workspace at {printable(directory)}", "there is none",
                              "load logs first: lineage ingest PATH... --workspace DIR")
         return cls(directory)
 
@@ -39,25 +50,68 @@ class Store:
         (directory / "tables").mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(directory)
 
+    def _read_marker(self) -> dict[str, int]:
+        path = self.directory / MARKER
+        if not path.is_file():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return {str(name): int(version) for name, version in found.items()}
+        except (ValueError, AttributeError, TypeError):
+            raise IntegrityError(f"Wanted the table versions of the workspace in {printable(path)}",
+                                 "the file was changed", "take the workspace from a copy, or load again into a new one"
+                                 ) from None
+
     def _path(self, name: str) -> Path:
         return self.directory / "tables" / name
 
-    def has(self, name: str) -> bool:
-        return (self._path(name) / "_delta_log").is_dir()
-
     def scan(self, name: str, version: int | None = None) -> pl.LazyFrame:
-        """The table, now or at an earlier version; empty when nothing was ever written to it."""
-        if not self.has(name):
+        """The table as last committed, or at a version; empty when nothing was ever committed to it."""
+        wanted = self._committed.get(name) if version is None else version
+        if wanted is None:
             return pl.LazyFrame(schema=SEEN_SCHEMA) if name == SEEN else ALL[name].empty().lazy()
-        return pl.scan_delta(str(self._path(name)), version=version)
+        return pl.scan_delta(str(self._path(name)), version=wanted)
 
     def append(self, name: str, frame: pl.DataFrame) -> None:
-        if frame.height:
-            self._write(name, frame, "append")
+        """Add rows; they count from the next ``commit``."""
+        if not frame.height:
+            return
+        mode = "append"
+        if name not in self._written:
+            mode = self._taken_back(name)
+            self._written.add(name)
+        self._write(name, frame, mode)
 
-    def replace(self, name: str, frame: pl.DataFrame) -> None:
-        """The derived table as it now is; the versions before stay readable."""
+    def _taken_back(self, name: str) -> str:
+        """How to write to a table for the first time: after taking back what no commit covers."""
+        from deltalake import DeltaTable  # noqa: PLC0415  (slow to import, and most callers write nothing)
+
+        if not (self._path(name) / "_delta_log").is_dir():
+            return "append"
+        if name not in self._committed:
+            return "overwrite"
+        table = DeltaTable(str(self._path(name)))
+        if table.version() > self._committed[name]:
+            table.restore(self._committed[name])
+        return "append"
+
+    def commit(self) -> None:
+        """Let everything written since the last commit count, at once."""
+        versions = self._committed | {name: self._version(name) for name in self._written}
+        fresh = self.directory / f".{MARKER}-{os.getpid()}"
+        fresh.write_text(json.dumps(versions, sort_keys=True), encoding="utf-8")
+        fresh.replace(self.directory / MARKER)
+        self._committed = versions
+
+    def replace(self, name: str, frame: pl.DataFrame) -> int:
+        """A derived table as it now is, outside of commits; its new version. Earlier versions stay readable."""
         self._write(name, frame, "overwrite")
+        return self._version(name)
+
+    def _version(self, name: str) -> int:
+        from deltalake import DeltaTable  # noqa: PLC0415
+
+        return DeltaTable(str(self._path(name))).version()
 
     def _write(self, name: str, frame: pl.DataFrame, mode: str) -> None:
         options: dict[str, Any] = {"writer_properties": _properties()}
@@ -69,11 +123,8 @@ class Store:
         )
 
     def versions(self) -> Mapping[str, int]:
-        """Version of every table written so far."""
-        from deltalake import DeltaTable  # noqa: PLC0415  (slow to import, and most callers need no version)
-
-        names = sorted(path.name for path in (self.directory / "tables").iterdir() if self.has(path.name))
-        return {name: DeltaTable(str(self._path(name))).version() for name in names}
+        """Version of every committed table."""
+        return dict(sorted(self._committed.items()))
 
 
 def _properties() -> object:

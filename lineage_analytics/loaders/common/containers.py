@@ -16,11 +16,12 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from isal import isal_zlib
 
 from lineage_analytics.errors import LimitError
-from lineage_analytics.loaders.common.contract import Sample
 from lineage_analytics.loaders.common.sampling import HEAD_BYTES, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from lineage_analytics.loaders.common.contract import Sample
 
 SKIPPED_FOLDERS = frozenset({"truth"})
 READ_BYTES = 1 << 20
@@ -30,7 +31,8 @@ RATIO, RATIO_FROM_BYTES = 200, 100 << 20
 
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _GZIP_WINDOW, _FEED_BYTES = 31, 1 << 18
-_BROKEN_STREAM = (EOFError, isal_zlib.error, zipfile.BadZipFile, tarfile.TarError, OSError, NotImplementedError,
+_BROKEN_STREAM: tuple[type[Exception], ...] = (
+    EOFError, cast("type[Exception]", isal_zlib.error), zipfile.BadZipFile, tarfile.TarError, OSError, NotImplementedError,
                   RuntimeError, ValueError)
 
 

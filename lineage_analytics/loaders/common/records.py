@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -177,7 +176,7 @@ def _fault(position: int, raw: msgspec.Raw | bytes) -> Fault | None:
     view = memoryview(raw)
     if len(view) > RECORD_BYTES:
         return Fault(position, "record_too_large", f"{len(view)} bytes, at most {RECORD_BYTES}")
-    if view[:1] == b"{" or bytes(view[:64]).lstrip()[:1] == b"{":
+    if bytes(view[:1]) == b"{" or bytes(view[:64]).lstrip()[:1] == b"{":
         return None
     return Fault(position, "not_an_object", "wanted a JSON object")
 
@@ -240,7 +239,7 @@ def _damaged(document: Document, faults: list[Fault], position: int) -> bool:
     return True
 
 
-class _Text(io.TextIOBase):
+class _Text:
     """The document's lines as text, for the csv reader."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:

@@ -72,7 +72,8 @@ def _top_level(text: bytes) -> tuple[frozenset[str], tuple[str, int] | None]:
     for found in _TOKEN.finditer(text):
         token = found.group()
         if token in (b"{", b"["):
-            if depth == 1 and token == b"[" and key in WRAPPERS and wrapper is None and _opens_records(text, found.end()):
+            listed = depth == 1 and token == b"[" and key in WRAPPERS
+            if listed and wrapper is None and _opens_records(text, found.end()):
                 wrapper = (key, found.start())
             depth += 1
         elif token in (b"}", b"]"):

@@ -42,8 +42,7 @@ def elements(pieces: Iterator[bytes], kind: str, limit: int) -> Iterator[tuple[b
         for part, depth_after, closes in _parts(piece, state, base):
             pending += part
             if not started:
-                assert opening is not None
-                at = pending.find(opening)
+                at = pending.find(opening or b"")
                 started = depth_after >= base and at >= 0
                 if started:
                     del pending[: pending.index(b"[", at) + 1]
@@ -58,7 +57,7 @@ def elements(pieces: Iterator[bytes], kind: str, limit: int) -> Iterator[tuple[b
             if len(pending) > limit:
                 yield b"", "record_too_large"
                 pending.clear()
-    if pending.strip(_BLANK + b"[]{}") or state.depth > base:
+    if pending.strip(_BLANK + b"[]{}") or state.depth > 0:
         yield b"", "truncated"
 
 
@@ -113,4 +112,5 @@ def _outside_strings(data: np.ndarray[tuple[int], np.dtype[np.uint8]], state: _S
     toggles[quotes] = 1
     inside = (np.cumsum(toggles, dtype=np.int64) + state.in_string) % 2 == 1
     state.in_string = bool(inside[-1]) if data.size else state.in_string
-    return ~inside
+    outside: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~inside
+    return outside

@@ -28,7 +28,9 @@ def parse_time(value: object) -> datetime | None:
 
 def _epoch(text: str) -> datetime:
     digits = len(text.split(".", maxsplit=1)[0])
-    divisor = next(per for limit, per in _EPOCH_DIGITS if digits < limit)
+    divisor = next((per for limit, per in _EPOCH_DIGITS if digits < limit), None)
+    if divisor is None:
+        raise ValueError
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(text) / divisor)
 
 
