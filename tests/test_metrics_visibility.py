@@ -62,6 +62,13 @@ def test_vis01_without_any_inventory_there_is_no_source() -> None:
     assert row(found, "VIS-02")["reason"] == "no_source"
 
 
+def test_vis01_an_account_deleted_since_still_acted_and_is_no_service_account_any_more() -> None:
+    found = measured(identities=[identity("svc"), identity("old", deleted_at=day(1))],
+                     activity=[event("svc", 2), event("old", 2)])
+    assert counts(found, "VIS-01") == (2, 2, 0, 0)
+    assert members(found, "VIS-04", "excluded") == {"old": "deleted"}
+
+
 def test_vis01_evidence_names_the_records_of_the_actor() -> None:
     found = measured(**_actors())
     kept = found.evidence.filter((pl.col("metric_id") == "VIS-01") & (pl.col("scope") == "all")

@@ -82,7 +82,7 @@ def _roles(context: Context) -> pl.DataFrame:
     held = live.with_columns(order=order).sort(*_KEY, "order", "record_id").group_by(_KEY, maintain_order=True).agg(
         pl.col("state").first(), pl.col("privilege").first(), logged=pl.col("as_of").is_null().all(),
         source_rows=pl.col("record_id").unique().sort())
-    known = context.identities.select(principal_id="id", kind="kind", excluded="excluded")
+    known = context.identities.select(principal_id="id", kind="kind", excluded="gone")
     return held.join(known, on="principal_id", how="left").select(
         pl.concat_str("principal_id", "privilege", "over", separator="|").alias("object_id"),
         pl.lit("assignment").alias("object_kind"), pl.col("kind").fill_null("unknown"),

@@ -84,16 +84,20 @@ class Context:
 
     @cached_property
     def identities(self) -> pl.DataFrame:
-        """All identities, sorted; ``excluded`` says in words why one counts in no denominator (null: it counts)."""
+        """All identities, sorted; ``excluded`` says in words why one counts in no denominator (null: it counts).
+
+        ``gone`` is that for a snapshot: also what was deleted by then. An actor that was deleted later still acted.
+        """
         left = pl.col("excluded_reason")
         gone = pl.col("deleted_at").is_not_null() & (pl.col("deleted_at") <= self.facts.as_of)
         return self.facts.frame("identities").join(self._statements, on="id", how="left").with_columns(
             excluded=pl.when(left.is_not_null()).then(left.replace(_EXCLUSIONS))
-            .when(pl.col("kind") == "role").then(pl.lit(_EXCLUSIONS["human_role"]))
-            .when(gone).then(pl.lit("deleted")),
+            .when(pl.col("kind") == "role").then(pl.lit(_EXCLUSIONS["human_role"])),
             record_ids=pl.coalesce("listed_rows", pl.col("record_ids").fill_null([])).list.head(RECORDS_SHOWN),
             owner_rows=pl.coalesce("owner_rows", "listed_rows", pl.col("record_ids").fill_null([])).list.head(
                 RECORDS_SHOWN),
+        ).with_columns(
+            gone=pl.coalesce("excluded", pl.when(gone).then(pl.lit("deleted"))),
         ).drop("listed_rows").sort("id")
 
     @cached_property
@@ -115,8 +119,8 @@ class Context:
         return self.identities.filter(
             pl.col("inventoried").fill_null(value=False) & ~pl.col("kind").is_in(["human", "group"])
         ).with_columns(
-            excluded=pl.when(pl.col("excluded").is_null() & ~pl.col("kind").is_in(NHI_KINDS))
-            .then(pl.lit("kind unknown")).otherwise(pl.col("excluded")))
+            gone=pl.when(pl.col("gone").is_null() & ~pl.col("kind").is_in(NHI_KINDS))
+            .then(pl.lit("kind unknown")).otherwise(pl.col("gone")))
 
     @cached_property
     def objects(self) -> pl.DataFrame:
@@ -182,6 +186,6 @@ class Context:
 def as_objects(frame: pl.DataFrame) -> pl.DataFrame:
     """Identities as objects of a population: ``object_id, object_kind, excluded, source_rows`` and their fields."""
     return frame.select(
-        pl.col("id").alias("object_id"), pl.col("kind").alias("object_kind"), "excluded",
+        pl.col("id").alias("object_id"), pl.col("kind").alias("object_kind"), pl.col("gone").alias("excluded"),
         pl.col("record_ids").alias("source_rows"), "display_name", "created_at", "enabled", "purpose", "owner",
         "owner_confirmed_at", "owner_rows", "tenant", "provider")

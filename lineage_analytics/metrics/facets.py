@@ -44,7 +44,7 @@ def facets(context: Context) -> pl.DataFrame:
 
 def _wide(context: Context) -> pl.DataFrame:
     none = pl.lit(None, dtype=pl.List(pl.String))
-    frame = as_objects(context.nhis.filter(pl.col("excluded").is_null())).join(
+    frame = as_objects(context.nhis.filter(pl.col("gone").is_null())).join(
         owner_validity(context), on="object_id", how="left").join(
         context.logs_of_use, on=["provider", "tenant"], how="left").join(
         context.permissions, left_on="object_id", right_on="principal_id", how="left").join(
