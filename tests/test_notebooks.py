@@ -275,3 +275,44 @@ def test_a_chart_keeps_its_picture_and_words_but_not_its_rows(tmp_path: Path) ->
     assert page.tags.count("img") == 1
     assert "data-spec" not in (tmp_path / "n.html").read_text("utf-8")
     assert "Maturity per domain" in (tmp_path / "n.html").read_text("utf-8")
+
+
+# --- the five, on a made-up organisation -----------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All five notebooks run on a small made-up organisation that the simulation wrote."""
+    import lineage_analytics as la
+    from lineage_analytics.simulation import simulate
+    folder = tmp_path_factory.mktemp("five")
+    simulate(folder / "sample", seed=11, people=30, days=100)
+    estate = la.read(folder / "sample", workspace=folder / "workspace")
+    la.measure(estate)
+    assert notebooks.start(estate, folder / "out").finish() == list(notebooks.NAMES)
+    return folder / "out"
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_each_notebook_runs_and_reads_without_network(read: Path, name: str) -> None:
+    page = check_page(read / f"{name}.html")
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("img") >= 1
+    assert '<p class="la-answer">' in (read / f"{name}.html").read_text("utf-8")
+    book = nbformat.read(read / f"{name}.ipynb", as_version=4)
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert str(read.parent) not in (read / f"{name}.ipynb").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_no_table_of_a_notebook_has_more_than_ten_rows(read: Path, name: str) -> None:
+    for body in re.findall(r"<tbody>(.*?)</tbody>", (read / f"{name}.html").read_text("utf-8"), re.S):
+        assert 1 <= body.count("<tr>") <= 10
+
+
+def test_a_board_reads_no_names(read: Path, tmp_path: Path) -> None:
+    given = notebooks.parameters({"workspace": str(read.parent / "workspace"), "profile": "board"})
+    for name in ("02_privilege", "04_copilot"):
+        text = notebooks.execute(notebooks.source(name), tmp_path / f"{name}.ipynb", given).read_text("utf-8")
+        assert "withheld" in text
+        assert "@" not in re.sub(r"data:image/[^\"]*|data-spec=[^>]*", "", text)

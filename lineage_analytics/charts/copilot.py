@@ -1,4 +1,4 @@
-"""What an assistant could show its users, beside what they opened themselves."""
+"""What assistants read for their users, beside what the users opened themselves."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ _LABELS = "datum.value < -1 ? 'unknown' : datum.value < 0 ? '0' : format(pow(10,
 
 
 def copilot_reach(reach: pl.DataFrame, period: str = "") -> alt.LayerChart:
-    """Per user, items an assistant accessed against items the user ever opened, on log axes.
+    """Per user, items an assistant accessed against those of them the user had not opened, on log axes.
 
     Parameters
     ----------
     reach : one row per user with ``accessed`` (distinct items an assistant accessed for the user), ``opened`` (distinct
-        items the user opened; null: no log would show it), ``accessed_not_opened`` (null: unknown) and ``labelled``
-        (of the accessed, how many had a sensitivity label on record; null: unknown).
+        items the user opened; null: no log would show it), ``accessed_not_opened`` (of the accessed; null: unknown)
+        and ``labelled`` (of the accessed, how many had a sensitivity label on record; null: unknown).
     period : the time the counts are of, in words, for the source line; empty: not stated.
 
-    Users are drawn by their two counts only; those with equal counts are one dot, as large as they are many.
+    Users are drawn by their two counts only; those with equal counts are one dot, as large as they are many. How many
+    items a user opened in all is not an axis: who opens much would look well served by an assistant that reads other
+    things.
     """
     question = "What did assistants read that their users had not opened?"
     users = reach.filter(pl.col("accessed").is_not_null() & (pl.col("accessed") > 0))
@@ -44,11 +46,11 @@ def copilot_reach(reach: pl.DataFrame, period: str = "") -> alt.LayerChart:
     limit = [_ZERO - 0.2, top + 0.25]
     x = alt.X("x:Q", scale=alt.Scale(domain=[-0.25, top + 0.25], nice=False), axis=alt.Axis(
         title="items an assistant accessed for the user", values=ticks[1:], labelExpr=_LABELS))
-    blind = users["opened"].null_count()
+    blind = users["accessed_not_opened"].null_count()
     if blind:
         ticks, limit = [_UNKNOWN, *ticks], [_UNKNOWN - 0.2, limit[1]]
     y = alt.Y("y:Q", scale=alt.Scale(domain=limit, nice=False), axis=alt.Axis(
-        title="items the user opened", values=ticks, labelExpr=_LABELS, **y_title(_MARGINS.left)))
+        title="of these, items the user had not opened", values=ticks, labelExpr=_LABELS, **y_title(_MARGINS.left)))
     p95 = float(users["accessed"].quantile(0.95, "higher") or 0)
     lines = _lines(p95 if users.height >= _TAIL_USERS else None, top, limit, x, y)
     return sheet(
@@ -63,12 +65,14 @@ def _place(name: str) -> pl.Expr:
 
 def _dots(users: pl.DataFrame) -> pl.DataFrame:
     placed = users.select(
-        x=_place("accessed"), y=pl.when(pl.col("opened").is_null()).then(_UNKNOWN).otherwise(_place("opened")),
-        known=pl.col("opened").is_not_null(),
+        x=_place("accessed"),
+        y=pl.when(pl.col("accessed_not_opened").is_null()).then(_UNKNOWN).otherwise(_place("accessed_not_opened")),
+        state=pl.when(pl.col("accessed_not_opened").is_null()).then(pl.lit("unknown")).when(
+            pl.col("accessed_not_opened") > 0).then(pl.lit("some")).otherwise(pl.lit("none")),
     )
     for digits in (3, 2, 1):
-        dots = placed.with_columns(pl.col("x", "y").round(digits)).group_by("x", "y", "known").agg(
-            users=pl.len()).sort("x", "y", "known")
+        dots = placed.with_columns(pl.col("x", "y").round(digits)).group_by("x", "y", "state").agg(
+            users=pl.len()).sort("x", "y", "state")
         if dots.height <= _DOTS_DRAWN:
             break
     return dots.with_columns(size=40.0 * pl.col("users").cast(pl.Float64).sqrt())
@@ -94,13 +98,15 @@ def _lines(p95: float | None, top: float, limit: Sequence[float], x: alt.X, y: a
 
 def _drawn(dots: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     size = alt.Size("size:Q", scale=None)
-    known, blind = dots.filter("known"), dots.filter(~pl.col("known"))
+    some, none, blind = (dots.filter(pl.col("state") == state).drop("state") for state in ("some", "none", "unknown"))
     colours = THEME.light
     return [
         alt.Chart(inline(blind)).mark_point(shape="diamond", filled=False, stroke=colours.unknown_line,
                                             strokeWidth=1.2, opacity=0.9).encode(x=x, y=y, size=size),
-        alt.Chart(inline(known)).mark_point(fill=colours.accent, stroke=colours.paper, strokeWidth=0.5,
-                                            opacity=0.6).encode(x=x, y=y, size=size),
+        alt.Chart(inline(none)).mark_point(fill=colours.accent_soft, stroke=colours.paper, strokeWidth=0.5,
+                                           opacity=0.8).encode(x=x, y=y, size=size),
+        alt.Chart(inline(some)).mark_point(fill=colours.accent, stroke=colours.paper, strokeWidth=0.5,
+                                           opacity=0.85).encode(x=x, y=y, size=size),
     ]
 
 
@@ -116,7 +122,7 @@ def _finding(users: pl.DataFrame) -> str:
 
 
 def _source(users: pl.DataFrame, blind: int, period: str) -> str:
-    parts = [f"{many(users.height, 'user')}{f', {period}' if period else ''}", "dotted: as much opened as accessed",
+    parts = [f"{many(users.height, 'user')}{f', {period}' if period else ''}", "dotted: none of it had been opened",
              "larger dot: more users"]
     labelled = users.filter(pl.col("labelled").is_not_null())
     accessed, with_label = int(labelled["accessed"].sum()), int(labelled["labelled"].sum())
@@ -130,5 +136,5 @@ def _source(users: pl.DataFrame, blind: int, period: str) -> str:
 def _description(users: pl.DataFrame, blind: int, p95: float) -> str:
     middle = float(users["accessed"].median() or 0)  # type: ignore[arg-type]
     unknown = f" For {many(blind, 'user')} what was opened is unknown." if blind else ""
-    return (f"Items an assistant accessed against items opened, for {many(users.height, 'user')}: median "
-            f"{middle:,.0f} accessed, 95th percentile {p95:,.0f}. {_finding(users)}.{unknown}")
+    return (f"Items an assistant accessed against those the user had not opened, for {many(users.height, 'user')}: "
+            f"median {middle:,.0f} accessed, 95th percentile {p95:,.0f}. {_finding(users)}.{unknown}")

@@ -38,6 +38,7 @@ _ROW = 40
 _BAR = 20
 _QUESTION = "What did we see?"
 _DAY = timedelta(days=1)
+_ROUNDED = timedelta(hours=1)  # a window that ends in the last hour of a day has that day
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _strip(
             states.append("received")
         elif day < start:
             states.append("before")
-        elif over > settled:
+        elif over - _ROUNDED > settled:
             states.append("late")
         else:
             states.append("partial" if count else "missing")

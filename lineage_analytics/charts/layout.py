@@ -152,7 +152,7 @@ def beside(
 
 def row_names(rows: Sequence[str], y: alt.Y, left: int) -> list[alt.Chart]:
     """The names of banded rows, flush with the left edge of the sheet, in at most two lines."""
-    return beside(rows, [wrapped(row, left - 10, THEME.chart_text, 2) for row in rows], y, -left)
+    return beside(rows, [wrapped(row, left - 18, THEME.chart_text, 2) for row in rows], y, -left)
 
 
 def label(value: object, limit: int = 60) -> str:
@@ -191,7 +191,7 @@ def wrapped(text: str, width: float, size: float, lines: int = 4, *, bold: bool 
         return made
     last = made[lines - 1]
     while last and text_width(f"{last} …", size, bold=bold) > width:
-        last = last[:-1]
+        last = last.rpartition(" ")[0] or last[:-1]
     return [*made[: lines - 1], f"{last.rstrip()} …"]
 
 

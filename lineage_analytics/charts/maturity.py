@@ -30,8 +30,8 @@ LEVELS = ("Ad hoc", "Emerging", "Defined", "Measured", "Assured")
 # A constant expression: which words stand at each level.
 _LEVEL_NAMES = f"[format(datum.value, 'd'), {list(LEVELS)}[datum.value - 1]]"
 _QUESTION = "How far are we, and how sure?"
-_MARGINS = Margins(left=180, right=244, top=42)
-_ROW = 48
+_MARGINS = Margins(left=176, right=266, top=42)
+_ROW = 64
 _BAR = 12
 
 
@@ -107,9 +107,9 @@ def _ghosts(rows: pl.DataFrame, previous: pl.DataFrame | None, y: alt.Y) -> list
 def _words(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
     names, x = rows["row"].to_list(), plot_width(_MARGINS) + 24
     said = [label(note, 200) if note else "" for note in rows["note"]]
-    notes = [wrapped(note, _MARGINS.right - 26, THEME.chart_small, 2) if note else [] for note in said]
+    notes = [wrapped(note, _MARGINS.right - 26, THEME.chart_small, 3) if note else [] for note in said]
     words = [[_level(row)] for row in rows.iter_rows(named=True)]
-    up = [(0.0, -9.0, -16.0)[len(note)] for note in notes]
+    up = [(0.0, -9.0, -16.0, -23.0)[len(note)] for note in notes]
     return [
         *beside(names, words, y, x, dy=up, weight="bold"),
         *beside(names, notes, y, x, dy=[8.0] * len(names), size=THEME.chart_small, colour=THEME.light.muted),
