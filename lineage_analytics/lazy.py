@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def lazily(room: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module ``__getattr__`` for ``room``: ``homes`` maps each public name to the module that defines it, or is it."""
+    """A module ``__getattr__`` for ``room``: ``homes`` maps each public name to the module that defines or is it."""
 
     def __getattr__(name: str) -> Any:  # noqa: N807  (the name the import system asks for)
         if name not in homes:

@@ -61,14 +61,13 @@ def _kinds(stated: pl.DataFrame) -> pl.DataFrame:
     known = stated.filter(pl.col("kind") != "unknown").with_columns(
         agent=(pl.col("kind") == "ai_agent"),
         person=(pl.col("kind") == "human") & (pl.col("basis") != "seen"),
-        software=pl.col("kind").is_in(["workload", "service_account", "ai_agent", "app"]),
     )
     decided = known.with_columns(
         person=pl.col("person").any().over("id"),
         only_role=(pl.col("kind") == "role"),
     ).with_columns(
         order=pl.when(pl.col("agent") & ~pl.col("person")).then(-1)
-        .when(pl.col("only_role")).then(pl.col("rank") + 10).otherwise(pl.col("rank").cast(pl.Int32)),
+        .when(pl.col("only_role") | pl.col("agent")).then(pl.col("rank") + 10).otherwise(pl.col("rank").cast(pl.Int32)),
     ).sort("id", "order", "record_id", "kind").group_by("id", maintain_order=True).agg(
         pl.col("kind").first(), pl.col("kind_basis").first())
     bases = stated.group_by("id", maintain_order=True).agg(fallback=pl.col("kind_basis").drop_nulls().first())

@@ -32,8 +32,8 @@ RATIO, RATIO_FROM_BYTES = 200, 100 << 20
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _GZIP_WINDOW, _FEED_BYTES = 31, 1 << 18
 _BROKEN_STREAM: tuple[type[Exception], ...] = (
-    EOFError, cast("type[Exception]", isal_zlib.error), zipfile.BadZipFile, tarfile.TarError, OSError, NotImplementedError,
-                  RuntimeError, ValueError)
+    EOFError, cast("type[Exception]", isal_zlib.error), zipfile.BadZipFile, tarfile.TarError, OSError,
+    NotImplementedError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True)

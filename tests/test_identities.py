@@ -1,0 +1,152 @@
+"""One principal under many names, and never two under one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lineage_analytics.identities import Resolution, apply_aliases, resolve
+from lineage_analytics.tables import ALIASES, IDENTITIES, IDENTITY_FACTS, Facts, closed_value_faults
+
+if TYPE_CHECKING:
+    from random import Random
+
+AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
+A = "111122223333"
+TENANT = "aaaaaaaa-0000-4000-8000-000000000001"
+OBJECT = "bbbbbbbb-0000-4000-8000-000000000001"
+ARN = f"arn:aws:iam::{A}:user/ana"
+
+
+def _fact(identity: str, **more: Any) -> dict[str, Any]:
+    provider, tenant, _ = identity.split(":", 2)
+    return {"id": identity, "kind": "unknown", "basis": "seen", "provider": provider, "tenant": tenant or None,
+            "source": "test", "record_id": f"rec-{identity}", "alt_ids": [], **more}
+
+
+def _alt(**kinds: str) -> list[dict[str, str]]:
+    return [{"kind": kind, "value": value} for kind, value in kinds.items()]
+
+
+def _resolved(*facts: dict[str, Any]) -> Resolution:
+    frame = pl.DataFrame(facts, schema={k: v for k, v in IDENTITY_FACTS.schema.items() if any(k in f for f in facts)})
+    found = resolve(Facts.of(AS_OF, identity_facts=frame))
+    assert found.identities.schema == IDENTITIES.schema
+    assert found.aliases.schema == ALIASES.schema
+    assert closed_value_faults(found.identities, IDENTITIES) == []
+    return found
+
+
+def _kinds(found: Resolution) -> dict[str, str]:
+    return dict(found.identities.select("id", "kind").iter_rows())
+
+
+def test_report_row_and_details_entry_are_one_user_and_the_report_decides_its_kind() -> None:
+    found = _resolved(
+        _fact(f"aws:{A}:AIDAEXAMPLE000000001", basis="inventory", alt_ids=_alt(arn=ARN)),
+        _fact(f"aws:{A}:{ARN}", basis="inventory", alt_ids=_alt(arn=ARN), kind="service_account"),
+        _fact(f"aws:{A}:AIDAEXAMPLE000000001", alt_ids=_alt(arn=ARN)))
+    assert _kinds(found) == {f"aws:{A}:AIDAEXAMPLE000000001": "service_account"}
+    assert found.aliases["alias"].to_list() == [f"aws:{A}:{ARN}"]
+    assert found.identities["inventoried"].to_list() == [True]
+
+
+def test_a_recreated_user_of_the_same_name_is_another_principal() -> None:
+    old, new = f"aws:{A}:AIDAOLD0000000000001", f"aws:{A}:AIDANEW0000000000001"
+    found = _resolved(_fact(old, alt_ids=_alt(arn=ARN)), _fact(new, basis="inventory", alt_ids=_alt(arn=ARN)))
+    assert set(_kinds(found)) == {old, new}
+    assert dict(found.aliases.select("alias", "id").iter_rows()) == {f"aws:{A}:{ARN}": new}
+
+
+def test_two_unlisted_principals_of_one_name_leave_the_name_unresolved() -> None:
+    found = _resolved(_fact(f"aws:{A}:AIDAOLD0000000000001", alt_ids=_alt(arn=ARN)),
+                      _fact(f"aws:{A}:AIDANEW0000000000001", alt_ids=_alt(arn=ARN)))
+    assert found.identities.height == 2
+    assert found.aliases.is_empty()
+
+
+def test_a_login_and_a_directory_user_of_one_tenant_are_one_and_of_two_tenants_two() -> None:
+    user = _fact(f"entra:{TENANT}:{OBJECT}", kind="human", alt_ids=_alt(upn="Ana@northwind.example"))
+    login = _fact(f"m365:{TENANT}:ana@northwind.example", alt_ids=_alt(login="ana@northwind.example"))
+    other = _fact("m365:cccccccc-0000-4000-8000-000000000001:ana@northwind.example",
+                  alt_ids=_alt(login="ana@northwind.example"))
+    assert set(_kinds(_resolved(user, login))) == {user["id"]}
+    assert set(_kinds(_resolved(user, other))) == {user["id"], other["id"]}
+
+
+def test_a_declared_address_names_the_one_account_that_has_it_and_none_of_two() -> None:
+    user = _fact(f"entra:{TENANT}:{OBJECT}", kind="human", alt_ids=_alt(upn="ana@northwind.example"))
+    declared = _fact("declared::ana@northwind.example", basis="declared", provider="declared", tenant=None,
+                     person_id="person:7", alt_ids=_alt(login="ana@northwind.example"))
+    found = _resolved(user, declared)
+    assert found.identities.select("id", "person_id", "inventoried").rows() == [(user["id"], "person:7", True)]
+    elsewhere = _fact("m365:cccccccc-0000-4000-8000-000000000001:ana@northwind.example",
+                      alt_ids=_alt(login="ana@northwind.example"))
+    assert resolve(Facts.of(AS_OF, identity_facts=pl.DataFrame(
+        [user, declared, elsewhere], schema={k: IDENTITY_FACTS.schema[k] for k in declared}))).identities.height == 3
+
+
+def test_equal_labels_are_two_principals() -> None:
+    found = _resolved(_fact("aws:1:AIDAEXAMPLE000000001", display_name="ana"),
+                      _fact("aws:2:AIDAEXAMPLE000000002", display_name="ana"))
+    assert found.identities.height == 2
+
+
+def test_trusting_an_account_is_not_trusting_its_root_user() -> None:
+    root = f"arn:aws:iam::{A}:root"
+    found = _resolved(_fact(f"aws:{A}:root", kind="human", alt_ids=_alt(arn=root)))
+    assert f"aws:{A}:{root}" not in found.aliases["alias"].to_list()
+
+
+def test_a_declared_agent_account_is_an_agent_unless_a_person_is_behind_it() -> None:
+    app = _fact(f"entra:{TENANT}:{OBJECT}", kind="app")
+    agent = _fact(f"entra::{OBJECT}", kind="ai_agent", basis="declared", tenant=None, alt_ids=_alt(object_id=OBJECT))
+    assert _kinds(_resolved(app, agent)) == {app["id"]: "ai_agent"}
+    person = _fact(f"entra:{TENANT}:{OBJECT}", kind="human", basis="declared")
+    assert _kinds(_resolved(person, agent)) == {app["id"]: "human"}
+
+
+def test_a_role_of_people_stays_out_unless_a_log_shows_software_using_it() -> None:
+    role = _fact(f"aws:{A}:AROAEXAMPLE000000001", kind="role", basis="inventory", excluded_reason="human_role")
+    used = _fact(f"aws:{A}:AROAEXAMPLE000000001", kind="workload", kind_basis="federated from a workload")
+    alone, both = _resolved(role).identities, _resolved(role, used).identities
+    assert alone.select("kind", "excluded_reason").rows() == [("role", "human_role")]
+    assert both.select("kind", "excluded_reason").rows() == [("workload", None)]
+
+
+def test_unknown_kind_stays_unknown_and_is_never_human() -> None:
+    assert _kinds(_resolved(_fact(f"aws:{A}:AIDAEXAMPLE000000001"))) == {f"aws:{A}:AIDAEXAMPLE000000001": "unknown"}
+
+
+def test_aliases_are_applied_to_the_named_columns_only() -> None:
+    frame = pl.LazyFrame({"actor_id": ["x", "y", None], "other": ["x", "x", "x"]})
+    aliases = pl.DataFrame({"alias": ["x"], "id": ["z"], "rule": ["arn"], "tier": [5]}, schema=ALIASES.schema)
+    assert apply_aliases(frame, ["actor_id"], aliases).collect().rows() == [("z", "x"), ("y", "x"), (None, "x")]
+
+
+_names = st.integers(0, 5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(_names, _names), max_size=14), st.randoms(use_true_random=False))
+def test_groups_are_the_connected_components_whatever_the_order(pairs: list[tuple[int, int]], random: Random) -> None:
+    facts = [_fact(f"m365:{TENANT}:user{a}", alt_ids=_alt(login=f"user{a}", upn=f"address{b}")) for a, b in pairs]
+    if not facts:
+        return
+    found = _resolved(*facts)
+    random.shuffle(facts)
+    again = _resolved(*facts)
+    assert found.identities.equals(again.identities)
+    assert found.aliases.equals(again.aliases)
+    graph: nx.Graph[str] = nx.Graph()
+    graph.add_edges_from((f"m365:{TENANT}:user{a}", f"address{b}") for a, b in pairs)
+    components = {frozenset(n for n in part if n.startswith("m365")) for part in nx.connected_components(graph)}
+    mine: dict[str, set[str]] = {identity: {identity} for identity in found.identities["id"]}
+    for alias, identity in found.aliases.select("alias", "id").iter_rows():
+        mine[identity].add(alias)
+    assert {frozenset(group) for group in mine.values()} == components
