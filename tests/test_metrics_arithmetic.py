@@ -64,6 +64,10 @@ def test_bootstrap_in_blocks_is_the_bootstrap_of_all_resamples(monkeypatch: pyte
     assert intervals.bootstrap(values, intervals.p90) == pytest.approx(whole, rel=0.05)
 
 
+def test_none_counted_is_compatible_with_3_7_as_scipy_has_it() -> None:
+    assert intervals.poisson_limit_of_none() == pytest.approx(stats.chi2.ppf(0.975, 2) / 2)
+
+
 def test_chapman_of_420_360_300_is_504_with_completeness_five_sixths() -> None:
     size, error = intervals.chapman(420, 360, 300)
     assert size == pytest.approx(503.9, abs=0.05)

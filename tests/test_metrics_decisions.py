@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from lineage_analytics.metrics.lineage import ELEMENTS
-from tests.test_metrics_estates import access_row, counts, decision, elements, measured, members, row, step
+from tests.test_metrics_estates import access_row, counts, decision, elements, logs, measured, members, row, step
 
 Rows = list[dict[str, Any]]
 
 
 def _decided(*cases: dict[str, Any], **states: dict[str, str]) -> Any:
     names = [case["case_id"].removeprefix("dec-") for case in cases]
-    return measured(cases=list(cases), steps=[step(n) for n in names],
+    return measured(coverage=logs(60), cases=list(cases), steps=[step(n) for n in names],
                     element_rows=[one for n in names for one in elements(n, **states.get(n, {}))])
 
 
@@ -83,9 +83,17 @@ def test_acc01_45_ai_changes_in_30_days_are_one_and_a_half_a_day() -> None:
     assert (held["n_excluded"], held["status"], held["ci_method"]) == (1, "scored", "bootstrap")
     assert row(found, "ACC-01", "drafts")["numerator"] == 30
     assert row(found, "ACC-01", "advises")["numerator"] == 15
-    assert row(found, "ACC-01", "executes_autonomous")["value"] == 0
+    none = row(found, "ACC-01", "executes_autonomous")
+    assert (none["value"], none["ci_high"], none["ci_method"]) == (0, pytest.approx(0.123, abs=5e-4), "poisson")
     assert row(found, "ACC-01", "non_ai")["numerator"] == 1
     assert row(found, "ACC-01", "unknown")["numerator"] == 1
+
+
+@pytest.mark.parametrize(("days", "status"), [(24, "scored"), (23, "provisional"), (14, "not_scored")])
+def test_acc01_a_day_without_logs_is_not_a_day_without_changes(days: int, status: str) -> None:
+    found = measured(coverage=logs(days), cases=[decision(f"c{n}") for n in range(40)],
+                     steps=[step(f"c{n}") for n in range(40)])
+    assert row(found, "ACC-01")["status"] == status
 
 
 def test_acc04_assured_needs_all_three_legs_and_a_false_leg_decides() -> None:

@@ -50,6 +50,12 @@ def test_vis02_two_unknown_actors_made_four_of_eight_events() -> None:
     assert row(found, "VIS-02", "events")["unit"] == "share"
 
 
+def test_vis02_no_actor_of_a_kind_is_nothing_to_judge_not_zero() -> None:
+    found = measured(identities=[identity("svc")], activity=[event("svc", 1)])
+    assert (row(found, "VIS-02", "nhi")["status"], row(found, "VIS-02", "nhi")["value"]) == ("scored", 0)
+    assert (row(found, "VIS-02", "human")["status"], row(found, "VIS-02", "human")["value"]) == ("not_scored", None)
+
+
 def test_vis01_an_actor_of_an_account_without_any_inventory_is_unknown() -> None:
     found = measured(identities=[identity("svc")], activity=[
         event("svc", 1), event("guest", 1, tenant="9", actor_id="aws:9:guest")])

@@ -13,7 +13,7 @@ def _row(k: float | None, n: float | None, **more: Any) -> dict[str, Any]:
     low, high = intervals.wilson(k, n) if k is not None and n and k <= n else (None, None)
     return {"metric_id": "VIS-04", "scope": "all", "numerator": k, "denominator": n, "n_unknown": 0, "n_excluded": 0,
             "value": k / n if k is not None and n else None, "ci_low": low, "ci_high": high, "status": "scored",
-            "reason": None, "unit": "share"} | more
+            "reason": None, "unit": "share", "window_start": None} | more
 
 
 @pytest.mark.parametrize(("k", "n", "said"), [
@@ -38,7 +38,8 @@ def test_three_of_four_is_not_scored_and_prints_3_of_4() -> None:
 
 def test_none_of_none_is_nothing_to_judge() -> None:
     row = _row(0, 0, status="not_scored", reason="denominator_below_min")
-    assert words.measure_words(row) == "not scored: there is nothing to judge"
+    assert words.measure_words(row) == "not scored: there is none"
+    assert words.measure_words(row | {"window_start": 1}) == "not scored: there was none in this period"
 
 
 def test_a_missing_source_is_named() -> None:
@@ -58,6 +59,8 @@ def test_counts_rates_and_medians_in_words() -> None:
         "none of 30; 2 more could not be judged")
     rate = _row(42, 30, unit="per_day", value=1.4, ci_low=0.91, ci_high=2.0)
     assert words.measure_words(rate) == "1.4 a day (between 0.91 and 2)"
+    none = _row(0, 30, unit="per_day", value=0.0, ci_low=0.0, ci_high=0.123)
+    assert words.measure_words(none) == "none in 30 days (could be up to 0.12 a day)"
     median = _row(None, 48, unit="ratio", value=0.714, ci_low=0.6, ci_high=0.8, scope="median")
     assert words.measure_words(median) == "median 71 % over 48 (between 60 % and 80 %)"
 

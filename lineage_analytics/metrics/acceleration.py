@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lineage_analytics.metrics.catalog import metric
-from lineage_analytics.metrics.lineage import AI_CLASSES, NEEDS, TABLES, approved, elements, groups, loaded
+from lineage_analytics.metrics.gates import FULL_COVERAGE, MIN_COVERAGE
+from lineage_analytics.metrics.lineage import (
+    AI_CLASSES,
+    NEEDS,
+    TABLES,
+    approved,
+    elements,
+    groups,
+    loaded,
+    logged_days,
+)
 from lineage_analytics.metrics.population import Population, population
 
 if TYPE_CHECKING:
@@ -22,19 +32,25 @@ _EVIDENCE = ("initiator", "inputs", "recommendation", "action")
 @metric(
     "ACC-01", title="Identity changes per day", question="How many changes does AI make or help to make?",
     numerator="executed AI-assisted decisions of the window; other scopes: the comparison group, and each class of "
-              "involvement", denominator="days of the window",
+              "involvement",
+    denominator="days of the window; provisional or not scored where logs of changes cover too few of them",
     kind="process", unit="per_day", direction="none", needs=NEEDS, tables=TABLES,
     scopes=("all", "non_ai", *AI_CLASSES, "unknown"))
 def throughput(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
         return {}
     days = context.facts.window_days
+    # A day without logs is not a day without changes.
+    share = logged_days(context)
+    short = "coverage_below_min"
+    lack, doubt = (short if share < MIN_COVERAGE else None), (short if share < FULL_COVERAGE else None)
     assisted, other = groups(context).values()
 
     def per_day(cases: pl.DataFrame) -> Population:
         return population(cases.with_columns(
             truth=pl.lit(value=True), cluster=pl.col("time").dt.date().cast(pl.String),
-            reason=pl.format("executed on {}", pl.col("time").dt.date())), "rate", days=days)
+            reason=pl.format("executed on {}", pl.col("time").dt.date())), "rate", days=days, lack=lack,
+            doubt=doubt)
 
     by_class = {name: per_day(assisted.filter(pl.col("involvement_class") == name)) for name in AI_CLASSES}
     unknown = assisted.filter(pl.col("involvement_class") == "unknown").drop("excluded")

@@ -46,7 +46,7 @@ def _row(metric: Metric, scope: str, people: Population, context: Context) -> di
     known, unknown = _gate_counts(people)
     verdict = gates.judge(
         known=known, unknown=unknown, lack=people.lack, lack_of_unknown=_lack_of_unknown(people.frame), age=age,
-        counted=people.how in ("count", "rate"), doubt=people.doubt)
+        counted=people.how == "rate" or (people.how == "count" and known > 0), doubt=people.doubt)
     scale = SCALE.get(unit, 1.0)
     for name in _NUMBERS:
         kept = verdict.status != "not_scored" and numbers[name] is not None
@@ -113,7 +113,13 @@ def _plain(frame: pl.DataFrame) -> bool:
 
 
 def _rate(people: Population, num: float, unknown: float) -> dict[str, Any]:
-    """Per day over all days of the window, also those on which nothing happened."""
+    """Per day over all days of the window, also those on which nothing happened.
+
+    None at all still allows for some: the exact Poisson limit then, since no resample of zeros shows it.
+    """
+    if not num:
+        most = intervals.poisson_limit_of_none() / people.days
+        return _limits(0.0, (0.0, most), "poisson", unknown / people.days, 0.0)
     counted = people.frame.filter(pl.col("num") > 0).group_by("cluster").agg(pl.col("num").sum())["num"].to_list()
     daily = [*counted, *[0.0] * max(people.days - len(counted), 0)]
     interval = intervals.bootstrap(daily, intervals.mean)

@@ -61,6 +61,11 @@ def mean(values: Numbers) -> Numbers:
     return np.atleast_1d(values.mean(axis=-1))
 
 
+def poisson_limit_of_none() -> float:
+    """Upper 95 % limit (two-sided) of the expected count where none was counted."""
+    return -log(0.025)
+
+
 def katz(k1: float, n1: float, k0: float, n0: float) -> tuple[float, float, float]:
     """Ratio of two proportions with its log interval; 0.5 is added to every cell when any count is 0."""
     if 0 in (k1, k0, n1 - k1, n0 - k0):

@@ -5,6 +5,7 @@ Scope ``all`` is the AI-assisted executed decisions of the window, ``non_ai`` th
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -45,6 +46,14 @@ def groups(context: Context) -> Mapping[str, pl.DataFrame]:
 def loaded(context: Context) -> bool:
     """Whether any log of identity changes is loaded: without one, no decision is not the same as none."""
     return context.decisions.steps.height > 0 or context.decisions.cases.height > 0 or context.has("decision_steps")
+
+
+def logged_days(context: Context) -> float:
+    """Share of the window's days on which any log of identity changes was received."""
+    sources = context.sources(("decision_steps", "steps"))
+    first = context.facts.as_of.date() - timedelta(days=context.facts.window_days)
+    days = context.received.filter(pl.col("source").is_in(sources) & (pl.col("day") > first))["day"].n_unique()
+    return days / context.facts.window_days
 
 
 def elements(context: Context) -> pl.DataFrame:

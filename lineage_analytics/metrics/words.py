@@ -47,7 +47,7 @@ def measure_words(row: Row) -> str:
     if row["unit"] == "count":
         return _count(row) + _provisional(row)
     if row["unit"] == "per_day":
-        return f"{_number(row['value'])} a day (between {_number(row['ci_low'])} and {_number(row['ci_high'])})"
+        return _rate(row) + _provisional(row)
     if row["numerator"] is None:
         return _statistic(row) + _provisional(row)
     return share_words(row)
@@ -83,7 +83,7 @@ def percent(row: Row) -> str:
 def _not_scored(row: Row) -> str:
     reason = reason_words(row["reason"], row["metric_id"])
     if row["reason"] == "denominator_below_min" and not row["denominator"]:
-        return "not scored: there is nothing to judge"
+        return "not scored: there was none in this period" if row["window_start"] else "not scored: there is none"
     if row["reason"] == "denominator_below_min" and row["numerator"] is not None:
         return f"{_of(row['numerator'], row['denominator'])}; not scored: {reason}"
     return f"not scored: {reason}"
@@ -95,6 +95,12 @@ def _count(row: Row) -> str:
     if row["denominator"]:
         said += f" of {row['denominator']:,.0f}"
     return said + (f"; {unknown:,} more could not be judged" if unknown else "")
+
+
+def _rate(row: Row) -> str:
+    if not row["numerator"]:
+        return f"none in {row['denominator']:,.0f} days (could be up to {_number(row['ci_high'])} a day)"
+    return f"{_number(row['value'])} a day (between {_number(row['ci_low'])} and {_number(row['ci_high'])})"
 
 
 def _statistic(row: Row) -> str:
