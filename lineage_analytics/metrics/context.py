@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lineage_analytics.graphs.access import AccessLineage
     from lineage_analytics.graphs.decisions import DecisionLineage
     from lineage_analytics.tables import Facts
@@ -39,6 +41,14 @@ class Context:
     def has(self, table: str) -> bool:
         """Whether the table holds any row at all."""
         return bool(self.facts[table].head(1).collect().height)
+
+    def once(self, name: str, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """A frame that several metrics share, computed for the first of them."""
+        if name not in self._held:
+            self._held[name] = compute()
+        held = self._held[name]
+        assert isinstance(held, pl.DataFrame)  # noqa: S101  (narrows the type)
+        return held
 
     # --- window and provenance ---------------------------------------------------------------------------------
 

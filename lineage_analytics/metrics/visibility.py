@@ -27,6 +27,10 @@ _ACTORS = {
 
 def _actors(context: Context) -> pl.DataFrame:
     """Distinct actors of the window as objects: ``listed`` is null where no inventory of their tenant is loaded."""
+    return context.once("actors", lambda: _actors_of(context))
+
+
+def _actors_of(context: Context) -> pl.DataFrame:
     seen = context.facts["activity"].filter(context.in_window() & pl.col("actor_id").is_not_null()).group_by(
         "actor_id").agg(
         events=pl.len(), first=pl.col("time").min(), log_tenants=pl.col("tenant").drop_nulls().unique().sort(),
