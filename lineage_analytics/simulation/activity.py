@@ -57,7 +57,7 @@ def _software(world: World, dice: Dice) -> None:
             continue
         days = list(_active_days(world, who))
         hour = dice.share() * 22
-        busy = min(dice.around(0.5, 0.7), 3.0)
+        busy = min(dice.around(0.4, 0.7), 3.0)
         for day in days:
             for _ in range(int(busy + dice.share())):
                 if who.uses:
@@ -87,10 +87,9 @@ def _people_on_aws(world: World, dice: Dice) -> None:
                         event.person = person
                         world.aws.append(event)
     humans = [p for p in world.principals if p.archetype == "human"]
-    for place, who in enumerate(humans):
-        quiet = place == 4  # an administrator who has not been seen for months
+    for who in humans:
         for day in world.midnights:
-            if day.weekday() > 4 or not dice.chance(0.3) or (quiet and (END - day).days < 95):
+            if day.weekday() > 4 or not dice.chance(0.3) or (who.quiet and (END - day).days < 95):
                 continue
             time = dice.moment(day, 7, 15)
             login = call(dice, time, who, "signin:ConsoleLogin")

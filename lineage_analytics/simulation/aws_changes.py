@@ -136,7 +136,7 @@ def _rotations(world: World, changes: Changes, dice: Dice, sso: Principal, admin
 def _errands(world: World, changes: Changes, dice: Dice, sso: Principal, admins: list[Person]) -> None:
     """A policy attached for an errand and detached again by the same hand; documents set anew; refused attempts."""
     roles = [p for p in world.principals if p.is_role and p.is_nhi and p.created < world.start]
-    humans = [p for p in world.principals if p.archetype == "human"]
+    humans = [p for p in world.principals if p.archetype == "human" and not p.quiet]
     arn = f"arn:aws:iam::{AWS_ACCOUNT}:policy/synthetic-errand"
     for day in world.midnights:
         if day.weekday() > 4:

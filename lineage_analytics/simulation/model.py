@@ -129,6 +129,8 @@ class Principal:
     federated: str = ""
     uses: tuple[str, ...] = ()
     rhythm: str = ""
+    quiet: bool = False
+    """A person's account that has not been seen for more than the look-back."""
     stated_use: datetime | None = None
     """Last use the inventory states: role last used, key last used."""
     account: str = AWS_ACCOUNT

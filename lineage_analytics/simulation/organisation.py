@@ -124,13 +124,14 @@ def _key(dice: Dice, created: datetime) -> Key:
 def _human_users(world: World, dice: Dice, count: int) -> None:
     staff = [p for p in world.persons if p.department in ("Engineering", "Operations", "Security") and not p.left_on
              and p.declared]
-    for place, person in enumerate(dice.some(staff, max(4, count // 14))):
+    for place, person in enumerate(dice.some(staff, max(5, count // 14))):
         user = _user(dice, person.login.split("@", maxsplit=1)[0], "human", long_ago(dice))
         user.person, user.archetype = person, "human"
         user.password = Key("", "password", max(user.created, days_ago(dice, 10, 200)))
         if place % 2 == 0:
             user.keys.append(_key(dice, user.created))
         user.groups = [world.groups[0]] if place % 4 else [world.groups[1]]
+        user.quiet = place == 4
         world.principals.append(user)
 
 

@@ -38,6 +38,7 @@ def cast(world: World) -> None:
     dice = Dice(world.seed, "cast")
     _deploy_role(world, dice)
     _orphan(world, dice)
+    _dormant(world)
     _strangers(world, dice)
 
 
@@ -92,6 +93,21 @@ def _orphan(world: World, dice: Dice) -> None:
     user.policies = [world.policies["AdministratorAccess"]]
     world.principals.append(user)
     world.cast["orphan"] = user
+
+
+def _dormant(world: World) -> None:
+    """Privileged accounts that stopped work more than the look-back ago: one of software, one of a person."""
+    powerful = [p for p in world.principals if p.is_nhi and p.created < world.start
+                and p.archetype in ("iam", "admin", "deployer")]
+    software = min(powerful, key=lambda p: ("iam", "admin", "deployer").index(p.archetype))
+    software.rhythm = "stopped100"
+    if software.archetype == "deployer":  # a small organisation may have drawn no powerful account
+        software.policies = [*software.policies, world.policies["synthetic-iam-manager"]]
+    person = next(p for p in world.principals if p.quiet)
+    world.stories.append(Story(
+        "dormant_privileged_accounts", "An account that may manage identities and an administrator's account have not "
+        "been used for more than 90 days.", [software.arn, person.arn],
+        "Both stand among the privileged accounts nobody used.", ["PRV-18", "VIS-17"]))
 
 
 def _strangers(world: World, dice: Dice) -> None:
