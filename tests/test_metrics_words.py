@@ -40,6 +40,7 @@ def test_none_of_none_is_nothing_to_judge() -> None:
     row = _row(0, 0, status="not_scored", reason="denominator_below_min")
     assert words.measure_words(row) == "not scored: there is none"
     assert words.measure_words(row | {"window_start": 1}) == "not scored: there was none in this period"
+    assert words.measure_words(row | {"n_excluded": 182}) == "not scored: none to judge, 182 excluded"
 
 
 def test_a_missing_source_is_named() -> None:

@@ -83,6 +83,8 @@ def percent(row: Row) -> str:
 def _not_scored(row: Row) -> str:
     reason = reason_words(row["reason"], row["metric_id"])
     if row["reason"] == "denominator_below_min" and not row["denominator"]:
+        if row["n_excluded"]:
+            return f"not scored: none to judge, {row['n_excluded']:,} excluded"
         return "not scored: there was none in this period" if row["window_start"] else "not scored: there is none"
     if row["reason"] == "denominator_below_min" and row["numerator"] is not None:
         return f"{_of(row['numerator'], row['denominator'])}; not scored: {reason}"
