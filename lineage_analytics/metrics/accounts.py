@@ -41,7 +41,7 @@ def valid_owner(context: Context) -> Mapping[str, Population]:
     question="For how many service accounts do we know everything we should?",
     numerator="all seven facets true: inventoried, valid owner, purpose, usage visible, credential age known, logged, "
               "permissions resolved",
-    denominator="inventoried non-human identities; a false facet makes it false, else an unknown one unknown",
+    denominator="inventoried non-human identities; any unknown facet makes the account unknown, not false",
     kind="census", direction="higher", green=0.95, red=0.40, refs=("CIS 5.5", "ID.AM-02"),
     needs="an inventory of accounts", tables=("identities", "entitlements", "credentials", "coverage"),
     snapshot="identities")
@@ -52,10 +52,9 @@ def fully_visible(context: Context) -> Mapping[str, Population]:
         bad=pl.col("facet").filter(pl.col("state") == "false").sort(),
         dark=pl.col("facet").filter(pl.col("state") == "unknown").sort())
     frame = as_objects(context.nhis).join(states, left_on="object_id", right_on="identity_id", how="left").with_columns(
-        truth=pl.when(pl.col("bad").list.len() > 0).then(pl.lit(value=False))
-        .when(pl.col("dark").list.len() == 0).then(pl.lit(value=True)),
-        reason=pl.when(pl.col("bad").list.len() > 0).then(pl.format("fails: {}", pl.col("bad").list.join(", ")))
-        .when(pl.col("dark").list.len() > 0).then(pl.format("not known: {}", pl.col("dark").list.join(", ")))
+        truth=pl.when(pl.col("dark").list.len() == 0).then(pl.col("bad").list.len() == 0),
+        reason=pl.when(pl.col("dark").list.len() > 0).then(pl.format("not known: {}", pl.col("dark").list.join(", ")))
+        .when(pl.col("bad").list.len() > 0).then(pl.format("fails: {}", pl.col("bad").list.join(", ")))
         .otherwise(pl.lit("all seven facets hold")))
     return {"all": population(frame)}
 

@@ -31,6 +31,7 @@ class Run:
     body: Mapping[str, Any]
     notebooks: tuple[str, ...]
     evidence: tuple[str, ...]
+    organisation: str
     synthetic: bool
 
 

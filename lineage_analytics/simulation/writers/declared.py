@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def write(directory: Path, world: World) -> None:
+    put(directory / "organisation.csv", as_csv(("organisation", "synthetic"), (("Northwind (synthetic)", "yes"),)))
     agent = world.agents[0]
     put(directory / "owners.csv", as_csv(("identity", "owner", "confirmed_on", "purpose"), [
         *((o.identity, o.owner, o.confirmed_on, o.purpose) for o in world.owners),
