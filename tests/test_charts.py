@@ -421,3 +421,11 @@ def test_a_table_escapes_and_says_how_many_more() -> None:
     assert "unknown" in made
     assert table(frame, "c", limit=500).count("<tr>") == 11
     assert "none" in table(frame.head(0), "c")
+
+
+def test_drawing_starts_without_compiling_a_grammar_of_addresses() -> None:
+    import subprocess
+    import sys
+    code = ("import sys, lineage_analytics.charts; assert 'altair' in sys.modules; "
+            "assert 'rfc3987_syntax' not in sys.modules; import jsonschema")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lineage_analytics.charts._quick import import_altair
 from lineage_analytics.lazy import lazily
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "save", "say", "source_counts", "spec", "svg", "table", "use_states",
 ]
 
+import_altair()
 _ROOM = __name__
 _HOMES = {
     **CHARTS, **dict.fromkeys(("figure", "png", "register", "save", "spec", "svg"), "render"),

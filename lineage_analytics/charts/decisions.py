@@ -17,7 +17,7 @@ ELEMENTS = {
     "approver": "Who approved", "action": "What was executed", "rollback": "The way back",
 }
 ELEMENT_STATES = ("proved", "inferred", "unknown", "missing", "pending", "not_required")
-_MARGINS = Margins(left=160, right=2, top=30)
+_MARGINS = Margins(left=168, right=2, top=30)
 _ROW, _BAR = 36, 22
 _QUESTION = "Can we reconstruct our decisions?"
 
