@@ -47,7 +47,7 @@ def _copies(originals: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         day = (_FIRST_DAY + timedelta(days=number // len(originals))).isoformat()
         for original in originals:
             digest = hashlib.sha256(number.to_bytes(8, "big")).digest()
-            yield {**original, "eventID": str(uuid.UUID(bytes=digest[:16])),
-                   "requestID": str(uuid.UUID(bytes=digest[16:])),
-                   "eventTime": day + original["eventTime"][len(day):]}
+            fresh = {"eventID": str(uuid.UUID(bytes=digest[:16])), "requestID": str(uuid.UUID(bytes=digest[16:])),
+                     "eventTime": day + original["eventTime"][len(day):]}
+            yield {name: fresh.get(name, value) for name, value in original.items()}
             number += 1
