@@ -10,17 +10,57 @@ import msgspec
 from lineage_analytics.loaders.common.sampling import decode_object
 
 Row = dict[str, Any]
+# What a trust policy names, as evidence for who becomes the role; only the first two show it.
 PEOPLE, SOFTWARE = "people", "software"
-# Federation for people's own accounts; what comes through them can be a person or a device.
-_CONSUMER_FEDERATION = ("cognito-identity.amazonaws.com", "accounts.google.com", "graph.facebook.com",
-                        "www.amazon.com")
+ACCOUNTS, EITHER, ANYONE = ("accounts, users or roles", "an identity provider of people and software alike",
+                            "every principal")
+# Identity providers through which a person, a device or a program may come.
+_EITHER_HOSTS = ("google.com", "facebook.com", "amazon.com", "okta.com", "oktapreview.com", "auth0.com", "onelogin.com",
+                 "microsoftonline.com", "windows.net")
+
+
+class EntryError(ValueError):
+    """An entry that does not say what is needed; the message says what was wanted and found."""
+
+
+def needed(entry: dict[str, Any], key: str) -> str:
+    """The text under the key; EntryError when there is none."""
+    found = text(entry, key)
+    if found is None:
+        raise EntryError(f"wanted {key}, found none")
+    return found
+
+
+def text(entry: dict[str, Any], key: str) -> str | None:
+    """The text under the key, None when absent or empty; EntryError when it is no text."""
+    value = entry.get(key)
+    if value is None or isinstance(value, str):
+        return value or None
+    raise EntryError(f"wanted text in {key}, found {type(value).__name__}")
+
+
+def inner(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object under the key, empty when absent; EntryError when it is none."""
+    value = entry.get(key)
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise EntryError(f"wanted an object in {key}, found {type(value).__name__}")
+
+
+def objects(entry: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects listed under the key; EntryError when something else is."""
+    found = listed(entry.get(key))
+    for item in found:
+        if not isinstance(item, dict):
+            raise EntryError(f"wanted objects in {key}, found {type(item).__name__}")
+    return found
 
 
 def document(value: object) -> dict[str, Any] | None:
     """A policy document as an object: the CLI decodes it, the raw API gives URL-encoded JSON. None: unreadable."""
     if isinstance(value, str):
-        text = value.strip()
-        value = decode_object((unquote(text) if text.startswith("%7") else text).encode())
+        said = value.strip()
+        value = decode_object((unquote(said) if said.startswith("%") else said).encode())
     return value if isinstance(value, dict) and ("Statement" in value or "statement" in value) else None
 
 
@@ -30,7 +70,9 @@ def listed(value: object) -> list[Any]:
 
 
 def _texts(value: object) -> list[str] | None:
-    return None if value is None else sorted(str(item) for item in listed(value))
+    """Patterns, sorted; None where there are none or where something among them is no text."""
+    found = listed(value)
+    return sorted(found) if value is not None and all(isinstance(item, str) for item in found) else None
 
 
 def statements(policy: dict[str, Any], policy_id: str, name: str) -> list[Row]:
@@ -65,7 +107,7 @@ def _condition(statement: dict[str, Any]) -> str | None:
 
 
 def trusts(policy: dict[str, Any], role_id: str, account: str) -> tuple[list[Row], set[str]]:
-    """Rows of kind ``trust``, and whether people or software are shown to assume the role."""
+    """Rows of kind ``trust``, and what the policy names as allowed: PEOPLE, SOFTWARE, ACCOUNTS, EITHER, ANYONE."""
     rows: list[Row] = []
     shown: set[str] = set()
     for statement in listed(policy.get("Statement", policy.get("statement"))):
@@ -76,30 +118,42 @@ def trusts(policy: dict[str, Any], role_id: str, account: str) -> tuple[list[Row
             rows.append({
                 "principal_id": principal, "grant_kind": "trust", "privilege": ", ".join(_texts(
                     statement.get("Action")) or ["sts:AssumeRole"]), "scope": role_id, "effect": effect,
-                "condition": _condition(statement), "state": "standing", "origin": "trust",
+                "condition": _trust_condition(statement), "state": "standing", "origin": "trust",
             })
-            if effect == "allow" and evidence:
+            if effect == "allow":
                 shown.add(evidence)
     return rows, shown
 
 
-def _principals(statement: dict[str, Any], account: str) -> list[tuple[str, str | None]]:
+def _trust_condition(statement: dict[str, Any]) -> str | None:
+    """The condition; of everybody but those named (NotPrincipal), also who is left out."""
+    if "NotPrincipal" not in statement:
+        return _condition(statement)
+    said = {key: statement[key] for key in ("NotPrincipal", "Condition") if statement.get(key)}
+    return msgspec.json.encode(said, order="sorted").decode()
+
+
+def _principals(statement: dict[str, Any], account: str) -> list[tuple[str, str]]:
     found = statement.get("Principal")
-    if found == "*":
-        return [("aws::*", None)]
+    if found == "*" or "NotPrincipal" in statement:
+        return [("aws::*", ANYONE)]
     if not isinstance(found, dict):
         return []
-    named: list[tuple[str, str | None]] = [(f"aws:service:{s}", SOFTWARE) for s in listed(found.get("Service"))]
+    named: list[tuple[str, str]] = [(f"aws:service:{s}", SOFTWARE) for s in listed(found.get("Service"))]
     named += [_federated(str(provider), account) for provider in listed(found.get("Federated"))]
-    named += [(principal_id(str(name), account), None) for name in listed(found.get("AWS"))]
-    return named
+    return named + [(principal_id(str(name), account), ANYONE if name == "*" else ACCOUNTS)
+                    for name in listed(found.get("AWS"))]
 
 
-def _federated(provider: str, account: str) -> tuple[str, str | None]:
+def _federated(provider: str, account: str) -> tuple[str, str]:
+    """SAML is people's single sign-on; OIDC is a workload's, unless its issuer signs in people too."""
+    host = provider.rpartition("oidc-provider/")[2].split("/")[0].lower()
     if ":saml-provider/" in provider:
-        evidence: str | None = PEOPLE
+        evidence = PEOPLE
+    elif host.startswith("cognito-") or any(f".{host}".endswith(f".{either}") for either in _EITHER_HOSTS):
+        evidence = EITHER
     else:
-        evidence = None if provider.endswith(_CONSUMER_FEDERATION) else SOFTWARE
+        evidence = SOFTWARE
     return f"aws:{account}:{provider}", evidence
 
 

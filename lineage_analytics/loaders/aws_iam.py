@@ -1,11 +1,13 @@
 """AWS IAM inventories: account authorization details and credential reports (sources 2.4).
 
-A record is one user, group, role or policy of ``get-account-authorization-details`` (paged output may be several
-files), or one row of the credential report (the CSV, or the CLI's JSON envelope around it, base64 or plain). Policy
-documents may be objects or URL-encoded JSON; of a managed policy only the default version counts. The export states
-no date, so ``as_of`` and ``snapshot_at`` are null, except where a credential report says when it was generated.
+A record is one user, group, role or policy of ``get-account-authorization-details`` (paged output: several files, or
+pages one after another in one), one row of the credential report (the CSV, or the CLI's JSON envelope around it, base64
+or plain), or one managed policy in a file of its own that states its ARN. Policy documents may be objects or
+URL-encoded JSON; of a managed policy only the default version counts. The export states no date, so ``as_of`` and
+``snapshot_at`` are null, except where a credential report says when it was generated: dates inside an export are a
+lower bound of its age, not its date.
 
-An AWS-managed policy that an account holds but the export does not include stays unread: who holds it has unknown
+An AWS-managed policy that an account holds but no export includes stays unread: who holds it has unknown
 permissions. A document that cannot be read leaves one statement that says nothing, so that the policy does not pass
 for empty.
 """
@@ -13,6 +15,8 @@ for empty.
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,25 +24,29 @@ import msgspec
 import polars as pl
 
 from lineage_analytics import tables
+from lineage_analytics.loaders import _iam_details as details
 from lineage_analytics.loaders import _iam_policy as policies
 from lineage_analytics.loaders import _iam_report as report
+from lineage_analytics.loaders._iam_policy import EntryError, inner, needed, objects, text
+from lineage_analytics.loaders._inventory_rows import csv_chunks, positions
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id, record_id
 from lineage_analytics.loaders.common.sampling import decode_object
-from lineage_analytics.loaders.common.scan import elements
 from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from lineage_analytics.loaders.common.contract import Document, Sample
 
 PROVIDER = "aws"
 LATENESS = timedelta(0)
 
-_LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
-_RECORD_BYTES = 16 << 20
+_MANAGED = "ManagedPolicy"
+_POLICY_ARN = re.compile(rb'"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[^"]+"')
+_KEYS = {"UserDetailList": ("UserId", "user"), "GroupDetailList": ("GroupId", "group"),
+         "RoleDetailList": ("RoleId", "role")}
 _ENVIRONMENTS = {"prod": "prod", "production": "prod", "prd": "prod", "live": "prod", "dev": "non-prod",
                  "development": "non-prod", "test": "non-prod", "testing": "non-prod", "qa": "non-prod",
                  "staging": "non-prod", "stage": "non-prod", "sandbox": "non-prod", "non-prod": "non-prod",
@@ -47,76 +55,87 @@ Row = dict[str, Any]
 
 
 def detect(sample: Sample) -> Match | None:
-    """Authorization details by their four lists, a credential report by its header or its envelope."""
-    found = sample.keys & set(_LISTS)
-    if found - {"Policies"} or (found and sample.keys <= {*_LISTS, "IsTruncated", "Marker"}):
+    """Authorization details by their four lists, a credential report by its header or envelope, a policy by its ARN."""
+    keys = {key.lower() for key in sample.keys}
+    found = details.lists_of(keys)
+    if found - {"Policies"} or (found and keys <= {*(name.lower() for name in details.LISTS), "istruncated", "marker"}):
         return Match("authorization_details", 0.95, f"an object with {', '.join(sorted(found))}")
     if tuple(name.lower() for name in sample.columns[:3]) == report.SOURCE_COLUMNS:
         return Match("credential_report", 0.95, "a CSV whose columns begin user, arn, user_creation_time")
-    if {"Content", "ReportFormat"} <= sample.keys:
+    if {"content", "reportformat"} <= keys:
         return Match("credential_report_json", 0.9, "an object with Content and ReportFormat")
+    if sample.wrapper == "object" and {"arn", "document"} <= keys and _POLICY_ARN.search(sample.head):
+        return Match("managed_policy", 0.9, "an object with a policy's arn and document")
     return None
 
 
 def extract(document: Document) -> Iterator[Chunk]:
-    """The entries of the four lists, tagged with their list; or the rows of the report."""
+    """The entries of the four lists, tagged with their list; the rows of the report; or the one policy."""
     if document.shape == "credential_report":
-        yield from records.csv_chunks(document)
+        yield from csv_chunks(document)
     elif document.shape == "credential_report_json":
-        envelope = decode_object(records.whole(document))
-        if envelope is None:
-            yield Chunk(0, [], faults=[Fault(0, "broken_json", "not a credential report envelope")])
-            return
-        text, generated = report.unwrapped(envelope)
-        for chunk in records.csv_chunks(cast("Document", report.Text(text))):
-            chunk.context = {"generated": generated}
-            yield chunk
+        yield from _enveloped(document)
+    elif document.shape == "managed_policy":
+        yield _alone(document)
     else:
-        yield _details(document)
+        yield from details.chunks(document)
 
 
-def _details(document: Document) -> Chunk:
-    data = records.whole(document)
+def _enveloped(document: Document) -> Iterator[Chunk]:
+    envelope = decode_object(records.whole(document))
     damage = getattr(document, "damage", None)
-    raws: list[bytes | msgspec.Raw] = []
-    tags: list[str] = []
-    faults: list[Fault] = []
-    try:
-        lists = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        for name in _LISTS:
-            inner = msgspec.json.decode(lists[name], type=list[msgspec.Raw] | None) if name in lists else None
-            raws += inner or []
-            tags += [name] * len(inner or [])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raws, tags = [], []
-        for name in _LISTS:
-            if b'"' + name.encode() + b'"' in data:
-                found = [raw for raw, reason in elements(iter((data,)), name, _RECORD_BYTES) if reason is None]
-                raws += found
-                tags += [name] * len(found)
-        faults.append(Fault(len(raws), "truncated" if damage or not data.rstrip().endswith(b"}") else "broken_json",
-                            str(damage or "the document ends or breaks inside an entry")))
-    return Chunk(0, raws, tags, faults, truncated=bool(damage))
+    unwrapped = None if envelope is None else report.unwrapped(envelope)
+    if unwrapped is None:
+        yield Chunk(0, [], faults=[Fault(0, "truncated" if damage else "broken_json",
+                                         "wanted a credential report in Content, base64 or plain")],
+                    truncated=bool(damage))
+        return
+    for chunk in csv_chunks(cast("Document", report.Text(unwrapped[0], damage))):
+        chunk.context = {"generated": unwrapped[1]}
+        yield chunk
+
+
+def _alone(document: Document) -> Chunk:
+    data = records.whole(document)
+    if decode_object(data) is None:
+        reason = "broken_json" if data.rstrip().endswith(b"}") else "truncated"
+        return Chunk(0, [], faults=[Fault(0, reason, "wanted one managed policy as a JSON object")],
+                     truncated=reason == "truncated")
+    return Chunk(0, [data], [_MANAGED])
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Identity facts, credentials, grants and resources of one chunk."""
     found = _Found(document)
-    for number, raw in enumerate(chunk.raws):
-        position = chunk.start + number
+    for number, (raw, position) in enumerate(zip(chunk.raws, positions(chunk), strict=False)):
         try:
             if chunk.tags:
-                _entry(found, chunk.tags[number], _object(raw), position)
+                found.keep(_entry(chunk.tags[number], _object(raw)), position)
             else:
-                _report_row(found, report.lowered(raw), chunk.context.get("generated"), position)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            detail = f"wanted an entry with its ARN and names: {type(error).__name__}"
+                found.keep(_report_row(report.lowered(raw), chunk.context.get("generated")), position)
+        except EntryError as error:
+            found.faults.append(Fault(position, "incomplete", str(error)))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            detail = f"wanted an entry as IAM writes it: {type(error).__name__}"
             found.faults.append(Fault(position, "incomplete", detail))
     return Batch(
         pl.Series("record_id", found.ids, dtype=pl.String),
         {name: found.frame(name) for name in ("identity_facts", "credentials", "entitlements", "resources")},
         [*chunk.faults, *found.faults],
     )
+
+
+@dataclass
+class _Entry:
+    """What one record says: its rows by table. The same ``content`` again is the same record."""
+
+    account: str
+    native: str
+    content: object
+    rows: list[tuple[str, Row]] = field(default_factory=list)
+
+    def add(self, table: str, *rows: Row) -> None:
+        self.rows += [(table, row) for row in rows]
 
 
 class _Found:
@@ -128,18 +147,16 @@ class _Found:
         self.ids: list[str] = []
         self.faults: list[Fault] = []
 
-    def record(self, account: str, native: str, content: object, position: int) -> Callable[..., None]:
-        """Count a record; gives a function that adds its rows. The same content again is the same record."""
-        digest = hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:24]
-        made = record_id(PROVIDER, account, f"{native}#{digest}")
+    def keep(self, entry: _Entry, position: int) -> None:
+        """Count a record that was understood as a whole, and its rows."""
+        digest = hashlib.sha256(msgspec.json.encode(entry.content, order="sorted")).hexdigest()[:24]
+        made = record_id(PROVIDER, entry.account, f"{entry.native}#{digest}")
         self.ids.append(made)
-        where = {"tenant": account, "provider": PROVIDER, "source": "aws_iam", "record_id": made, "raw_ref": {
-            "file_sha256": self._document.file_sha256, "member": self._document.member, "offset": position}}
-
-        def add(table: str, *rows: Row) -> None:
-            self._rows.setdefault(table, []).extend({**row, **where} for row in rows)
-
-        return add
+        where = {"tenant": entry.account if entry.account.isdigit() else None, "provider": PROVIDER,
+                 "source": "aws_iam", "record_id": made, "raw_ref": {
+                     "file_sha256": self._document.file_sha256, "member": self._document.member, "offset": position}}
+        for table, row in entry.rows:
+            self._rows.setdefault(table, []).append({**row, **where})
 
     def frame(self, name: str) -> pl.DataFrame:
         table = tables.ALL[name]
@@ -150,40 +167,42 @@ class _Found:
 def _object(raw: bytes | msgspec.Raw) -> Row:
     found = decode_object(raw)
     if found is None:
-        raise ValueError
-    return found
+        raise EntryError("wanted a JSON object")
+    return details.spelled(found)
 
 
-def _report_row(found: _Found, row: dict[str, str], generated: str | None, position: int) -> None:
+def _report_row(row: dict[str, str], generated: str | None) -> _Entry:
     fact, credentials = report.facts(row, parse_time(generated))
-    add = found.record(fact["tenant"], f"credential-report/{row['arn']}", [row, generated], position)
-    add("identity_facts", fact)
-    add("credentials", *credentials)
+    entry = _Entry(fact["tenant"], f"credential-report/{row['arn']}", [row, generated])
+    entry.add("identity_facts", fact)
+    entry.add("credentials", *credentials)
+    return entry
 
 
-def _entry(found: _Found, kind: str, entry: Row, position: int) -> None:
-    arn = str(entry["Arn"])
-    parts = arn.split(":")
-    if parts[0] != "arn":
-        raise ValueError
-    if kind == "Policies":
-        _policy(found, entry, arn, position)
-        return
-    account = parts[4]
-    id_key, sort = {"UserDetailList": ("UserId", "user"), "GroupDetailList": ("GroupId", "group"),
-                    "RoleDetailList": ("RoleId", "role")}[kind]
-    identity = identity_id("aws", account, str(entry.get(id_key) or arn))
-    add = found.record(account, arn, _decoded(entry), position)
+def _entry(kind: str, said: Row) -> _Entry:
+    if kind == _MANAGED:
+        said = {"Arn": said.get("Arn"), "PolicyName": said.get("name"), "PolicyVersionList": [
+            {"IsDefaultVersion": True, "Document": said.get("Document")}]}
+    arn = needed(said, "Arn")
+    if not arn.startswith("arn:") or arn.count(":") < 5:
+        raise EntryError("wanted an ARN in Arn, found other text")
+    if kind not in _KEYS:
+        return _policy(said, arn)
+    account = arn.split(":")[4]
+    id_key, sort = _KEYS[kind]
+    identity = identity_id("aws", account, text(said, id_key) or arn)
+    entry = _Entry(account, arn, _decoded(said))
     if sort == "role":
-        _role(entry, identity, account, add)
+        _role(said, identity, account, entry)
     else:
         fact = {"kind": "group" if sort == "group" else "unknown", "subkind": f"iam_{sort}",
                 "kind_basis": "an IAM group" if sort == "group"
                 else "an IAM user; authorization details show no password"}
-        add("identity_facts", _fact(entry, identity, arn, sort) | fact)
-    for name in listed_names(entry.get("GroupList")):
-        add("entitlements", _grant(identity, "membership", name, f"aws:{account}:{_group_arn(arn, name)}"))
-    _policies(entry, identity, add)
+        entry.add("identity_facts", _fact(said, identity, arn, sort) | fact)
+    for name in listed_names(said.get("GroupList")):
+        entry.add("entitlements", _grant(identity, "membership", name, f"aws:{account}:{_group_arn(arn, name)}"))
+    _policies(said, identity, entry)
+    return entry
 
 
 def listed_names(value: object) -> list[str]:
@@ -203,18 +222,18 @@ def _decoded(entry: Row) -> Row:
 
 
 def _fact(entry: Row, identity: str, arn: str, sort: str) -> Row:
-    tags = {str(tag["Key"]).lower(): str(tag["Value"]) for tag in policies.listed(entry.get("Tags"))
-            if isinstance(tag, dict) and "Key" in tag and "Value" in tag}
+    tags = {str(tag["Key"]).lower(): str(tag["Value"]).strip() for tag in objects(entry, "Tags")
+            if "Key" in tag and "Value" in tag}
     owner = next((tags[name] for name in ("owner", "owner-email", "owner_email") if tags.get(name)), None)
     stage = next((tags[name].lower() for name in ("environment", "env", "stage") if tags.get(name)), "")
-    name = str(entry.get(f"{sort.capitalize()}Name") or arn.rsplit("/", 1)[-1])
+    name = text(entry, f"{sort.capitalize()}Name") or arn.rsplit("/", 1)[-1]
     alternatives = {arn, f"{arn.split('/', 1)[0]}/{name}"} if sort == "group" else {arn}
     return {
         "id": identity, "display_name": name, "alt_ids": [{"kind": "arn", "value": a} for a in sorted(alternatives)],
         "owner": [{"id": owner, "basis": "tag"}] if owner else None,
-        "purpose": tags.get("purpose") or tags.get("description") or entry.get("Description") or None,
+        "purpose": tags.get("purpose") or tags.get("description") or text(entry, "Description"),
         "environment": _ENVIRONMENTS.get(stage), "created_at": parse_time(entry.get("CreateDate")),
-        "last_seen_at": parse_time((entry.get("RoleLastUsed") or {}).get("LastUsedDate")), "basis": "inventory",
+        "last_seen_at": parse_time(inner(entry, "RoleLastUsed").get("LastUsedDate")), "basis": "inventory",
     }
 
 
@@ -223,49 +242,56 @@ def _grant(principal: str, kind: str, name: str, scope: str, origin: str = "dire
             "state": "standing", "origin": origin}
 
 
-def _role(entry: Row, identity: str, account: str, add: Callable[..., None]) -> None:
-    arn = str(entry["Arn"])
-    trust = policies.document(entry.get("AssumeRolePolicyDocument"))
-    rows, shown = policies.trusts(trust, identity, account) if trust else ([], set())
+def _role(said: Row, identity: str, account: str, entry: _Entry) -> None:
+    arn = needed(said, "Arn")
+    trust = policies.document(said.get("AssumeRolePolicyDocument"))
+    rows, named = policies.trusts(trust, identity, account) if trust else ([], set())
     linked = "/aws-service-role/" in arn
-    kind, basis = _role_kind(shown, linked=linked)
-    add("identity_facts", _fact(entry, identity, arn, "role") | {
+    kind, basis = _role_kind(None if trust is None else named, linked=linked)
+    entry.add("identity_facts", _fact(said, identity, arn, "role") | {
         "kind": kind, "kind_basis": basis, "subkind": "iam_role",
         "excluded_reason": "provider_managed" if linked else "human_role" if kind == "role" else None})
-    add("entitlements", *rows)
-    for profile in policies.listed(entry.get("InstanceProfileList")):
-        if isinstance(profile, dict) and profile.get("Arn"):
-            add("resources", {"id": f"aws:{account}:{profile['Arn']}", "kind": "instance_profile",
-                              "display_name": str(profile.get("InstanceProfileName") or "")})
+    entry.add("entitlements", *rows)
+    for profile in objects(said, "InstanceProfileList"):
+        if text(profile, "Arn"):
+            entry.add("resources", {"id": f"aws:{account}:{profile['Arn']}", "kind": "instance_profile",
+                                    "display_name": text(profile, "InstanceProfileName")})
 
 
-def _role_kind(shown: set[str], *, linked: bool) -> tuple[str, str]:
+def _role_kind(named: set[str] | None, *, linked: bool) -> tuple[str, str]:
+    """The kind of a role and why, from what its trust policy names; ``named`` null: no policy that could be read."""
     if linked:
         return "workload", "a service-linked role"
-    if policies.SOFTWARE in shown:
-        also = "; people may assume it too" if policies.PEOPLE in shown else ""
+    if named is None:
+        return "unknown", "its trust policy is missing or could not be read"
+    if policies.SOFTWARE in named:
+        also = "; people may assume it too" if policies.PEOPLE in named else ""
         return "workload", f"its trust policy names a service or a federated workload{also}"
-    if policies.PEOPLE in shown:
-        return "role", "its trust policy names only people's single sign-on"
-    return "unknown", "its trust policy names accounts or roles only; nothing shows who assumes it"
+    others = " and ".join(sorted(named - {policies.PEOPLE}))
+    if policies.PEOPLE in named:
+        also = f"; {others} it names show neither people nor software" if others else ""
+        return "role", f"its trust policy names people's single sign-on and no software{also}"
+    if not others:
+        return "unknown", "its trust policy allows nobody"
+    return "unknown", f"its trust policy names {others} only; nothing shows who assumes it"
 
 
-def _policies(entry: Row, identity: str, add: Callable[..., None]) -> None:
+def _policies(said: Row, identity: str, entry: _Entry) -> None:
     """Attached and inline policies, and the permissions boundary."""
-    for attached in policies.listed(entry.get("AttachedManagedPolicies")):
-        arn = str(attached["PolicyArn"])
-        add("entitlements", _grant(identity, "attachment", str(attached.get("PolicyName") or arn), policy_id(arn),
-                                   "managed"))
-    boundary = (entry.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+    for attached in objects(said, "AttachedManagedPolicies"):
+        arn = needed(attached, "PolicyArn")
+        entry.add("entitlements", _grant(identity, "attachment", text(attached, "PolicyName") or arn, policy_id(arn),
+                                         "managed"))
+    boundary = text(inner(said, "PermissionsBoundary"), "PermissionsBoundaryArn")
     if boundary:
-        add("entitlements", _grant(identity, "boundary", str(boundary).rsplit("/", 1)[-1], policy_id(str(boundary)),
-                                   "boundary"))
+        entry.add("entitlements", _grant(identity, "boundary", boundary.rsplit("/", 1)[-1], policy_id(boundary),
+                                         "boundary"))
     for key in ("UserPolicyList", "GroupPolicyList", "RolePolicyList"):
-        for inline in policies.listed(entry.get(key)):
-            name = str(inline["PolicyName"])
+        for inline in objects(said, key):
+            name = needed(inline, "PolicyName")
             inline_id = f"{identity}/inline/{name}"
-            add("entitlements", _grant(identity, "attachment", name, inline_id, "inline"))
-            _statements(inline.get("PolicyDocument"), inline_id, name, add)
+            entry.add("entitlements", _grant(identity, "attachment", name, inline_id, "inline"))
+            _statements(inline.get("PolicyDocument"), inline_id, name, entry)
 
 
 def policy_id(arn: str) -> str:
@@ -273,17 +299,18 @@ def policy_id(arn: str) -> str:
     return f"aws:{arn.split(':')[4] if arn.count(':') >= 5 else ''}:{arn}"
 
 
-def _statements(value: object, owner: str, name: str, add: Callable[..., None]) -> None:
+def _statements(value: object, owner: str, name: str, entry: _Entry) -> None:
     read = policies.document(value)
-    add("entitlements", *(policies.statements(read, owner, name) if read else [policies.unreadable(owner, name)]))
+    entry.add("entitlements", *(policies.statements(read, owner, name) if read else [policies.unreadable(owner, name)]))
 
 
-def _policy(found: _Found, entry: Row, arn: str, position: int) -> None:
+def _policy(said: Row, arn: str) -> _Entry:
     identity = policy_id(arn)
-    account = identity.split(":")[1]
-    name = str(entry.get("PolicyName") or arn.rsplit("/", 1)[-1])
-    add = found.record(account, arn, _decoded(entry), position)
-    add("resources", {"id": identity, "kind": "policy", "display_name": name})
-    versions = [v for v in policies.listed(entry.get("PolicyVersionList")) if isinstance(v, dict)]
-    default = next((v for v in versions if v.get("IsDefaultVersion")), {})
-    _statements(default.get("Document"), identity, name, add)
+    name = text(said, "PolicyName") or arn.rsplit("/", 1)[-1]
+    entry = _Entry(identity.split(":")[1], arn, _decoded(said))
+    entry.add("resources", {"id": identity, "kind": "policy", "display_name": name})
+    versions = objects(said, "PolicyVersionList")
+    default = next((v for v in versions if v.get("IsDefaultVersion") is True), None) or next(
+        (v for v in versions if v.get("VersionId") and v["VersionId"] == said.get("DefaultVersionId")), {})
+    _statements(default.get("Document"), identity, name, entry)
+    return entry

@@ -12,6 +12,8 @@ row. Each list is recognised by its columns:
     organisation      organisation, synthetic (yes or no)
 
 Identities and accounts are given as ARN, Entra object id, login or ``<provider>:<tenant>:<id>``. Dates are ISO dates.
+An empty cell is unknown: a person without a status is neither active nor gone. A JSON object is a row when all its
+values are plain.
 """
 
 from __future__ import annotations
@@ -24,9 +26,11 @@ import msgspec
 import polars as pl
 
 from lineage_analytics import tables
+from lineage_analytics.loaders._inventory_rows import NOT_UTF8, REPLACED, csv_chunks, positions
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
-from lineage_analytics.loaders.common.ids import record_id
+from lineage_analytics.loaders.common.ids import guid, record_id
+from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +42,7 @@ LATENESS = timedelta(0)
 
 CLASSES = ("advises", "drafts", "executes_approved", "executes_autonomous")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_FOLDED = ("entra:", "m365:")  # their ids and logins are the same in any case
 _CANONICAL = re.compile(r"(aws|entra|m365|okta|github|gcp|k8s|ad|declared):[^:]*:.+")
 # By what each list is recognised, the first whose columns are all there: a workflow has an owner too.
 _NEEDED = {
@@ -62,13 +67,16 @@ def _name(column: str) -> str:
 
 def detect(sample: Sample) -> Match | None:
     """A CSV header, or the keys of a JSON object, that holds all needed columns of one list."""
-    columns = {_name(c) for c in sample.columns} or {_name(k) for k in sample.first or ()}
+    first = sample.first or {}
+    if not all(value is None or isinstance(value, str | int | float) for value in first.values()):
+        return None
+    columns = {_name(c) for c in sample.columns} or {_name(k) for k in first}
     return next((Match(shape, 0.6, f"columns {', '.join(needed)}") for shape, needed in _NEEDED.items()
                  if set(needed) <= columns), None)
 
 
 def extract(document: Document) -> Iterator[Chunk]:
-    yield from records.csv_chunks(document) if document.sample.columns else records.json_chunks(document)
+    yield from csv_chunks(document) if document.sample.columns else records.json_chunks(document)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
@@ -77,9 +85,9 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     ids: list[str] = []
     faults = list(chunk.faults)
     rows: dict[str, list[Row]] = {}
-    for position, raw in enumerate(chunk.raws, chunk.start):
-        cells = _cells(raw)
+    for position, raw in zip(positions(chunk), chunk.raws, strict=False):
         try:
+            cells = _cells(raw)
             made = read(cells)
         except _CellError as error:
             faults.append(Fault(position, "unclear_cell", str(error)))
@@ -96,8 +104,18 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _cells(raw: bytes | msgspec.Raw) -> dict[str, str]:
-    found: dict[str, Any] = msgspec.json.decode(raw)
-    return {_name(key): "" if value is None else str(value).strip() for key, value in found.items()}
+    try:
+        found: dict[str, Any] = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise _CellError("wanted an object with a plain value for each column") from None
+    cells = {}
+    for key, value in found.items():
+        if isinstance(value, dict | list):
+            raise _CellError(f"wanted a plain value in column {printable(_name(key), 40)}, found a nested one")
+        cells[_name(key)] = "" if value is None else str(value).strip()
+    if any(REPLACED in value for value in cells.values()):
+        raise _CellError(NOT_UTF8)
+    return cells
 
 
 def _wanted(cells: dict[str, str], column: str) -> str:
@@ -112,28 +130,34 @@ def _date(cells: dict[str, str], column: str) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise _CellError(f"wanted an ISO date in column {column}, for example 2026-06-30") from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        wanted = f"wanted an ISO date in column {column}, for example 2026-06-30"
+        raise _CellError(f"{wanted}, found {_shown(text)}") from None
+
+
+def _shown(text: str) -> str:
+    return printable(text, 40)
 
 
 def _one_of(cells: dict[str, str], column: str, values: tuple[str, ...]) -> str:
-    found = _wanted(cells, column).lower().replace(" ", "_")
-    if found not in values:
-        raise _CellError(f"wanted {' or '.join(values)} in column {column}")
+    text = _wanted(cells, column)
+    found = {_name(value): value for value in values}.get(_name(text))
+    if found is None:
+        raise _CellError(f"wanted {' or '.join(values)} in column {column}, found {_shown(text)}")
     return found
 
 
 def identity_of(cell: str) -> tuple[str, list[dict[str, str]]]:
     """The id a cell names, and what it can be matched by."""
     if _CANONICAL.fullmatch(cell):
-        return cell, []
+        return (cell.lower() if cell.startswith(_FOLDED) else cell), []
     if cell.startswith("arn:"):
         account = cell.split(":")[4] if cell.count(":") >= 5 else ""
         native = "root" if cell.endswith(":root") else cell
         return f"aws:{account}:{native}", [{"kind": "arn", "value": cell}]
-    if _GUID.fullmatch(cell):
-        return f"entra::{cell.lower()}", [{"kind": "object_id", "value": cell.lower()}]
+    if _GUID.fullmatch(guid(cell)):
+        return f"entra::{guid(cell)}", [{"kind": "object_id", "value": guid(cell)}]
     login = cell.casefold()
     return f"declared::{login}", [{"kind": "login", "value": login}, {"kind": "upn", "value": login}]
 
@@ -150,10 +174,12 @@ def _owner(cells: dict[str, str]) -> list[tuple[str, Row]]:
 
 
 def _person(cells: dict[str, str]) -> list[tuple[str, Row]]:
-    status = _one_of({"status": "active"} | {k: v for k, v in cells.items() if v}, "status", ("active", "left"))
+    status = _one_of(cells, "status", ("active", "left")) if cells.get("status") else None
+    left_on = _date(cells, "left_on")
     return [_fact(_wanted(cells, "account"), kind="human", kind_basis="declared as a person's account",
                   person_id=f"person:{_wanted(cells, 'person')}", display_name=cells.get("display_name") or None,
-                  enabled=status == "active", deleted_at=_date(cells, "left_on") if status == "left" else None)]
+                  enabled=None if status is None else status == "active",
+                  deleted_at=None if status == "active" else left_on)]
 
 
 def _jewel(cells: dict[str, str]) -> list[tuple[str, Row]]:

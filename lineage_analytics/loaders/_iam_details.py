@@ -1,0 +1,127 @@
+"""The entries of account authorization details: out of one object, several after another, an array, or a cut file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lineage_analytics.loaders.common import records
+from lineage_analytics.loaders.common.contract import Chunk, Fault
+from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.scan import elements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lineage_analytics.loaders.common.contract import Document
+
+LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+_BY_NAME = {name.lower(): name for name in LISTS}
+_OPENINGS = {name: re.compile(rb'"(' + name.encode() + rb')"\s*:\s*\[', re.IGNORECASE) for name in LISTS}
+_ENTRY_BYTES = 16 << 20
+_ENTRIES_PER_CHUNK = 2_048
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+Raw = bytes | msgspec.Raw
+
+# Keys as AWS writes them, for exports that went through a pipeline which changed their case.
+_SPELLED = {name.lower(): name for name in re.findall(r"\w+", (
+    "Arn UserName UserId GroupName GroupId RoleName RoleId PolicyName PolicyArn Path CreateDate Tags Key Value "
+    "Description GroupList UserPolicyList GroupPolicyList RolePolicyList PolicyDocument AttachedManagedPolicies "
+    "PermissionsBoundary PermissionsBoundaryArn AssumeRolePolicyDocument InstanceProfileList InstanceProfileName "
+    "RoleLastUsed LastUsedDate PolicyVersionList IsDefaultVersion Document DefaultVersionId VersionId Statement "
+    "Effect Action NotAction Resource NotResource Principal NotPrincipal Condition AWS Service Federated"))}
+
+
+def lists_of(keys: Iterable[str]) -> set[str]:
+    """Which of the four lists stand among the keys, whatever their case."""
+    return {_BY_NAME[key.lower()] for key in keys if key.lower() in _BY_NAME}
+
+
+def spelled(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with its keys as AWS writes them. Conditions stay as they are: their keys are data."""
+    return entry if "Arn" in entry else {_SPELLED.get(k.lower(), k): _inner(k, v) for k, v in entry.items()}
+
+
+def _inner(key: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_inner(key, item) for item in value]
+    return spelled(value) if isinstance(value, dict) and key.lower() != "condition" else value
+
+
+def chunks(document: Document) -> Iterator[Chunk]:
+    """The entries list by list, in the order of ``LISTS``, tagged with their list; a broken one is a fault in place."""
+    data = records.whole(document).strip()
+    damage = getattr(document, "damage", None)
+    found = list(_entries(data))
+    if damage and not any(isinstance(item, Fault) and item.reason == "truncated" for item in found):
+        found.append(Fault(None, "truncated", str(damage)))
+    for start in range(0, max(len(found), 1), _ENTRIES_PER_CHUNK):
+        part = found[start : start + _ENTRIES_PER_CHUNK]
+        kept = [item for item in part if not isinstance(item, Fault)]
+        faults = [Fault(position, item.reason, item.detail) for position, item in enumerate(part, start)
+                  if isinstance(item, Fault)]
+        yield Chunk(start, [raw for _, raw in kept], [tag for tag, _ in kept], faults,
+                    truncated=any(fault.reason == "truncated" for fault in faults))
+
+
+Item = tuple[str, Raw] | Fault
+
+
+def _entries(data: bytes) -> Iterator[Item]:
+    whole = _page(data)
+    if whole is not None:
+        yield from whole
+        return
+    read = 0
+    kind = "array" if data.startswith(b"[") else "object"
+    for raw, reason in elements(iter((data,)), kind, len(data) + 1):
+        if reason is None:
+            page = _page(raw)
+            yield from _salvaged(raw, cut=False) if page is None else page
+            read = data.index(raw, read) + len(raw)
+        elif reason != "truncated":
+            yield Fault(None, reason, "text between the pages that is not JSON")
+    rest = data[read:].strip(b" \t\r\n,]")
+    if rest:
+        yield from _salvaged(rest, cut=True)
+
+
+def _page(raw: Raw) -> list[Item] | None:
+    """The entries of one whole object; None when it is no clean JSON object."""
+    try:
+        keys = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except _BROKEN:
+        return None
+    named = {_BY_NAME[key.lower()]: value for key, value in keys.items() if key.lower() in _BY_NAME}
+    if not named:
+        return [Fault(None, "not_details", f"wanted one of {', '.join(LISTS)}")]
+    items: list[Item] = []
+    for name in LISTS:
+        try:
+            listed = msgspec.json.decode(named.get(name, b"null"), type=list[msgspec.Raw] | None)
+        except _BROKEN:
+            items.append(Fault(None, "not_a_list", f"wanted a list in {name}"))
+            continue
+        items += [(name, entry) for entry in listed or ()]
+    return items
+
+
+def _salvaged(text: Raw, *, cut: bool) -> Iterator[Item]:
+    """What whole entries broken or cut text still holds, and at least one fault."""
+    data, said = bytes(text), False
+    for name, opening in _OPENINGS.items():
+        match = opening.search(data)
+        if match is None:
+            continue
+        for raw, reason in elements(iter((b"{" + data[match.start():],)), match.group(1).decode(), _ENTRY_BYTES):
+            if reason is None and decode_object(raw) is not None:
+                yield name, raw
+                continue
+            said = True
+            yield Fault(None, reason or "broken_json", f"an entry of {name} that " + (
+                "the document ends in" if reason == "truncated" else "cannot be read"))
+    if not said:
+        yield Fault(None, "truncated" if cut else "broken_json", "the document " + (
+            "ends early" if cut else "breaks outside its entries"))
