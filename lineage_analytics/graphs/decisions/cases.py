@@ -5,30 +5,42 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lineage_analytics.graphs.decisions.steps import Step
 
 _ANCHORS = ("action", "rollback", "decision", "request", "draft", "recommendation", "signal", "expiry", "outcome",
             "attempt", "data_access")
 _RETRY = timedelta(hours=1)
+_SHARED_MOST = 20
 
 
 @dataclass
 class Case:
-    """One decision chain; steps in time order."""
+    """One decision chain; steps in time order. ``batch``: its key names several changes; ``shared`` are requests and
+    decisions of that key which belong to another of them, at most 20."""
 
     steps: list[Step] = field(default_factory=list)
+    shared: Sequence[Step] = ()
+    batch: bool = False
+    apart: str | None = None
 
     def of(self, *kinds: str) -> list[Step]:
         return [step for step in self.steps if step.kind in kinds]
 
-    @property
+    def about(self, *kinds: str) -> list[Step]:
+        """Steps of the key, shared ones too, that name the anchor's target or none."""
+        target = self.anchor.target
+        return [step for step in (*self.steps, *self.shared)
+                if step.kind in kinds and (step.target is None or target is None or step.target == target)]
+
+    @cached_property
     def anchor(self) -> Step:
         """The step that names the case: an action before a decision before a request, the first of its kind."""
         return min(self.steps, key=lambda s: (_ANCHORS.index(s.kind), s.time, s.id))
@@ -37,7 +49,8 @@ class Case:
     def id(self) -> str:
         anchor = self.anchor
         kind = "action" if anchor.kind == "rollback" else anchor.kind
-        return derived_id("dec", "la-case-v1", anchor.tenant, kind, anchor.event or anchor.records[0])
+        parts = ("la-case-v1", anchor.tenant, kind, anchor.event or anchor.records[0])
+        return derived_id("dec", *parts, *((self.apart,) if self.apart else ()))
 
 
 def cases(steps: Iterable[Step]) -> list[Case]:
@@ -57,7 +70,35 @@ def cases(steps: Iterable[Step]) -> list[Case]:
             alone.append(case)
             if step.kind in ("action", "rollback"):
                 done[_same_try(step)].append(case)
-    return [*keyed.values(), *alone, *_tried(attempts, done)]
+    left = _tried(attempts, done)
+    return _named_apart([*(part for case in keyed.values() for part in _by_target(case)), *alone, *left])
+
+
+def _by_target(case: Case) -> list[Case]:
+    """One case a changed target: a provider may run many changes under one key, and each is a decision."""
+    targets = {step.target for step in case.of("action", "rollback") if step.target is not None}
+    if len(targets) < 2:
+        return [case]
+    first = next(s.target for s in case.steps if s.target in targets and s.kind in ("action", "rollback"))
+    parts = {target: Case(batch=True) for target in targets}
+    for step in case.steps:
+        parts[step.target if step.target in targets else first].steps.append(step)
+    spoken = case.of("decision", "request")
+    common = [*(s for s in spoken if s.target is None), *(s for s in spoken if s.target is not None)][:2 * _SHARED_MOST]
+    for target, part in parts.items():
+        part.shared = [s for s in common if (s.target if s.target in targets else first) != target][:_SHARED_MOST]
+    return list(parts.values())
+
+
+def _named_apart(found: list[Case]) -> list[Case]:
+    """Distinct ids even where two records of one tenant bear the same native id."""
+    taken: dict[str, list[Case]] = defaultdict(list)
+    for case in found:
+        taken[case.id].append(case)
+    for same in taken.values():
+        for case in sorted(same, key=lambda c: (c.anchor.time, c.anchor.id))[1:]:
+            case.apart = case.anchor.id
+    return found
 
 
 def _same_try(step: Step) -> tuple[object, ...]:
@@ -68,18 +109,19 @@ def _tried(attempts: dict[tuple[object, ...], list[Step]], done: dict[tuple[obje
     """Attempts put to the success that followed; runs of the others become cases. Both lists are in time order."""
     left: list[Case] = []
     for key, tries in attempts.items():
-        successes = done.get(key, [])
+        successes = [(case.steps[-1].time, case) for case in done.get(key, [])]
         position = 0
         run: Case | None = None
         for step in tries:
-            while position < len(successes) and successes[position].anchor.time < step.time:
+            while position < len(successes) and successes[position][0] < step.time:
                 position += 1
-            if position < len(successes) and successes[position].anchor.time - step.time <= _RETRY:
-                case = successes[position]
-                case.steps = sorted([*case.steps, step], key=lambda s: (s.time, s.id))
+            if position < len(successes) and successes[position][0] - step.time <= _RETRY:
+                successes[position][1].steps.append(step)
             elif run is not None and step.time - run.steps[-1].time <= _RETRY:
                 run.steps.append(step)
             else:
                 run = Case([step])
                 left.append(run)
+        for _, case in successes:
+            case.steps.sort(key=lambda s: (s.time, s.id))
     return left

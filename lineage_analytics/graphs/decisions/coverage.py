@@ -8,29 +8,40 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from lineage_analytics.tables import Facts
 
 
 class Coverage:
-    """Received spans per source and tenant, with how late each source may still deliver."""
+    """Received spans per source and tenant up to ``as_of``, with how late each source may still deliver."""
 
     def __init__(self, facts: Facts) -> None:
-        frame = facts.frame("coverage").filter(pl.col("basis") == "received").group_by("source", "tenant").agg(
-            pl.col("first").min(), pl.col("last").max(), pl.col("lateness_seconds").max())
-        self._spans: dict[tuple[str, str | None], tuple[datetime, datetime, timedelta]] = {
-            (source, tenant): (first, last, timedelta(seconds=lateness or 0))
-            for source, tenant, first, last, lateness in frame.iter_rows()
-            if first is not None and last is not None
-        }
+        received = facts.frame("coverage").filter(
+            (pl.col("basis") == "received") & pl.col("first").is_not_null() & (pl.col("first") <= facts.as_of))
+        frame = received.group_by("source", "tenant").agg(
+            pl.col("first").min(), pl.col("last").max(), pl.col("lateness_seconds").max(), pl.col("day"))
+        self._spans: dict[tuple[str, str | None], tuple[datetime, datetime, timedelta]] = {}
+        self._days: dict[tuple[str, str | None], frozenset[date]] = {}
+        for source, tenant, first, last, lateness, days in frame.iter_rows():
+            if last is not None:
+                self._spans[source, tenant] = first, min(last, facts.as_of), timedelta(seconds=lateness or 0)
+                self._days[source, tenant] = frozenset(days)
         self._as_of = facts.as_of
 
-    def lack(self, source: str, tenant: str | None, moment: datetime) -> tuple[str, datetime | None]:
-        """Why something due at a moment is not there (a gap's reason), and until when it could still have come."""
+    def lack(self, source: str, tenant: str | None, since: datetime, moment: datetime) -> tuple[str, datetime | None]:
+        """Why something due between two moments is not there (a gap's reason), and until when it could still have
+        come. Absence is said only where every day between them was received."""
         span = self._spans.get((source, tenant))
         if span is None:
             return "not_collected", None
         first, last, lateness = span
         due = moment + lateness
-        if first <= moment and due <= last:
+        days = self._days[source, tenant]
+        whole = first <= since and all(
+            since.date() + timedelta(days=n) in days for n in range((moment.date() - since.date()).days + 1))
+        if not whole:
+            return "outside_coverage", due
+        if due <= last:
             return "absent", due
-        return ("pending" if due > self._as_of and moment >= first else "outside_coverage"), due
+        return ("pending" if due > self._as_of else "outside_coverage"), due

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
-from lineage_analytics.graphs.decisions.steps import AI, Person
+from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
 from lineage_analytics.graphs.decisions.verdicts import TICKETS
 from lineage_analytics.loaders.common.ids import derived_id
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lineage_analytics.graphs.decisions.cases import Case
-    from lineage_analytics.graphs.decisions.inverse import Undone
+    from lineage_analytics.graphs.decisions.rollbacks import Undone
     from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
 
 Row = dict[str, Any]
@@ -59,7 +59,7 @@ State = tuple[str, str, list[str]]
 
 
 def _initiator(found: Found) -> State:
-    requests = found.case.of("request")
+    requests = [step for step in found.case.about("request") if step.initiator or step.on_behalf_of or step.actor]
     if requests:
         return "proved", "the request names who asked", requests[0].records
     anchor = found.case.anchor
@@ -69,7 +69,8 @@ def _initiator(found: Found) -> State:
         return "proved", "a person made the call", anchor.records
     if anchor.actor is None:
         return "unknown", "not_recorded_by_provider: the record names no caller", []
-    what = "an assistant's account" if anchor.agent_class in AI else "software"
+    what = "an assistant's account" if anchor.agent_class in AI else (
+        "software" if anchor.agent_class in SOFTWARE else "a caller of unknown kind")
     return "unknown", f"not_collected: {what} made the call; who set it off is in no loaded source", []
 
 
@@ -94,9 +95,19 @@ _APPROVER = {
 }
 
 
+_UNSEEN = {
+    "not_collected": "no source that would hold the approval is loaded",
+    "outside_coverage": "its source was not received for all of the time in which it would have been given",
+    "ambiguous": "one approval without a target stands for several changes",
+    "not_recorded_by_provider": "the record does not show that a person approved",
+}
+
+
 def _approver(found: Found) -> State:
     approved = found.approved
     records = approved.by.records if approved.by else []
+    if approved.by is not None and not found.case.of("action", "rollback"):
+        return "not_required", "nothing was executed; the decision is on record", records
     if approved.verdict == "approved_before":
         if approved.independent == "no":
             return "missing", "approved only by the person who asked or benefits", records
@@ -107,11 +118,14 @@ def _approver(found: Found) -> State:
         return state, reason, records
     if approved.reason == "pending":
         return "pending", "pending: its source may still deliver it", []
-    return "unknown", f"{approved.reason or 'not_collected'}: no source that would hold the approval is loaded", []
+    reason = approved.reason or "not_collected"
+    return "unknown", f"{reason}: {_UNSEEN[reason]}", records
 
 
 def _action(found: Found) -> State:
     done = found.case.of("action", "rollback")
+    if done and done[0].status == "unknown":
+        return "unknown", "not_recorded_by_provider: the record does not say whether it took effect", done[0].records
     if done:
         return "proved", "the change is on record", done[0].records
     return "not_required", "nothing was executed", []
@@ -124,7 +138,7 @@ def _rollback(found: Found) -> State:
         return "not_required", "nothing was executed", []
     if found.undone is not None and found.undone.proved:
         return "proved", f"rolled back by {found.undone.undoing.operation}", found.undone.undoing.records
-    if any(step.expires is not None for step in (*done, *found.case.of("request"))):
+    if any(step.expires is not None for step in (*done, *found.case.about("request"))):
         return "proved", "the grant ends by itself at a recorded time", done[0].records
     anchor = found.case.anchor
     rows = [row for row in inverses(anchor.operation) if row.status in PROVING]
@@ -132,12 +146,17 @@ def _rollback(found: Found) -> State:
         what = "the inverse table does not know the operation" if not rows else "the record does not name the target"
         return "unknown", f"not_recorded_by_provider: {what}", []
     if rows[0].reversibility in ("irreversible", "reversible_with_loss") and not rows[0].inverse:
+        if found.approved.counts:
+            return "not_required", "cannot be undone in full; another person approved it before", anchor.records
         return "missing", "cannot be undone in full, and no second approver is on record", anchor.records
     overwrites = any(row.kind == "state" for row in rows)
     if not overwrites or _reversed_by_opposite_value(anchor.operation):
         return "proved", f"{rows[0].inverse} on the recorded target takes it back", anchor.records
     if found.earlier:
         return "proved", "the value that stood before is on record", anchor.records
+    if found.born_here and any(row.kind == "pair" for row in rows):
+        inverse = next(row.inverse for row in rows if row.kind == "pair")
+        return "proved", f"no value stood before; {inverse} takes it back", anchor.records
     if found.born_here:
         return "missing", "an overwritten value was not kept", anchor.records
     return "unknown", "outside_coverage: what stood before this value is older than the log", []

@@ -11,12 +11,14 @@ from lineage_analytics.graphs.decisions import DecisionLineage, verdicts
 from lineage_analytics.graphs.decisions.cases import Case, cases
 from lineage_analytics.graphs.decisions.coverage import Coverage
 from lineage_analytics.graphs.decisions.elements import NOT_STATED, Found, elements, gaps
-from lineage_analytics.graphs.decisions.inverse import Undone, reversibility, undone
-from lineage_analytics.graphs.decisions.links import Quotes, case_links, rejects, rollback_links
+from lineage_analytics.graphs.decisions.inverse import reversibility
+from lineage_analytics.graphs.decisions.links import Quotes, case_links, rejects, rollback_links, rollback_rejects
+from lineage_analytics.graphs.decisions.rollbacks import Pairs, undone
 from lineage_analytics.graphs.decisions.steps import people, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from lineage_analytics.graphs.decisions.steps import Person, Step
     from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
@@ -37,6 +39,7 @@ def build(facts: Facts) -> DecisionLineage:
     for case in found:
         judge.write(case, rows)
     rows["links"] += rollback_links(pairs)
+    rows["link_rejects"] += rollback_rejects(pairs)
     return DecisionLineage(
         facts=facts,
         cases=_frame(rows["cases"], tables.CASES, "time", "case_id"),
@@ -49,19 +52,20 @@ def build(facts: Facts) -> DecisionLineage:
 
 
 def _frame(rows: Sequence[Row], table: Table, *order: str) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=table.schema).sort(*order) if rows else table.empty()
+    return pl.DataFrame(rows, schema=table.schema).sort(*order, maintain_order=True) if rows else table.empty()
 
 
 class _Judge:
     """Writes the rows of one case after another; holds what all of them need."""
 
-    def __init__(self, known: Mapping[str, Person], covered: Coverage, quotes: Quotes, pairs: Sequence[Undone],
+    def __init__(self, known: Mapping[str, Person], covered: Coverage, quotes: Quotes, pairs: Pairs,
                  found: Sequence[Case]) -> None:
         self._known, self._covered, self._quotes = known, covered, quotes
-        self._undone = {pair.undone.id: pair for pair in pairs}
-        self._undoing = {pair.undoing.id: pair for pair in pairs}
+        self._undone = {pair.undone.id: pair for pair in pairs.made}
+        self._undoing = {pair.undoing.id: pair for pair in pairs.made}
         self._home = {step.id: case.id for case in found for step in case.steps}
-        self._lives = _lives(found)
+        self._stood = pairs.stood
+        self._born = _born(found)
 
     def write(self, case: Case, rows: dict[str, list[Row]]) -> None:
         approved = verdicts.approval(case, self._known, self._covered)
@@ -69,27 +73,22 @@ class _Judge:
         links = case_links(case, approved) + self._quotes.links(case)
         found = Found(
             case, approved, part, initiator=verdicts.initiator(case), quoted=self._quotes.of(case),
-            undone=self._undone.get(case.anchor.id), earlier=self._earlier(case.anchor),
+            undone=self._undone.get(case.anchor.id), earlier=self._stood.get(case.anchor.id, False),
             born_here=self._born_here(case.anchor), known=self._known)
         states = elements(found)
         rows["elements"] += states
         rows["gaps"] += gaps(found, states)
         rows["links"] += links
-        rows["link_rejects"] += rejects(case) + self._quotes.rejects(case)
+        rows["link_rejects"] += rejects(case, approved) + self._quotes.rejects(case)
         rows["steps"] += [self._step(step, case.id) for step in case.steps]
         rows["steps"] += self._quotes.steps(case)
         rows["cases"].append(self._case(case, approved, part, states, links))
 
-    def _earlier(self, anchor: Step) -> bool:
-        """Whether the value that stood before this change is on record."""
-        if anchor.before is not None:
-            return True
-        first = self._lives.first_set.get((anchor.tenant, anchor.target or ""))
-        return first is not None and (first.time, first.id) < (anchor.time, anchor.id)
-
     def _born_here(self, anchor: Step) -> bool:
-        """Whether the log shows the target being created before: then no earlier value can exist unseen."""
-        born = self._lives.born.get((anchor.tenant, (anchor.target or "").partition("|")[0]))
+        """Whether the log shows that nothing stood before, or the target being made: then no value can stand unseen."""
+        if self._stood.get(anchor.id) is False:
+            return True
+        born = self._born.get((anchor.tenant, (anchor.target or "").partition("|")[0]))
         return born is not None and born <= anchor.time
 
     def _case(self, case: Case, approved: Approval, part: Involvement, states: list[Row], links: list[Row]) -> Row:
@@ -104,7 +103,7 @@ class _Judge:
             "target_key": anchor.target, "title": anchor.title, "change_class": verdicts.change_class(anchor),
             "executed": executed, "involvement_class": part.name, "involvement_bounds": part.bounds,
             "approval_verdict": approved.verdict, "order_verdict": approved.order, "independent": approved.independent,
-            "approver_id": approved.by.actor if approved.by and approved.by.verdict == "approve" else None,
+            "approver_id": approved.by.actor if _approves(approved) and approved.by else None,
             "initiator_id": verdicts.initiator(case), "accountable_id": accountable, "accountable_rule": rule,
             "reversibility": reversibility(anchor.operation) if executed else "unknown",
             "rollback_path": {"proved": "recorded", "missing": "missing", "inferred": "inferred"}.get(
@@ -130,6 +129,10 @@ class _Judge:
         }
 
 
+def _approves(approved: Approval) -> bool:
+    return approved.by is not None and approved.by.verdict == "approve" and approved.verdict != "contradicted"
+
+
 def _status(case: Case, approved: Approval, *, rolled_back: bool) -> str:
     kind = case.anchor.kind
     if kind in ("action", "rollback"):
@@ -138,29 +141,16 @@ def _status(case: Case, approved: Approval, *, rolled_back: bool) -> str:
         return "attempted"
     if approved.verdict == "denied":
         return "denied"
-    if kind == "expiry":
+    if kind == "expiry" or (kind in ("request", "decision") and case.of("expiry")):
         return "expired"
     return "pending" if kind in ("request", "decision") else "open"
 
 
-class _Lives:
-    """When targets were created in the log, and when a value of theirs was first set."""
-
-    def __init__(self) -> None:
-        self.born: dict[tuple[str | None, str], Any] = {}
-        self.first_set: dict[tuple[str | None, str], Step] = {}
-
-
-def _lives(found: Sequence[Case]) -> _Lives:
-    lives = _Lives()
+def _born(found: Sequence[Case]) -> dict[tuple[str | None, str], datetime]:
+    """When targets were first created in the log."""
+    born: dict[tuple[str | None, str], datetime] = {}
     for case in found:
         for step in case.of("action", "rollback"):
-            if step.target is None:
-                continue
-            where = (step.tenant, step.target)
-            if (step.effect or "").startswith("create("):
-                lives.born.setdefault(where, step.time)
-            if step.after is not None and (where not in lives.first_set or (step.time, step.id) < (
-                    lives.first_set[where].time, lives.first_set[where].id)):
-                lives.first_set[where] = step
-    return lives
+            if step.target is not None and (step.effect or "").startswith("create("):
+                born[step.tenant, step.target] = min(step.time, born.get((step.tenant, step.target), step.time))
+    return born

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics.errors import UsageError, did_you_mean
+from lineage_analytics.graphs.decisions.elements import NOT_STATED
 from lineage_analytics.text import ascii_only
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _SUGGESTED = 2_000
+_SHOWN = 5
 _WIDTH = 110
 _VERDICTS = {
     "approved_before": "APPROVED BEFORE EXECUTION", "retroactive": "APPROVED ONLY AFTER EXECUTION",
@@ -50,9 +52,13 @@ def _case(lineage: DecisionLineage, identifier: str) -> Row:
     cases, steps = lineage.cases, lineage.steps
     found = cases.filter(pl.col("case_id") == identifier)
     if not found.height:
-        known = steps.filter((pl.col("step_id") == identifier) | (pl.col("event_id") == identifier)
-                             | pl.col("record_ids").list.contains(identifier))
-        found = cases.filter(pl.col("case_id").is_in(known["case_id"].implode())).sort("time", "case_id").head(1)
+        found = _by_part(lineage, identifier)
+    if found.height > 1:
+        shown = [f"{row[0]} ({_t(row[1])} {_p(row[2], 50)})" for row in found.select(
+            "case_id", "time", "operation").head(_SHOWN).iter_rows()]
+        more = f" and {found.height - _SHOWN:,} more" if found.height > _SHOWN else ""
+        raise UsageError("Wanted the id of one decision", f"found {found.height:,} that {ascii_only(identifier, 80)!r} "
+                         "is part of", f"explain one of them: {', '.join(shown)}{more}")
     if not found.height:
         candidates = [*cases["case_id"].head(_SUGGESTED), *steps["event_id"].drop_nulls().head(_SUGGESTED)]
         close = did_you_mean(identifier, candidates)
@@ -62,13 +68,31 @@ def _case(lineage: DecisionLineage, identifier: str) -> Row:
     return found.row(0, named=True)
 
 
+def _by_part(lineage: DecisionLineage, identifier: str) -> pl.DataFrame:
+    """Cases anchored on an event, else those with a step of this id or with a record of this id or event."""
+    cases, steps = lineage.cases, lineage.steps
+    anchored = cases.filter(pl.col("anchor_event_id") == identifier)
+    if anchored.height == 1:
+        return anchored
+    records = [identifier]
+    if lineage.facts is not None:
+        told = lineage.facts["decision_steps"].filter(pl.col("event_id") == identifier)
+        records += told.select(pl.col("record_id").unique()).collect()["record_id"].to_list()
+    known = steps.filter(
+        (pl.col("step_id") == identifier) | ((pl.col("event_id") == identifier) & (pl.col("event_id") != NOT_STATED))
+        | (pl.col("record_ids").list.eval(pl.element().is_in(records)).list.any()))
+    return cases.filter(pl.col("case_id").is_in(known["case_id"].implode())).sort("time", "case_id")
+
+
 def _records(lineage: DecisionLineage, ids: list[str]) -> list[Row]:
     """Where each record stands: file, archive member and position."""
     if lineage.facts is None:
         return [{"record_id": record, "event_id": None} for record in ids]
     tables = [lineage.facts[name].filter(pl.col("record_id").is_in(ids)).select(
         "record_id", "event_id", "source", "raw_ref") for name in ("decision_steps", "assistant_access")]
-    frame = pl.concat(tables).unique("record_id").collect()
+    frame = pl.concat(tables).sort(
+        "record_id", pl.col("raw_ref").struct.field("file_sha256"), pl.col("raw_ref").struct.field("offset"),
+        nulls_last=True).unique("record_id", keep="first", maintain_order=True).collect()
     files = dict(lineage.facts.frame("ledger").select("file_sha256", "file").unique("file_sha256").iter_rows())
     rows = []
     for row in frame.sort("record_id").iter_rows(named=True):

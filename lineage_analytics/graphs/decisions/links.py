@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lineage_analytics.graphs.decisions.cases import Case
-    from lineage_analytics.graphs.decisions.inverse import Undone
+    from lineage_analytics.graphs.decisions.rollbacks import Pairs
     from lineage_analytics.graphs.decisions.steps import Step
     from lineage_analytics.graphs.decisions.verdicts import Approval
     from lineage_analytics.tables import Facts
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 _CONFIDENCE = {5: 1.0, 4: 0.95, 3: 0.9, 2: 0.7, 1: 0.5}
 _QUOTED_MOST = 20
+_REJECTED = {"decision": "authorised_by", "request": "requested_by", "expiry": "ends"}
 
 
 def link(src: Step, dst: Step, rel: str, method: str, tier: int, rule: str, candidates: int = 1) -> Row:
@@ -33,7 +34,7 @@ def link(src: Step, dst: Step, rel: str, method: str, tier: int, rule: str, cand
 
 def case_links(case: Case, approved: Approval) -> list[Row]:
     """Links of one provider key. A decision about another target than the action is no link: see ``rejects``."""
-    requests, decisions = case.of("request"), case.of("decision")
+    requests, decisions = case.about("request"), case.of("decision")
     actions = case.of("action", "rollback")
     found: list[Row] = []
     if requests:
@@ -53,17 +54,26 @@ def _agree(one: Step, other: Step) -> bool:
     return one.target is None or other.target is None or one.target == other.target
 
 
-def rejects(case: Case) -> list[Row]:
+def rejects(case: Case, approved: Approval) -> list[Row]:
     """Steps under one key about different targets: the provider reuses keys, so the target decides."""
     anchor = case.anchor
-    odd = [step for step in case.of("decision", "request", "expiry") if not _agree(step, anchor)]
-    return [{"src": anchor.id, "rel": "authorised_by" if step.kind == "decision" else "requested_by",
-             "candidates": [step.id], "reason": "target_differs"} for step in odd]
+    found = [(step, "target_differs") for step in case.steps if step.kind in _REJECTED and not _agree(step, anchor)]
+    if approved.reason == "ambiguous" or approved.verdict == "contradicted":
+        found += [(step, "target_differs" if step.target else "ambiguous") for step in (*case.steps, *case.shared)
+                  if step.kind == "decision" and (step.target is None or step.target != anchor.target)]
+    rows = {(step.id, reason): {"src": anchor.id, "rel": _REJECTED[step.kind], "candidates": [step.id],
+                                "reason": reason} for step, reason in found}
+    return list(rows.values())
 
 
-def rollback_links(pairs: Sequence[Undone]) -> list[Row]:
+def rollback_links(pairs: Pairs) -> list[Row]:
     return [link(pair.undoing, pair.undone, "rolls_back", "inverse", 4 if pair.proved else 2, pair.kind)
-            for pair in pairs]
+            for pair in pairs.made]
+
+
+def rollback_rejects(pairs: Pairs) -> list[Row]:
+    return [{"src": pair.undoing.id, "rel": "rolls_back", "candidates": [pair.undone.id], "reason": pair.reason}
+            for pair in pairs.doubted]
 
 
 class Quotes:
@@ -74,9 +84,10 @@ class Quotes:
         self._threads: dict[tuple[str | None, str], list[Row]] = {}
         if not wanted:
             return
-        frame = facts["assistant_access"].filter(pl.col("thread_id").is_in(wanted)).unique("record_id").select(
-            "tenant", "thread_id", "time", "record_id", "event_id", "user_id", "assistant_id", "provider", "source",
-        ).sort("time", "record_id").collect()
+        frame = facts["assistant_access"].filter(
+            pl.col("thread_id").is_in(wanted) & (pl.col("time") <= facts.as_of)).select(
+            "tenant", "thread_id", "time", "record_id", "event_id", "user_id", "source",
+        ).unique("record_id", keep="first").sort("time", "record_id").collect()
         for row in frame.iter_rows(named=True):
             self._threads.setdefault((row["tenant"], row["thread_id"]), []).append(row)
 

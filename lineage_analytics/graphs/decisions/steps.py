@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from lineage_analytics import tables
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -17,7 +19,7 @@ SOFTWARE = frozenset({"workload", "automation"})
 AI = frozenset({"ai_agent", "ai_instance"})
 _KIND_CLASS = {
     "human": "human", "role": "human", "ai_agent": "ai_agent", "service_account": "workload", "workload": "workload",
-    "app": "workload", "api_key": "workload", "group": "group",
+    "app": "workload", "api_key": "workload", "group": "group", "ai_assistant": "ai_instance",
 }
 
 
@@ -90,8 +92,10 @@ def people(facts: Facts) -> Mapping[str, Person]:
 
 def steps(facts: Facts, known: Mapping[str, Person]) -> list[Step]:
     """All steps up to ``as_of`` by tenant, time and id. The same record delivered often is one step."""
-    frame = facts["decision_steps"].filter(pl.col("time") <= facts.as_of).unique("step_id", keep="any").sort(
-        "tenant", "time", "step_id", nulls_last=True).collect()
+    plain = [name for name, dtype in tables.DECISION_STEPS.schema.items() if not dtype.is_nested()]
+    frame = facts["decision_steps"].filter(pl.col("time") <= facts.as_of).sort(
+        "tenant", "time", "step_id", *plain, nulls_last=True).unique(
+        "step_id", keep="first", maintain_order=True).collect()
     made = [_step(row, known) for row in frame.iter_rows(named=True)]
     return _folded(made)
 
@@ -114,7 +118,7 @@ def _class(stated: str, basis: str | None, identity: Person | None) -> tuple[str
     if identity is None:
         return stated, basis
     listed = "human" if identity.role_of_people else _KIND_CLASS.get(identity.kind, "unknown")
-    if stated == "unknown" or (stated == "workload" and listed == "ai_agent"):
+    if stated == "unknown" or (stated in SOFTWARE and listed in AI):
         return (listed, identity.basis) if listed != "unknown" else (stated, basis)
     return stated, basis
 

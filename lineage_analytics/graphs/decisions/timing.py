@@ -16,7 +16,8 @@ def approval_timing(lineage: DecisionLineage) -> pl.DataFrame:
     """One row per approval by a person: the columns of ``DecisionLineage.approval_timing``."""
     asked = lineage.steps.filter(pl.col("kind") == "request").group_by("case_id").agg(asked=pl.col("time").min())
     given = lineage.steps.filter(
-        (pl.col("kind") == "decision") & (pl.col("verdict") == "approve") & (pl.col("agent_class") == "human"))
+        (pl.col("kind") == "decision") & (pl.col("verdict") == "approve") & (pl.col("agent_class") == "human")
+        & (pl.col("status") != "failed"))
     known = pl.col("involvement_class")
     return given.join(asked, on="case_id", how="left").join(
         lineage.cases.select("case_id", "involvement_class", "approval_verdict"), on="case_id", how="left").select(

@@ -18,6 +18,7 @@ SKEW_INSIDE, SKEW_BETWEEN = timedelta(seconds=2), timedelta(seconds=300)
 APPROVAL_SOURCES = {"pim_request_id": "entra_audit"}
 _FINAL = ("approve", "deny", "withdraw")
 _IN_ORDER = {"prior": "approved_before", "order_uncertain": "order_uncertain", "retroactive": "retroactive"}
+UNASKED = timedelta(hours=24)
 TICKETS = "a ticket or change system"
 
 
@@ -53,28 +54,32 @@ def skew(one: Step, other: Step) -> timedelta:
 
 
 def initiator(case: Case) -> str | None:
-    """Who asked: the request says it, else the action's own initiator or the person whose session it was."""
-    for step in (*case.of("request"), *case.of("action", "rollback", "attempt")):
+    """Who asked: the request says it, else the action's own initiator or the person whose session it was. A person who
+    makes the call asked for it; who set software or an assistant off is not known from its call."""
+    for step in (*case.about("request"), *case.of("action", "rollback", "attempt")):
         found = step.initiator or step.on_behalf_of or (step.actor if step.kind == "request" else None)
         if found is not None:
             return found
     anchor = case.anchor
-    return anchor.actor if anchor.kind in ("action", "rollback", "attempt") else None
+    called = anchor.kind in ("action", "rollback", "attempt") and anchor.agent_class == "human"
+    return anchor.actor if called else None
 
 
 def approval(case: Case, known: Mapping[str, Person], covered: Coverage) -> Approval:
     """The approval of the case's action, or why none is there."""
     anchor = case.anchor
     source = APPROVAL_SOURCES.get(anchor.key_kind or "")
-    decisions = [d for d in case.of("decision") if d.verdict in _FINAL and d.status != "failed"]
+    decisions = [d for d in (*case.steps, *case.shared)
+                 if d.kind == "decision" and d.verdict in _FINAL and d.status != "failed"]
     if not decisions:
         if source is None:
             return Approval("unknown", reason="not_collected", source=TICKETS)
-        reason, due = covered.lack(source, anchor.tenant, anchor.time)
-        verdict = "absent" if reason == "absent" else "unknown"
-        return Approval(verdict, reason=reason, source=source, due=due)
-    matching = [d for d in decisions if d.target is None or anchor.target is None or d.target == anchor.target]
+        return _lacking(case, source, covered)
+    matching = [d for d in decisions if d.target == anchor.target or (
+        not case.batch and (d.target is None or anchor.target is None))]
     if not matching:
+        if any(d.target is None for d in decisions):
+            return Approval("unknown", reason="ambiguous", source=source)
         return Approval("contradicted", reason="contradicted", source=source, by=decisions[0])
     if anchor.kind not in ("action", "rollback"):
         last = matching[-1]
@@ -83,24 +88,57 @@ def approval(case: Case, known: Mapping[str, Person], covered: Coverage) -> Appr
     return _judged(case, matching, known)
 
 
+def _lacking(case: Case, source: str, covered: Coverage) -> Approval:
+    """No decision on record. An approval would stand between the request and the change; where the request is not on
+    record either, within the day before the change."""
+    anchor = case.anchor
+    since = min((r.time for r in case.about("request")), default=anchor.time - UNASKED)
+    reason, due = covered.lack(source, anchor.tenant, min(since, anchor.time), anchor.time)
+    return Approval("absent" if reason == "absent" else "unknown", reason=reason, source=source, due=due)
+
+
 def _judged(case: Case, decisions: list[Step], known: Mapping[str, Person]) -> Approval:
-    """The latest decision at the moment of execution wins; one after it came too late."""
+    """What stood at the moment of execution: the latest decision before it, unless one too near in time to order says
+    otherwise. Decisions of one moment that disagree are a contradiction; one after the change came too late."""
     action = case.anchor
     before = [d for d in decisions if action.time - d.time > skew(action, d)]
     near = [d for d in decisions if abs(action.time - d.time) <= skew(action, d)]
-    chosen, order = (near[-1], "order_uncertain") if near else (before[-1], "prior") if before else (
-        decisions[0], "retroactive")
+    after = [d for d in decisions if d.time - action.time > skew(action, d)]
+    chosen, order, verdict = _chosen(before, near, after)
     independent = _independent(case, chosen, known)
     delta = (action.time - chosen.time).total_seconds()
-    if chosen.verdict != "approve":
-        verdict = "denied" if order != "retroactive" else "unknown"
-    elif chosen.agent_class in SOFTWARE | AI:
+    if verdict is None and chosen.verdict != "approve":
+        verdict = "denied"
+    if verdict is None and chosen.agent_class in SOFTWARE | AI:
         verdict = "automated_policy"
-    elif order == "prior" and chosen.expires is not None and chosen.expires < action.time:
+    if verdict is None and chosen.agent_class != "human":
+        return Approval("unknown", order, independent, chosen, "not_recorded_by_provider", delta=delta)
+    if verdict is None and order == "prior" and action.time > _valid_until(case, chosen):
         verdict = "expired"
-    else:
-        verdict = _IN_ORDER[order]
-    return Approval(verdict, order, independent, chosen, delta=delta)
+    reason = "contradicted" if verdict == "contradicted" else None
+    return Approval(verdict or _IN_ORDER[order], order, independent, chosen, reason, delta=delta)
+
+
+def _chosen(before: list[Step], near: list[Step], after: list[Step]) -> tuple[Step, str, str | None]:
+    """The decision that counts, its order to the change, and the verdict where the order alone settles it."""
+    if before:
+        last = [d for d in before if before[-1].time - d.time <= skew(before[-1], d)]
+        if len({d.verdict == "approve" for d in last}) > 1:
+            return next(d for d in last if d.verdict == "approve"), "prior", "contradicted"
+        if any((d.verdict == "approve") != (last[-1].verdict == "approve") for d in near):
+            return near[-1], "order_uncertain", "order_uncertain"
+        return last[-1], "prior", None
+    approving = [d for d in near if d.verdict == "approve"]
+    if near:
+        mixed = len(approving) not in (0, len(near))
+        return (approving or near)[-1], "order_uncertain", "order_uncertain" if mixed else None
+    return next((d for d in after if d.verdict == "approve"), after[0]), "retroactive", None
+
+
+def _valid_until(case: Case, decision: Step) -> datetime:
+    """End of what was approved: the decision's own, else that of what was asked for."""
+    ends = [decision.expires] if decision.expires else [r.expires for r in case.about("request") if r.expires]
+    return min(ends, default=case.anchor.time)
 
 
 def _independent(case: Case, decision: Step, known: Mapping[str, Person]) -> str:

@@ -1,0 +1,285 @@
+"""What undoes what: every row of the inverse table, and what is no rollback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lineage_analytics.graphs.decisions.inverse import PROVING, Inverse, inverses, reversibility, table
+from lineage_analytics.loaders._cloudtrail_steps import EFFECTS as AWS
+from lineage_analytics.loaders._entra_pim import phase_of
+from lineage_analytics.loaders._entra_steps import EFFECTS as ENTRA
+from lineage_analytics.loaders._m365_steps import EFFECTS as M365
+from tests._decisions import ACCOUNT, POLICY, ROLE, at, case, lineage, pairs, pim, states, step
+
+PAIRED = [row for row in table() if row.inverse]
+FINAL = [row for row in table() if not row.inverse]
+ROLE_ITSELF, TRUST = f"aws:{ACCOUNT}:role/etl", f"aws:{ACCOUNT}:role/etl|trust"
+KEY = f"aws:{ACCOUNT}:user/ana|AKIA1"
+
+
+def _name(row: Inverse) -> str:
+    return f"{row.forward}->{row.inverse or 'nothing'}".replace(" ", "-")
+
+
+def _verb(operation: str) -> str:
+    """The loader's own verb for the operation."""
+    service, _, bare = operation.partition(":")
+    effect = AWS.get(operation) or (M365.get(bare.lower()) if service == "m365" else None)
+    phase = phase_of(operation.casefold())
+    return effect.verb if effect else phase.verb if phase else ENTRA[operation.casefold()][0]
+
+
+def _two(row: Inverse, minutes: float = 10.0, **later: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The forward change, and its inverse some minutes later; ``later`` changes the second."""
+    common: dict[str, Any] = {"provider": row.provider, "target_key": f"{row.provider}:t:thing/1|parameter"}
+    verbs = (_verb(row.forward), _verb(row.inverse))
+    first, second = ({"effect_key": f"{verb}({common['target_key']})"} for verb in verbs)
+    if row.kind == "state":
+        first |= {"before_state": "old", "after_state": None if verbs[0] == "delete" else "new"}
+        second |= {"after_state": "old"}
+    elif row.kind == "valued":
+        first["after_state"] = second["after_state"] = "tcp/22"
+    return (step("does", operation=row.forward, **{**common, **first}),
+            step("undoes", minutes, operation=row.inverse, **{**common, **second, **later}))
+
+
+# --- every row -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("row", PAIRED, ids=_name)
+def test_the_inverse_on_the_same_target_takes_it_back(row: Inverse) -> None:
+    found = lineage(*_two(row))
+    assert pairs(found) == {("undoes", "does")}
+    link = found.links.row(0, named=True)
+    assert link["rule_id"] == ("state_restoring" if row.kind == "state" else "exact_inverse")
+    assert link["tier"] == (4 if row.status in PROVING else 2)
+    done, undone = case(found, "e-does"), case(found, "e-undoes")
+    assert (done["status"], done["rolled_back_by"]) == ("rolled_back", undone["case_id"])
+    assert (undone["status"], undone["rolls_back"]) == ("executed", done["case_id"])
+    assert dict(found.steps.select("event_id", "kind").iter_rows()) == {"e-does": "action", "e-undoes": "rollback"}
+
+
+@pytest.mark.parametrize("row", PAIRED, ids=_name)
+def test_the_inverse_on_another_target_or_in_another_tenant_takes_nothing_back(row: Inverse) -> None:
+    for elsewhere in ({"target_key": f"{row.provider}:t:thing/2|parameter"},
+                      {"target_key": f"{row.provider}:t:thing/1|other"}, {"tenant": "another"},
+                      {"target_key": None, "effect_key": None}):
+        assert pairs(lineage(*_two(row, **elsewhere))) == set()
+
+
+@pytest.mark.parametrize("row", PAIRED, ids=_name)
+def test_what_came_before_a_change_cannot_take_it_back(row: Inverse) -> None:
+    assert ("undoes", "does") not in pairs(lineage(*_two(row, minutes=-10)))
+
+
+@pytest.mark.parametrize("row", PAIRED, ids=_name)
+def test_a_failed_inverse_is_an_attempt_and_takes_nothing_back(row: Inverse) -> None:
+    found = lineage(*_two(row, kind="attempt", status="failed"))
+    assert pairs(found) == set()
+    assert case(found, "e-does")["status"] == "executed"
+    assert case(found, "e-undoes")["status"] == "attempted"
+
+
+@pytest.mark.parametrize("row", PAIRED, ids=_name)
+def test_a_failed_change_is_not_there_to_be_taken_back(row: Inverse) -> None:
+    does, undoes = _two(row)
+    assert pairs(lineage({**does, "kind": "attempt", "status": "failed"}, undoes)) == set()
+
+
+@pytest.mark.parametrize("row", [r for r in PAIRED if r.kind == "state"], ids=_name)
+def test_another_value_than_the_earlier_one_restores_nothing(row: Inverse) -> None:
+    for value in ("third", None):
+        assert pairs(lineage(*_two(row, after_state=value))) == set()
+
+
+@pytest.mark.parametrize("row", [r for r in PAIRED if r.kind == "valued"], ids=_name)
+def test_a_rule_other_than_the_one_added_is_not_taken_back(row: Inverse) -> None:
+    for value in ("tcp/443", None):
+        assert pairs(lineage(*_two(row, after_state=value))) == set()
+
+
+@pytest.mark.parametrize("row", FINAL, ids=_name)
+def test_what_nothing_undoes_is_kept_as_such(row: Inverse) -> None:
+    found = lineage(step("ends", operation=row.forward, provider=row.provider, target_key=KEY))
+    assert case(found)["reversibility"] == row.reversibility
+    assert row.reversibility in ("irreversible", "reversible_with_loss")
+    assert states(found)["rollback"][0] == "missing"
+
+
+def test_every_pair_that_the_loaders_write_verbs_for_is_of_opposite_or_equal_verbs() -> None:
+    opposite = {"grant": {"revoke"}, "revoke": {"grant"}, "create": {"delete"}, "delete": {"set", "create", "restore", "enable"},
+                "set": {"delete", "set"}, "enable": {"disable"}, "disable": {"enable"}}
+    odd = [(row.forward, row.inverse) for row in PAIRED if _verb(row.inverse) not in opposite[_verb(row.forward)]]
+    assert odd == []
+
+
+def test_names_are_compared_without_capitals_or_spaces_around() -> None:
+    assert inverses(" add CONDITIONAL  access policy ")[0].inverse == "Delete conditional access policy"
+
+
+def test_an_unknown_operation_is_unknown_never_irreversible() -> None:
+    assert reversibility("iam:InventSomething") == "unknown"
+    assert inverses("Remove bypass user") == ()
+    found = lineage(step("x", operation="iam:InventSomething"))
+    assert states(found)["rollback"] == ("unknown", "not_recorded_by_provider: the inverse table does not know the operation")
+
+
+# --- order and pairing ------------------------------------------------------------------------------------------------
+
+ATTACH, DETACH = "iam:AttachRolePolicy", "iam:DetachRolePolicy"
+
+
+def _attached(name: str, minutes: float, **more: Any) -> dict[str, Any]:
+    return step(name, minutes, operation=ATTACH, **more)
+
+
+def _detached(name: str, minutes: float, **more: Any) -> dict[str, Any]:
+    return step(name, minutes, operation=DETACH, effect_key=f"revoke({POLICY})", **more)
+
+
+def test_of_two_grants_the_last_is_taken_back_first() -> None:
+    first = (_attached("a1", 0), _attached("a2", 5), _detached("d1", 10))
+    assert pairs(lineage(*first)) == {("d1", "a2")}
+    assert pairs(lineage(*first, _detached("d2", 15))) == {("d1", "a2"), ("d2", "a1")}
+
+
+def test_a38_flapping_pairs_each_grant_with_the_removal_after_it_and_the_last_grant_stands() -> None:
+    found = lineage(_attached("a1", 0), _detached("d1", 5), _attached("a2", 10), _detached("d2", 15), _attached("a3", 20))
+    assert pairs(found) == {("d1", "a1"), ("d2", "a2")}
+    assert case(found, "e-a3")["status"] == "executed"
+
+
+def test_a_removal_that_the_log_begins_with_is_taken_back_by_the_grant_after_it() -> None:
+    assert pairs(lineage(_detached("d", 0), _attached("a", 10))) == {("a", "d")}
+
+
+def test_two_seconds_apart_the_order_of_a_pair_that_works_both_ways_is_not_known() -> None:
+    found = lineage(_attached("a", 0), _detached("d", at(seconds=2)))
+    assert pairs(found) == set()
+    assert found.link_rejects.select("src", "rel", "reason").rows() == [("step-d", "rolls_back", "ambiguous")]
+    assert pairs(lineage(_attached("a", 0), _detached("d", at(seconds=3)))) == {("d", "a")}
+
+
+def test_made_and_deleted_in_one_second_is_in_that_order_whatever_the_ids() -> None:
+    for names in (("a", "z"), ("z", "a")):
+        made = step(names[0], operation="iam:CreateRole", target_key=ROLE_ITSELF, effect_key=f"create({ROLE_ITSELF})")
+        gone = step(names[1], operation="iam:DeleteRole", target_key=ROLE_ITSELF, effect_key=f"delete({ROLE_ITSELF})")
+        assert pairs(lineage(made, gone)) == {(names[1], names[0])}
+
+
+def test_deleted_and_made_anew_in_one_second_is_ambiguous() -> None:
+    def role(name: str, minutes: float, verb: str) -> dict[str, Any]:
+        return step(name, minutes, operation=f"iam:{verb.title()}Role", target_key=ROLE_ITSELF, effect_key=f"{verb}({ROLE_ITSELF})")
+    assert pairs(lineage(role("old", 0, "create"), role("gone", 10, "delete"), role("new", 10, "create"))) == set()
+
+
+def test_undoing_after_half_a_year_is_another_decision() -> None:
+    assert pairs(lineage(_attached("a", -180 * 1440), _detached("d", 0))) == {("d", "a")}
+    found = lineage(_attached("a", -180 * 1440 - 1), _detached("d", 0))
+    assert pairs(found) == set()
+    assert found.link_rejects["reason"].to_list() == ["outside_window"]
+
+
+def test_an_inverse_whose_success_is_not_stated_takes_nothing_back_for_sure() -> None:
+    found = lineage(_attached("a", 0), _detached("d", 10, status="unknown"))
+    assert pairs(found) == set()
+    assert found.link_rejects["reason"].to_list() == ["ambiguous"]
+
+
+def test_a_key_switched_off_before_it_is_deleted_is_still_taken_back() -> None:
+    def key(name: str, minutes: float, operation: str, verb: str, value: str | None = None) -> dict[str, Any]:
+        return step(name, minutes, operation=operation, target_key=KEY, effect_key=f"{verb}({KEY})", after_state=value)
+    found = lineage(key("made", 0, "iam:CreateAccessKey", "create"), key("off", 5, "iam:UpdateAccessKey", "set", "Inactive"),
+                    key("gone", 10, "iam:DeleteAccessKey", "delete"))
+    assert pairs(found) == {("gone", "made")}
+
+
+def test_a_grant_on_a_role_of_the_same_name_made_later_is_not_taken_back() -> None:
+    made = step("again", 5, operation="iam:CreateRole", target_key=ROLE_ITSELF, effect_key=f"create({ROLE_ITSELF})")
+    assert pairs(lineage(_attached("a", 0), made, _detached("d", 10))) == set()
+    made_with = {**made, "time": at()}
+    assert pairs(lineage(_attached("a", 0), made_with, _detached("d", 10))) == {("d", "a")}
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+def _trust(name: str, minutes: float, value: str | None, **more: Any) -> dict[str, Any]:
+    return step(name, minutes, operation="iam:UpdateAssumeRolePolicy", target_key=TRUST, effect_key=f"set({TRUST})",
+                after_state=value, **more)
+
+
+def _inline(name: str, minutes: float, value: str | None) -> dict[str, Any]:
+    target = f"{ROLE_ITSELF}|inline/p"
+    verb, operation = ("set", "iam:PutRolePolicy") if value else ("delete", "iam:DeleteRolePolicy")
+    return step(name, minutes, operation=operation, target_key=target, effect_key=f"{verb}({target})", after_state=value)
+
+
+def test_setting_the_value_that_stood_before_takes_the_change_between_back() -> None:
+    assert pairs(lineage(_trust("one", 0, "v1"), _trust("two", 5, "v2"), _trust("back", 10, "v1"))) == {("back", "two")}
+
+
+def test_a_value_before_the_log_began_is_not_known_and_nothing_is_claimed() -> None:
+    assert pairs(lineage(_trust("two", 5, "v2"), _trust("back", 10, "v1"))) == set()
+
+
+def test_putting_a_value_back_after_it_was_restored_is_a_new_change() -> None:
+    steps = [_trust("one", 0, "v1"), _trust("two", 5, "v2"), _trust("back", 10, "v1"), _trust("again", 15, "v2")]
+    assert pairs(lineage(*steps)) == {("back", "two")}
+    assert pairs(lineage(*steps, _trust("back2", 20, "v1"))) == {("back", "two"), ("back2", "again")}
+
+
+def test_a_change_that_states_another_value_before_it_shows_one_unseen_between() -> None:
+    assert pairs(lineage(_trust("one", 0, "v1"), _trust("two", 5, "v2"), _trust("back", 10, "v1", before_state="v3"))) == set()
+
+
+def test_deleting_a_policy_undoes_putting_it_only_where_none_stood_before() -> None:
+    assert pairs(lineage(_inline("put", 0, "v1"), _inline("gone", 5, None))) == {("gone", "put")}
+    found = lineage(_inline("put", 0, "v1"), _inline("over", 5, "v2"), _inline("gone", 10, None))
+    assert pairs(found) == set()
+    back = lineage(_inline("put", 0, "v1"), _inline("over", 5, "v2"), _inline("gone", 10, None), _inline("back", 15, "v2"))
+    assert pairs(back) == {("back", "gone")}
+
+
+def test_a_rule_stated_elsewhere_than_in_its_list_is_never_matched() -> None:
+    empty = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    group = f"aws:{ACCOUNT}:security-group/sg-1|ingress"
+    rule = {"target_key": group, "after_state": empty}
+    found = lineage(step("open", operation="ec2:AuthorizeSecurityGroupIngress", **rule),
+                    step("shut", 5, operation="ec2:RevokeSecurityGroupIngress", **rule))
+    assert pairs(found) == set()
+    assert found.link_rejects["reason"].to_list() == ["ambiguous"]
+
+
+# --- endings that are no rollback ---------------------------------------------------------------------------------------
+
+def test_expiry_is_never_a_rollback() -> None:
+    found = lineage(pim("action"), pim("expiry", 480))
+    assert pairs(found) == set()
+    made = case(found)
+    assert (made["status"], made["rolled_back_by"]) == ("executed", None)
+    assert {(rel, src) for src, rel in found.links.select("src", "rel").iter_rows()} == {("ends", "step-expiry")}
+
+
+def test_a_grant_that_has_run_out_is_not_there_to_be_taken_back() -> None:
+    leave = pim("rollback", 600, key="req-2")
+    assert pairs(lineage(pim("action"), leave)) == {("rollback", "action")}
+    assert pairs(lineage(pim("action"), pim("expiry", 480), leave)) == set()
+    assert pairs(lineage(pim("action", expires_at=at(480)), leave)) == set()
+
+
+def test_leaving_a_role_early_is_a_rollback_with_a_case_of_its_own() -> None:
+    found = lineage(pim("action", expires_at=at(480)), pim("rollback", 60, key="req-2"))
+    assert pairs(found) == {("rollback", "action")}
+    assert case(found, "e-action")["rolled_back_by"] == case(found, "e-rollback")["case_id"]
+    assert states(found, case(found, "e-rollback")["case_id"])["approver"][0] == "unknown"
+
+
+def test_an_eligible_assignment_is_not_taken_back_by_leaving_the_active_one() -> None:
+    eligible = pim("action", name="eligible", key="req-0", operation="Add eligible member to role in PIM completed (permanent)",
+                   effect_key=f"grant({ROLE}|eligible)")
+    found = lineage(eligible, pim("action", 10), pim("rollback", 60, key="req-2"))
+    assert pairs(found) == {("rollback", "action")}
+    removed = pim("rollback", 90, name="removed", key="req-3", effect_key=f"revoke({ROLE}|eligible)",
+                  operation="Remove eligible member from role in PIM completed (permanent)")
+    assert pairs(lineage(eligible, pim("action", 10), removed)) == {("removed", "eligible")}
