@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,9 @@ from lineage_analytics.loaders._entra_pim import phase_of
 from lineage_analytics.loaders._entra_steps import EFFECTS as ENTRA
 from lineage_analytics.loaders._m365_steps import EFFECTS as M365
 from tests._decisions import ACCOUNT, POLICY, ROLE, at, case, lineage, pairs, pim, states, step
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 PAIRED = [row for row in table() if row.inverse]
 FINAL = [row for row in table() if not row.inverse]
@@ -35,7 +38,8 @@ def _two(row: Inverse, minutes: float = 10.0, **later: Any) -> tuple[dict[str, A
     """The forward change, and its inverse some minutes later; ``later`` changes the second."""
     common: dict[str, Any] = {"provider": row.provider, "target_key": f"{row.provider}:t:thing/1|parameter"}
     verbs = (_verb(row.forward), _verb(row.inverse))
-    first, second = ({"effect_key": f"{verb}({common['target_key']})"} for verb in verbs)
+    changes: list[dict[str, Any]] = [{"effect_key": f"{verb}({common['target_key']})"} for verb in verbs]
+    first, second = changes
     if row.kind == "state":
         first |= {"before_state": "old", "after_state": None if verbs[0] == "delete" else "new"}
         second |= {"after_state": "old"}
@@ -134,7 +138,7 @@ def _attached(name: str, minutes: float, **more: Any) -> dict[str, Any]:
     return step(name, minutes, operation=ATTACH, **more)
 
 
-def _detached(name: str, minutes: float, **more: Any) -> dict[str, Any]:
+def _detached(name: str, minutes: datetime | float, **more: Any) -> dict[str, Any]:
     return step(name, minutes, operation=DETACH, effect_key=f"revoke({POLICY})", **more)
 
 
@@ -244,7 +248,7 @@ def test_deleting_a_policy_undoes_putting_it_only_where_none_stood_before() -> N
 def test_a_rule_stated_elsewhere_than_in_its_list_is_never_matched() -> None:
     empty = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     group = f"aws:{ACCOUNT}:security-group/sg-1|ingress"
-    rule = {"target_key": group, "after_state": empty}
+    rule: dict[str, Any] = {"target_key": group, "after_state": empty}
     found = lineage(step("open", operation="ec2:AuthorizeSecurityGroupIngress", **rule),
                     step("shut", 5, operation="ec2:RevokeSecurityGroupIngress", **rule))
     assert pairs(found) == set()

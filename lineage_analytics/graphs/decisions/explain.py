@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 _SUGGESTED = 2_000
 _SHOWN = 5
+_WHOLE = 400
 _WIDTH = 110
 _VERDICTS = {
     "approved_before": "APPROVED BEFORE EXECUTION", "retroactive": "APPROVED ONLY AFTER EXECUTION",
@@ -152,7 +153,7 @@ def as_text(found: Row) -> str:
         lines += [f"  {reject['rel']}: {_p(', '.join(reject['candidates']), 80)} ({reject['reason']})"
                   for reject in found["rejects"]]
     lines += ["", f" RECORDS  {len(found['records'])}"]
-    lines += [f"  {record['record_id']}  {_place(record)}" for record in found["records"]]
+    lines += [f"  {record['record_id']}  {_place(record, _WHOLE)}" for record in found["records"]]
     return "\n".join(lines)
 
 
@@ -205,11 +206,11 @@ def _who(found: Row, identity: str | None) -> str:
     return f"{_p(name, 40)} [{_p(identity, 80)}]" if name else _p(identity, 90)
 
 
-def _place(record: Row) -> str:
+def _place(record: Row, limit: int = 70) -> str:
     if not record.get("file"):
         return "record without a file"
     member = f"!{_p(record['member'], 60)}" if record["member"] else ""
-    return f"{_p(record['file'], 70)}{member}:{record['position']}"
+    return f"{_p(record['file'], limit)}{member}:{record['position']}"
 
 
 def _t(moment: datetime | None) -> str:
