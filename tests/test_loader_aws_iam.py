@@ -9,9 +9,12 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lineage_analytics.loaders import recognise
 from lineage_analytics.workspace import Store, load, open_estate
-from tests._documents import Loaded
+from tests._documents import Loaded, member
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +75,15 @@ REPORT = "\n".join([
     "not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A",
     _row("ana", enabled="true", key="2026-01-01T00:00:00+00:00", used="2026-06-29T00:00:00+00:00", active="true"),
     _row("svc", key="2025-05-01T00:00:00+00:00", active="true"), _row("none")])
-CONTRACT_FILES = {"details": json.dumps(DETAILS).encode(), "report": REPORT.encode()}
+MANAGED = {"access_levels": ["Read"], "arn": "arn:aws:iam::aws:policy/job-function/Auditor", "name": "Auditor",
+           "document": _policy(_allow(["s3:List*", "iam:Get*"]))}
+SECOND_PAGE = {"IsTruncated": False, "UserDetailList": [USER | {"Arn": f"{IAM}:user/bo", "UserId": "AIDABO"}],
+               "RoleDetailList": []}
+CONTRACT_FILES = {
+    "details": json.dumps(DETAILS).encode(), "report": REPORT.encode(), "managed": json.dumps(MANAGED).encode(),
+    "pages": json.dumps([DETAILS, SECOND_PAGE]).encode(),
+    "envelope": json.dumps({"Content": base64.b64encode(REPORT.encode()).decode(), "ReportFormat": "text/csv",
+                            "GeneratedTime": "2026-06-30T01:02:03Z"}).encode()}
 
 
 def test_four_entries_are_four_records() -> None:
@@ -116,6 +127,11 @@ def test_only_the_default_version_counts_and_not_forms_are_kept() -> None:
     ({"AWS": [A, f"{IAM}:role/other"]}, "unknown", None),
     ("*", "unknown", None),
     ({"Federated": "cognito-identity.amazonaws.com"}, "unknown", None),
+    ({"Federated": f"{IAM}:oidc-provider/accounts.google.com"}, "unknown", None),
+    ({"Federated": f"{IAM}:oidc-provider/northwind.okta.com/oauth2/default"}, "unknown", None),
+    ({"Federated": f"{IAM}:oidc-provider/notokta.com"}, "workload", None),
+    ({"Federated": f"{IAM}:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}, "workload", None),
+    ({"Federated": f"{IAM}:saml-provider/people", "AWS": A}, "role", "human_role"),
 ])
 def test_a_trust_policy_shows_software_people_or_neither(trust: Any, kind: str, excluded: str | None) -> None:
     found = Loaded({"RoleDetailList": [_role("r", _trust(trust))], "UserDetailList": []})
@@ -149,6 +165,50 @@ def test_url_encoded_documents_give_the_same_records_and_rows() -> None:
     assert plain["entitlements"].equals(coded["entitlements"])
 
 
+@pytest.mark.parametrize(("trust", "said"), [
+    ("%%%", "missing or could not be read"),
+    (None, "missing or could not be read"),
+    (_policy(), "allows nobody"),
+    (_policy({"Effect": "Deny", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}),
+     "allows nobody"),
+    (_trust({"AWS": "*"}), "names every principal only"),
+    (_trust({"AWS": A}), "names accounts, users or roles only"),
+    (_trust({"Federated": "cognito-identity.amazonaws.com"}), "people and software alike only"),
+])
+def test_the_reason_for_an_unknown_kind_is_what_the_trust_policy_says(trust: Any, said: str) -> None:
+    [(kind, basis)] = Loaded({"RoleDetailList": [_role("r", trust)]}).rows("identity_facts", "kind", "kind_basis")
+    assert kind == "unknown"
+    assert said in basis
+
+
+def test_a_trust_in_everybody_but_some_is_kept_as_conditional() -> None:
+    trust = _policy({"Effect": "Allow", "NotPrincipal": {"AWS": f"{IAM}:user/ana"}, "Action": "sts:AssumeRole"})
+    assert Loaded({"RoleDetailList": [_role("r", trust)]}).rows("entitlements", "principal_id", "condition") == [
+        ("aws::*", '{"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/ana"}}')]
+
+
+@pytest.mark.parametrize("statement", [
+    {"Effect": "Allow", "Action": {"a": 1}, "Resource": "*"}, {"Effect": "Allow", "Action": [["a"]], "Resource": "*"},
+    "text", 5,
+])
+def test_a_statement_that_says_nothing_clear_has_no_actions(statement: Any) -> None:
+    found = Loaded({"RoleDetailList": [_role("r", _trust({"Service": "x"}), RolePolicyList=[
+        {"PolicyName": "odd", "PolicyDocument": {"Statement": [statement]}}])]})
+    assert found["entitlements"].filter(pl.col("grant_kind") == "statement")["actions"].to_list() == [None]
+
+
+@pytest.mark.parametrize("document", [
+    {"Statement": _allow("s3:GetObject")}, {"Statement": [_allow(["s3:GetObject"], ["*"])]},
+    json.dumps({"Statement": _allow("s3:GetObject")}), quote(json.dumps({"Statement": _allow("s3:GetObject")}, indent=1)),
+    quote("\n" + json.dumps({"Statement": _allow("s3:GetObject")})),
+])
+def test_one_or_many_and_any_encoding_are_one_statement(document: Any) -> None:
+    found = Loaded({"RoleDetailList": [_role("r", _trust({"Service": "x"}), RolePolicyList=[
+        {"PolicyName": "own", "PolicyDocument": document}])]})
+    statements = found["entitlements"].filter(pl.col("grant_kind") == "statement")
+    assert statements.select("effect", "actions", "resources").rows() == [("allow", ["s3:GetObject"], ["*"])]
+
+
 def test_an_unreadable_policy_does_not_pass_for_empty() -> None:
     found = Loaded({"RoleDetailList": [_role("r", _trust({"Service": "x"}), RolePolicyList=[
         {"PolicyName": "odd", "PolicyDocument": "not a document"}])]})
@@ -162,6 +222,111 @@ def test_a_broken_entry_is_quarantined_with_its_position_and_its_neighbours_stay
     assert len(found.ids) == 2
 
 
+@pytest.mark.parametrize(("odd", "said"), [
+    ({"UserPolicyList": [{"PolicyDocument": {}}]}, "wanted PolicyName"),
+    ({"UserPolicyList": ["x"]}, "wanted objects in UserPolicyList"),
+    ({"AttachedManagedPolicies": [{"PolicyName": "x"}]}, "wanted PolicyArn"),
+    ({"UserName": ["a"]}, "wanted text in UserName, found list"),
+    ({"PermissionsBoundary": "x"}, "wanted an object in PermissionsBoundary"),
+    ({"Arn": "ana"}, "wanted an ARN"), ({"Arn": None}, "wanted Arn, found none"),
+])
+def test_an_odd_entry_is_counted_once_says_why_and_leaves_no_row(odd: dict[str, Any], said: str) -> None:
+    found = Loaded({"UserDetailList": [USER | odd, USER | {"Arn": f"{IAM}:user/bo", "UserId": "AIDABO"}]})
+    [fault] = found.faults
+    assert (fault.position, fault.reason) == (0, "incomplete")
+    assert said in fault.detail
+    assert (len(found.ids), found["identity_facts"].height, set(found["entitlements"]["record_id"])) == (
+        1, 1, set(found.ids))
+
+
+def test_a_list_that_is_none_costs_only_itself() -> None:
+    found = Loaded({"UserDetailList": {"a": 1}, "GroupDetailList": None, "RoleDetailList": DETAILS["RoleDetailList"]})
+    assert [(f.position, f.reason, f.detail) for f in found.faults] == [
+        (0, "not_a_list", "wanted a list in UserDetailList")]
+    assert found["identity_facts"].select(pl.col("raw_ref").struct.field("offset")).rows() == [(1,)]
+
+
+@pytest.mark.parametrize("pages", [
+    json.dumps([DETAILS, SECOND_PAGE]), json.dumps(DETAILS) + json.dumps(SECOND_PAGE),
+    json.dumps(DETAILS, indent=2) + "\n" + json.dumps(SECOND_PAGE, indent=2) + "\n",
+    json.dumps(DETAILS) + "\n" + json.dumps(SECOND_PAGE) + "\n",
+])
+def test_pages_in_one_file_are_all_read(pages: str) -> None:
+    apart = {*Loaded(DETAILS).ids, *Loaded(SECOND_PAGE).ids}
+    found = Loaded(pages)
+    assert (set(found.ids), len(found.ids), found.faults) == (apart, 5, [])
+
+
+def test_a_page_of_something_else_is_named() -> None:
+    assert [f.reason for f in Loaded(json.dumps(DETAILS) + json.dumps({"a": 1})).faults] == ["not_details"]
+
+
+def test_no_entries_are_no_records_and_no_fault() -> None:
+    found = Loaded({"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []})
+    assert (found.ids, found.faults) == ([], [])
+
+
+def test_keys_in_lower_case_are_the_same_keys() -> None:
+    def lowered(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key if key in ("Bool", "x") else key.lower(): lowered(item) for key, item in value.items()}
+        return [lowered(item) for item in value] if isinstance(value, list) else value
+
+    plain, low = Loaded(DETAILS), Loaded(lowered(DETAILS))
+    assert (plain.ids, low.faults) == (low.ids, [])
+    assert plain["entitlements"].equals(low["entitlements"])
+
+
+@pytest.mark.parametrize("broken", ["[" * 5000 + "]" * 5000, '"\\ud800"', "tru", "1e"])
+def test_an_entry_no_parser_takes_is_one_fault_and_its_neighbours_stay(broken: str) -> None:
+    data = json.dumps(DETAILS).replace('"Path": "/"', f'"Path": {broken}', 1)
+    found = Loaded(data)
+    assert [f.position for f in found.faults] == [0]
+    assert len(found.ids) == 3
+
+
+@pytest.mark.parametrize("lost", range(1, 1810, 67))
+def test_a_cut_anywhere_is_said_and_whole_entries_stay(lost: int) -> None:
+    data = json.dumps(DETAILS)
+    found = Loaded(data[:-lost])
+    assert [f.reason for f in found.faults] == ["truncated"]
+    assert found.truncated
+    assert set(found.ids) <= set(Loaded(DETAILS).ids)
+    assert [f.position for f in found.faults] == [len(found.ids)]
+
+
+@given(st.permutations(range(4)), st.integers(1, 3))
+def test_order_paging_and_repetition_of_entries_change_nothing(order: list[int], size: int) -> None:
+    named = [(name, entry) for name, entries in DETAILS.items() for entry in entries]  # type: ignore[attr-defined]
+    mixed = [named[i] for i in order]
+    pages = [mixed[i:i + size] for i in range(0, len(mixed), size)] + [mixed[:1]]
+    wanted = Loaded(DETAILS)
+    loaded = [Loaded({"UserDetailList": [], **{name: [e for n, e in page if n == name] for name, _ in page}})
+              for page in pages]
+    assert {i for one in loaded for i in one.ids} == set(wanted.ids)
+    for table in ("identity_facts", "entitlements", "resources"):
+        def rows(found: list[Loaded], table: str = table) -> list[str]:
+            return sorted({repr(r) for one in found for r in one[table].drop("raw_ref").rows()})
+        assert rows(loaded) == rows([wanted])
+
+
+def test_a_managed_policy_that_states_its_arn_is_the_policy_accounts_attach() -> None:
+    found = Loaded(MANAGED)
+    attached = Loaded({"UserDetailList": [USER | {"AttachedManagedPolicies": [
+        {"PolicyName": "Auditor", "PolicyArn": MANAGED["arn"]}]}]})
+    scopes = [scope for kind, scope in attached.rows("entitlements", "grant_kind", "scope") if kind == "attachment"]
+    [policy] = found["resources"].to_dicts()
+    assert policy["id"] in scopes
+    assert (policy["kind"], policy["display_name"], policy["tenant"]) == ("policy", "Auditor", None)
+    assert found.rows("entitlements", "principal_id", "actions") == [(policy["id"], ["iam:Get*", "s3:List*"])]
+
+
+@pytest.mark.parametrize("left_out", ["arn", "document"])
+def test_a_policy_that_does_not_state_enough_is_nobodys(left_out: str) -> None:
+    kept = {key: value for key, value in MANAGED.items() if key != left_out}
+    assert recognise(member(kept).sample) is None
+
+
 def test_a_cut_export_keeps_its_whole_entries() -> None:
     data = json.dumps(DETAILS).encode()
     found = Loaded(data[: data.index(b"RoleDetailList") + 40])
@@ -172,7 +337,9 @@ def test_a_cut_export_keeps_its_whole_entries() -> None:
 @pytest.mark.parametrize("envelope", [
     REPORT, REPORT.replace("\n", "\r\n"), "\ufeff" + REPORT, REPORT.upper().split("\n")[0] + REPORT[len(COLUMNS):],
     {"Content": base64.b64encode(REPORT.encode()).decode(), "ReportFormat": "text/csv"},
+    {"Content": base64.encodebytes(REPORT.encode()).decode(), "ReportFormat": "text/csv"},
     {"Content": REPORT, "ReportFormat": "text/csv"},
+    {"content": REPORT, "reportformat": "text/csv"},
 ])
 def test_every_form_of_the_report_gives_the_same_accounts(envelope: Any) -> None:
     found = Loaded(envelope)
@@ -182,6 +349,48 @@ def test_every_form_of_the_report_gives_the_same_accounts(envelope: Any) -> None
         (f"aws:{A}:{IAM}:user/ana/access-key-1", "key", "active", "report"),
         (f"aws:{A}:{IAM}:user/ana/password", "password", "active", "report"),
         (f"aws:{A}:{IAM}:user/svc/access-key-1", "key", "active", "never")]
+
+
+def test_never_used_is_said_only_of_credentials_younger_than_the_record_of_use() -> None:
+    found = Loaded("\n".join([COLUMNS, _row("old", key="2015-04-21T00:00:00+00:00", active="true"),
+                              _row("new", key="2015-04-23T00:00:00+00:00", active="true"),
+                              _row("undated", key="no_information", active="true")]))
+    assert found.rows("credentials", "credential_id", "last_used_basis", "last_used_at") == [
+        (f"aws:{A}:{IAM}:user/new/access-key-1", "never", None), (f"aws:{A}:{IAM}:user/old/access-key-1", None, None),
+        (f"aws:{A}:{IAM}:user/undated/access-key-1", None, None)]
+
+
+def test_a_password_the_report_does_not_speak_of_is_not_a_missing_one() -> None:
+    [(kind, basis)] = Loaded("\n".join([COLUMNS, _row("x", enabled="not_supported", key="2025-01-01T00:00:00Z",
+                                                      active="true")])).rows("identity_facts", "kind", "kind_basis")
+    assert kind == "unknown"
+    assert "does not say" in basis
+
+
+def test_an_inactive_key_is_a_key_and_an_empty_slot_is_none() -> None:
+    found = Loaded("\n".join([COLUMNS, _row("x", key="2025-01-01T00:00:00Z", active="false"), _row("y")]))
+    assert found.rows("credentials", "identity_id", "status") == [(f"aws:{A}:{IAM}:user/x", "inactive")]
+
+
+def test_rows_after_a_broken_one_keep_their_position() -> None:
+    lines = REPORT.split("\n")
+    found = Loaded("\n".join([*lines[:2], "broken,row", *lines[2:]]))
+    assert [f.position for f in found.faults] == [1]
+    assert found["identity_facts"].select("display_name", pl.col("raw_ref").struct.field("offset")).rows() == [
+        ("root", 0), ("ana", 2), ("svc", 3), ("none", 4)]
+
+
+def test_a_row_in_another_encoding_is_named_and_the_rest_is_read() -> None:
+    found = Loaded(REPORT.replace("none,", "ren\xe9,").encode("latin-1"))
+    assert [(f.position, f.detail) for f in found.faults] == [
+        (3, "wanted UTF-8 text, found other bytes; save the file as UTF-8")]
+    assert len(found.ids) == 3
+
+
+@pytest.mark.parametrize("content", ["", "aGVsbG8=", "a,b,c\n1,2,3\n", None])
+def test_an_envelope_around_something_else_is_one_fault(content: str | None) -> None:
+    found = Loaded({"Content": content, "ReportFormat": "text/csv"})
+    assert (found.ids, [f.reason for f in found.faults]) == ([], ["broken_json"])
 
 
 def test_the_time_a_report_was_generated_dates_its_rows() -> None:
@@ -202,6 +411,24 @@ def test_details_and_report_meet_in_one_user(tmp_path: Path) -> None:
     assert ana.select("id", "kind", "inventoried").rows() == [(f"aws:{A}:AIDAEXAMPLE000000001", "human", True)]
     member = estate.frame("entitlements").filter(pl.col("grant_kind") == "membership")
     assert member["scope"].to_list() == [f"aws:{A}:AGPAEXAMPLE000000001"]
+
+
+def test_real_policies_of_aws_are_each_read_and_other_formats_are_not(shared_data: Path) -> None:
+    files = sorted((shared_data / "aws_iam").rglob("*.json"))
+    sources = {path.name: (recognise(member(path.read_bytes()).sample) or (None,))[0] for path in files}
+    policies = {p.name for p in files if p.parent.name == "aws_managed_policies_iam-dataset"}
+    assert len(policies) == 25
+    unknown = {name for name, source in sources.items() if source is None}
+    assert unknown == {"iam-get-account-summary.json", "cross-account-rp.json", "resource-s3-deny-testing2.json",
+                       "scp-deny-lambda.json", "scp-deny-lambda2.json"}
+    assert {source for name, source in sources.items() if name not in unknown} == {"aws_iam"}
+    for path in files:
+        if path.name in policies:
+            found = Loaded(path.read_bytes())
+            stated = json.loads(path.read_bytes())
+            statements = stated["document"]["Statement"]
+            assert found["entitlements"].height == (len(statements) if isinstance(statements, list) else 1)
+            assert found["resources"]["id"].to_list() == [f"aws:aws:{stated['arn']}"]
 
 
 def test_real_inventories_load_without_a_fault(shared_data: Path, tmp_path: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests._documents import Loaded
-
-if TYPE_CHECKING:
-    import polars as pl
+from lineage_analytics.loaders import recognise
+from lineage_analytics.loaders.declared import identity_of
+from tests._documents import Loaded, member
 
 OWNERS = "identity,owner,confirmed_on,purpose\narn:aws:iam::111122223333:role/etl,bo@northwind.example,2026-03-01,loads\n"
 PERSONS = ("person,account,display_name,status,left_on\n7,Ana@Northwind.example,Ana,active,\n"
@@ -75,8 +76,92 @@ def test_order_case_delimiter_and_json_change_nothing(text: str) -> None:
     assert shown(text).equals(shown(OWNERS))
 
 
+@pytest.mark.parametrize(("row", "enabled", "gone"), [
+    ("7,a@b.example,active,", True, False), ("7,a@b.example,left,2026-01-01", False, True),
+    ("7,a@b.example,LEFT,", False, False), ("7,a@b.example,,", None, False), ("7,a@b.example,,2026-01-01", None, True),
+    ("7,a@b.example,active,2026-01-01", True, False),
+])
+def test_an_account_is_enabled_only_where_the_list_says_so(row: str, enabled: bool | None, gone: bool) -> None:
+    [(found, deleted)] = Loaded(f"person,account,status,left_on\n{row}\n").rows(
+        "identity_facts", "enabled", "deleted_at")
+    assert (found, deleted is not None) == (enabled, gone)
+
+
+def test_a_list_without_a_column_of_status_says_nothing_of_it() -> None:
+    assert Loaded("person,account\n7,a@b.example\n").rows("identity_facts", "enabled") == [(None,)]
+
+
+@pytest.mark.parametrize(("cell", "identity", "matched_by"), [
+    ("aws:111122223333:AROAEXAMPLE", "aws:111122223333:AROAEXAMPLE", []),
+    ("entra:T:AAAAAAAA-0000-4000-8000-000000000001", "entra:t:aaaaaaaa-0000-4000-8000-000000000001", []),
+    ("m365:Org:Ana@Northwind.example", "m365:org:ana@northwind.example", []),
+    ("arn:aws:iam::111122223333:user/Ana", "aws:111122223333:arn:aws:iam::111122223333:user/Ana", ["arn"]),
+    ("arn:aws:iam::111122223333:root", "aws:111122223333:root", ["arn"]),
+    ("arn:aws:s3:::ledger", "aws::arn:aws:s3:::ledger", ["arn"]),
+    ("{AAAAAAAA-0000-4000-8000-000000000001}", "entra::aaaaaaaa-0000-4000-8000-000000000001", ["object_id"]),
+    ("Ana@Northwind.example", "declared::ana@northwind.example", ["login", "upn"]),
+    ("svc-backup", "declared::svc-backup", ["login", "upn"]),
+])
+def test_a_cell_names_its_identity_in_any_of_four_ways(cell: str, identity: str, matched_by: list[str]) -> None:
+    found, alternatives = identity_of(cell)
+    assert (found, [alt["kind"] for alt in alternatives]) == (identity, matched_by)
+
+
+@pytest.mark.parametrize(("text", "table", "column", "value"), [
+    ("identity,environment\nx,Non Prod\n", "identity_facts", "environment", "non-prod"),
+    ("identity,environment\nx,PROD\n", "identity_facts", "environment", "prod"),
+    ("id,kind,reason\nx,Role,\n", "resources", "tier0", True),
+])
+def test_case_and_hyphens_of_a_value_are_forgiven(text: str, table: str, column: str, value: object) -> None:
+    assert Loaded(text).rows(table, column) == [(value,)]
+
+
+def test_a_class_may_be_written_with_hyphens() -> None:
+    [(attributes,)] = Loaded("workflow,declared_class\na,Executes-Approved\n").rows("resources", "attributes")
+    assert json.loads(attributes)["declared_class"] == "executes_approved"
+
+
+def test_rows_after_a_broken_one_keep_their_position() -> None:
+    found = Loaded("identity,owner\n,b\na@b.example,x\nshort\nz@b.example,y\n")
+    assert sorted((f.position, f.reason) for f in found.faults) == [(0, "unclear_cell"), (2, "broken_csv")]
+    assert found["identity_facts"].select("id", pl.col("raw_ref").struct.field("offset")).rows() == [
+        ("declared::a@b.example", 1), ("declared::z@b.example", 3)]
+
+
+def test_a_spreadsheet_saved_in_another_encoding_costs_only_the_rows_it_spoils() -> None:
+    found = Loaded((PERSONS + "9,c@d.example,Ren\xe9,active,\n").encode("cp1252"))
+    assert [(f.position, f.detail) for f in found.faults] == [
+        (2, "wanted UTF-8 text, found other bytes; save the file as UTF-8")]
+    assert len(found.ids) == 2
+
+
+def test_json_rows_are_plain_and_others_are_not_taken_for_them() -> None:
+    rows = [{"identity": "a@b.example", "owner": "x"}, {"identity": {"a": 1}, "owner": "x"}, 5]
+    found = Loaded(rows)
+    assert (len(found.ids), sorted((f.position, f.reason) for f in found.faults)) == (
+        1, [(1, "unclear_cell"), (2, "not_an_object")])
+    assert recognise(member([{"id": "x", "kind": "Event", "reason": {"code": 1}}]).sample) is None
+
+
+@given(st.permutations(range(3)), st.integers(1, 3))
+def test_order_splits_and_repetition_change_no_row(order: list[int], size: int) -> None:
+    lines = [f"{n},a{n}@b.example,active" for n in range(3)]
+    header = "person,account,status"
+    mixed = [lines[i] for i in order] + [lines[order[0]]]
+    files = ["\n".join([header, *mixed[i:i + size]]) for i in range(0, len(mixed), size)]
+    wanted = Loaded("\n".join([header, *lines]))
+    found = [Loaded(text) for text in files]
+    assert {i for one in found for i in one.ids} == set(wanted.ids)
+    assert {repr(r) for one in found for r in one["identity_facts"].drop("raw_ref").rows()} == {
+        repr(r) for r in wanted["identity_facts"].drop("raw_ref").rows()}
+
+
 @pytest.mark.parametrize(("text", "said"), [
     (OWNERS.replace("2026-03-01", "soon"), "ISO date"),
+    (OWNERS.replace("2026-03-01", "soon"), "found soon"),
+    (OWNERS.replace("2026-03-01", "0001-01-01T00:00:00+14:00"), "ISO date"),
+    (JEWELS.replace(",role,", ",castle,"), "found castle"),
+    (PERSONS.replace(",left,", ",\u202egone,"), r"found \u{202e}gone"),
     (PERSONS.replace(",left,", ",gone,"), "active or left"),
     (WORKFLOWS.replace("executes_approved", "does it"), "advises or drafts"),
     (ENVIRONMENTS.replace("prod", "live"), "prod or non-prod"),

@@ -31,7 +31,9 @@ _SPELLED = {name.lower(): name for name in re.findall(r"\w+", (
     "Description GroupList UserPolicyList GroupPolicyList RolePolicyList PolicyDocument AttachedManagedPolicies "
     "PermissionsBoundary PermissionsBoundaryArn AssumeRolePolicyDocument InstanceProfileList InstanceProfileName "
     "RoleLastUsed LastUsedDate PolicyVersionList IsDefaultVersion Document DefaultVersionId VersionId Statement "
-    "Effect Action NotAction Resource NotResource Principal NotPrincipal Condition AWS Service Federated"))}
+    "Effect Action NotAction Resource NotResource Principal NotPrincipal Condition AWS Service Federated Version Sid "
+    "PermissionsBoundaryType Region PolicyId AttachmentCount PermissionsBoundaryUsageCount IsAttachable UpdateDate "
+    "InstanceProfileId Roles"))}
 
 
 def lists_of(keys: Iterable[str]) -> set[str]:

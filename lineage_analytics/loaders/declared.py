@@ -76,6 +76,7 @@ def detect(sample: Sample) -> Match | None:
 
 
 def extract(document: Document) -> Iterator[Chunk]:
+    """The rows of the CSV, or the JSON objects."""
     yield from csv_chunks(document) if document.sample.columns else records.json_chunks(document)
 
 
