@@ -135,8 +135,11 @@ def sample() -> Path:
 
 
 def notebook(workspace: str = "", as_of: str = "", window: int = 30, lookback: int = 90) -> Estate:
-    """The estate a notebook's parameters name; an empty workspace is the synthetic sample."""
-    return open_estate(Path(workspace) if workspace else sample(), as_of or None, window, lookback)
+    """The estate a notebook's parameters name, said to be synthetic where it is; an empty workspace is the sample."""
+    estate = open_estate(Path(workspace) if workspace else sample(), as_of or None, window, lookback)
+    if estate.organisation[1]:
+        print("Synthetic data: no real person, company or account")  # noqa: T201  (a reader must meet it)
+    return estate
 
 
 def analyse(estate: Estate) -> Analysis:

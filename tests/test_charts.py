@@ -265,13 +265,13 @@ def test_a_chart_stays_small_however_large_its_table() -> None:
     assert sum(map(len, render.spec(charts.coverage_calendar(year, WINDOW))["datasets"].values())) <= render.MAX_ROWS
 
 
-def test_five_of_seven_domains_scored_names_the_lowest() -> None:
+def test_two_of_three_domains_scored_names_the_lowest_and_says_nothing_of_the_whole() -> None:
     frame = pl.DataFrame({"domain": ["D1", "D2", "D3"], "name": ["Sight", "Owners", "Privilege"],
                           "status": ["scored", "scored", "not_scored"], "floor": [3, 1, None], "ceiling": [4, 1, None],
                           "note": [None, None, "61 of 90 days of logs"]})
     document = render.spec(charts.maturity_profile(frame))
     assert document["title"]["text"] == ["Owners stands lowest, at level 1"]
-    assert document["title"]["subtitle"][0].startswith("2 of 3 domains scored; median floor 1")
+    assert document["title"]["subtitle"][0].startswith("2 of 3 domains scored; filled")
     assert "Privilege: not scored" in document["description"]
     assert "Sight: level 3, could be up to 4" in document["description"]
 

@@ -33,6 +33,7 @@ _QUESTION = "How far are we, and how sure?"
 _MARGINS = Margins(left=176, right=266, top=42)
 _ROW = 64
 _BAR = 12
+_ENOUGH_FOR_THE_WHOLE = 5
 
 
 def maturity_profile(levels: pl.DataFrame, previous: pl.DataFrame | None = None) -> alt.LayerChart:
@@ -142,7 +143,8 @@ def _source(levels: pl.DataFrame, ghosts: bool) -> str:
     scored = levels.filter(_scored())
     parts = [f"{scored.height} of {levels.height} domains scored"]
     if scored.height:
-        parts.append(f"median floor {median_low(scored['floor'].to_list())}")
+        if scored.height >= _ENOUGH_FOR_THE_WHOLE:
+            parts.append(f"median floor {median_low(scored['floor'].to_list())}")
         parts.append("filled: proved; open: could be, if what is unknown turns out well")
     if scored.height < levels.height:
         parts.append("hatched: not scored")

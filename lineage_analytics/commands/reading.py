@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def _analysis(given: argparse.Namespace) -> Analysis:
     from lineage_analytics import analysis
 
-    return analysis.analyse(analysis.open(given.workspace, given.as_of, given.window, given.lookback))
+    estate = analysis.open(given.workspace, given.as_of, given.window, given.lookback)
+    if estate.organisation[1]:
+        console.note("Synthetic data: no real person, company or account")
+    return analysis.analyse(estate)
 
 
 def measures(given: argparse.Namespace) -> int:

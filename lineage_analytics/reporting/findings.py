@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from lineage_analytics import analysis
-from lineage_analytics.metrics import words
+from lineage_analytics.metrics import title, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -120,11 +120,36 @@ def _ownership(reading: Reading) -> str | None:
 
 
 def _basis(reading: Reading) -> str:
-    rows = reading.analysis.measured.measures
-    scored = rows.filter(pl.col("status") != "not_scored")
-    records = sum(row["accepted"] for row in reading.analysis.estate.counts)
-    ids, all_ids = scored["metric_id"].n_unique(), rows["metric_id"].n_unique()
-    return f"Based on {records:,} records; {ids} of {all_ids} measures could be scored, the others say why not."
+    counts = [row for row in reading.analysis.estate.counts if row["accepted"]]
+    records = sum(row["accepted"] for row in counts)
+    return f"Based on {count(records, 'record')} from {count(len(counts), 'source')}."
+
+
+# --- maturity --------------------------------------------------------------------------------------------------
+
+def maturity(reading: Reading) -> str:
+    """How far the estate is, in a sentence that never speaks of what was not scored."""
+    document = reading.levels.document
+    domains, listed = document["assessed"]["domains"]
+    measured, wanted = document["assessed"]["metrics"]
+    scored = f"{domains} of {listed} domains and {measured} of their {wanted} measures are scored"
+    if document["weakest_floor"] is None:
+        return f"{scored}: too few to say anything of the whole"
+    return f"{scored}; the weakest is at level {document['weakest_floor']}"
+
+
+def raises(reading: Reading) -> list[tuple[str, str, str]]:
+    """Per domain, the measures in the way of its next level and what each needs."""
+    return [
+        (domain["name"], f"{title(step['metric_id'])} ({step['metric_id']})", _need(step))
+        for domain in reading.levels.document["domains"] for step in domain["raise"]]
+
+
+def _need(step: dict[str, Any]) -> str:
+    if step.get("source_missing"):
+        return f"data: {step['source_missing']}"
+    objects = step.get("objects")
+    return f"{step['need']}" + (f", {objects:,} to put right" if objects else "")
 
 
 # --- do first --------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ def render(reading: Reading, figures: Mapping[str, Figure], run: Run) -> str:
         style=style, style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         headline=headline, lead=lead, run=run, estate=estate, levels=reading.levels.document,
         domains=reading.levels.frame.to_dicts(),
+        maturity=findings.maturity(reading), raises=findings.raises(reading),
         actions=actions[:_ACTIONS], more_actions=actions[_ACTIONS:],
         unseen=unseen[:_UNSEEN], more_unseen=unseen[_UNSEEN:],
         sections=sections(reading), figures=figures,

@@ -72,7 +72,7 @@ def _write(reading: Reading, body: dict[str, Any], folder: Path, clock: _Clock) 
     clock.done("charts drawn")
     made = running.finish()
     clock.done("notebooks run")
-    run = page.Run(body["run_id"], body, tuple(made), tuple(evidence), *organisation(analysis.estate))
+    run = page.Run(body["run_id"], body, tuple(made), tuple(evidence), *analysis.estate.organisation)
     (folder / "index.html").write_text(page.render(reading, pictures, run), encoding="utf-8")
 
 
@@ -84,13 +84,6 @@ def _write_evidence(analysis: Analysis, folder: Path) -> list[str]:
     for metric_id in ids:
         evidence.filter(pl.col("metric_id") == metric_id).write_parquet(folder / f"{metric_id}.parquet")
     return ids
-
-
-def organisation(estate: Estate) -> tuple[str, bool]:
-    """The organisation the inputs declare (empty: none), and whether they declare themselves made up."""
-    declared = estate.frame("resources").filter(pl.col("kind") == "organisation").sort("display_name")
-    made_up = declared["attributes"].fill_null("").str.contains('"synthetic": ?true').any()
-    return ", ".join(declared["display_name"].drop_nulls().unique(maintain_order=True)), bool(made_up)
 
 
 class _Clock:

@@ -148,11 +148,11 @@ def _decisions(reading: Reading) -> Section:
                        key=lambda c: (c["independent"] != "no", order.get(c["approval_verdict"], 9), c["time"])):
         own = case["independent"] == "no"
         verdict = "approved by the person who asked" if own else _VERDICTS[case["approval_verdict"]]
-        rows.append((f"{case['time']:%d %b %H:%M}", case["title"], reading.name(case["initiator_id"]),
-                     reading.name(case["approver_id"]) if case["approver_id"] else "none found", verdict,
-                     case["case_id"]))
-    table = _cut("Changes that need review", ("When", "Change", "Asked by", "Approved by", "Finding", "Case"), rows,
-                 ids=(5,))
+        approver = f"approved by {reading.name(case['approver_id'])}" if case["approver_id"] else "no approver found"
+        rows.append((f"{case['time']:%-d %b %H:%M}", case["title"],
+                     f"asked by {reading.name(case['initiator_id'])}, {approver}", verdict, case["case_id"]))
+    table = _cut("Changes that need review; lineage explain CASE tells each whole",
+                 ("When", "Change", "Who", "Finding", "Case"), rows, ids=(0, 4))
     measures = _measures(reading, "Decisions in numbers", [
         ("LIN-01", "approver"), ("LIN-01", "rollback"), ("LIN-02", "all"), ("LIN-05", "all"), ("LIN-05", "non_ai"),
         ("LIN-06", "all"), ("ACC-01", "all"), ("ACC-04", "all")])

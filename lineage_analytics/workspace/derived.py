@@ -46,8 +46,8 @@ def stored(
 
 
 def _key(estate: Estate, definitions: str) -> str:
-    said = [sorted(estate.versions.items()), estate.as_of.isoformat(), estate.window_days, estate.lookback_days, definitions]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    spans = estate.as_of.isoformat(), estate.window_days, estate.lookback_days
+    return hashlib.sha256(json.dumps([sorted(estate.versions.items()), spans, definitions]).encode()).hexdigest()
 
 
 def _read(directory: Path, key: str) -> dict[str, pl.DataFrame] | None:

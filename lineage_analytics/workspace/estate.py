@@ -62,8 +62,16 @@ class Estate(Facts):
             {**row, "first": _stamp(row["first"]), "last": _stamp(row["last"])} for row in ledger.iter_rows(named=True)
         ]
 
+    @property
+    def organisation(self) -> tuple[str, bool]:
+        """The organisation the inputs declare (empty: none), and whether they declare themselves made up."""
+        declared = self.frame("resources").filter(pl.col("kind") == "organisation").sort("display_name")
+        made_up = declared["attributes"].fill_null("").str.contains('"synthetic": ?true').any()
+        return ", ".join(declared["display_name"].drop_nulls().unique(maintain_order=True)), bool(made_up)
+
     def __repr__(self) -> str:
-        lines = [f"Estate as of {self.as_of:%Y-%m-%d %H:%M} UTC, window {self.window_days} d, look-back "
+        lines = ["Synthetic data: no real person, company or account"] if self.organisation[1] else []
+        lines += [f"Estate as of {self.as_of:%Y-%m-%d %H:%M} UTC, window {self.window_days} d, look-back "
                  f"{self.lookback_days} d"]
         for row in self.counts:
             span = f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records"
@@ -72,7 +80,7 @@ class Estate(Facts):
             unused = row["quarantined"] + row["rejected"]
             if unused:
                 lines.append(f"  {'':<16} {unused:,} not used: see estate.quarantine")
-        if len(lines) == 1:
+        if not self.counts:
             lines.append("  nothing is loaded")
         return "\n".join(lines)
 

@@ -240,7 +240,7 @@ class _Load:
         if not self._buffer:
             return
         for name in sorted(self._buffer):
-            frame = pl.concat(self._buffer[name])
+            frame = pl.concat(self._buffer[name], rechunk=True)
             self._store.append(name, rollup.merged(name, frame))
         self._seen.save()
         self._store.commit()
