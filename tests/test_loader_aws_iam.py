@@ -261,6 +261,18 @@ def test_a_page_of_something_else_is_named() -> None:
     assert [f.reason for f in Loaded(json.dumps(DETAILS) + json.dumps({"a": 1})).faults] == ["not_details"]
 
 
+def test_text_between_and_after_pages_is_named_in_its_place() -> None:
+    found = Loaded(f"{json.dumps(DETAILS)} mend {json.dumps(SECOND_PAGE)} end")
+    assert [(f.position, f.reason) for f in found.faults] == [(4, "broken_json"), (6, "broken_json")]
+    assert len(found.ids) == 5
+
+
+def test_a_list_that_breaks_costs_no_other() -> None:
+    found = Loaded(json.dumps(DETAILS).replace('"GroupName": "ops"', '"GroupName": {{{ "ops"', 1))
+    assert {f.reason for f in found.faults} == {"broken_json"}
+    assert len(found.ids) == 3
+
+
 def test_no_entries_are_no_records_and_no_fault() -> None:
     found = Loaded({"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []})
     assert (found.ids, found.faults) == ([], [])
@@ -308,6 +320,21 @@ def test_order_paging_and_repetition_of_entries_change_nothing(order: list[int],
         def rows(found: list[Loaded], table: str = table) -> list[str]:
             return sorted({repr(r) for one in found for r in one[table].drop("raw_ref").rows()})
         assert rows(loaded) == rows([wanted])
+
+
+def test_the_order_inside_an_entry_is_not_a_change() -> None:
+    def turned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: turned(item) for key, item in reversed(list(value.items()))}
+        return [turned(item) for item in reversed(value)] if isinstance(value, list) else value
+
+    role = _role("r", _trust({"AWS": [A, f"{IAM}:user/ana"]}, Condition={"StringLike": {"k": ["b", "a"]}}))
+    exported = DETAILS | {"RoleDetailList": [role]}
+    plain, other = Loaded(exported), Loaded(turned(exported))
+    assert sorted(plain.ids) == sorted(other.ids)
+    for table in ("identity_facts", "entitlements", "resources"):
+        assert {repr(r) for r in plain[table].drop("raw_ref").rows()} == {
+            repr(r) for r in other[table].drop("raw_ref").rows()}
 
 
 def test_a_managed_policy_that_states_its_arn_is_the_policy_accounts_attach() -> None:

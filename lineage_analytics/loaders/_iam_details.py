@@ -22,6 +22,7 @@ _BY_NAME = {name.lower(): name for name in LISTS}
 _OPENINGS = {name: re.compile(rb'"(' + name.encode() + rb')"\s*:\s*\[', re.IGNORECASE) for name in LISTS}
 _ENTRY_BYTES = 16 << 20
 _ENTRIES_PER_CHUNK = 2_048
+_BETWEEN = b" \t\r\n,[]"
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 Raw = bytes | msgspec.Raw
 
@@ -77,17 +78,20 @@ def _entries(data: bytes) -> Iterator[Item]:
         yield from whole
         return
     read = 0
-    kind = "array" if data.startswith(b"[") else "object"
-    for raw, reason in elements(iter((data,)), kind, len(data) + 1):
-        if reason is None:
-            page = _page(raw)
-            yield from _salvaged(raw, cut=False) if page is None else page
-            read = data.index(raw, read) + len(raw)
-        elif reason != "truncated":
-            yield Fault(None, reason, "text between the pages that is not JSON")
-    rest = data[read:].strip(b" \t\r\n,]")
-    if rest:
+    for raw, reason in elements(iter((data,)), "array" if data.startswith(b"[") else "object", len(data) + 1):
+        if reason is not None:
+            continue
+        at = data.index(raw, read)
+        if data[read:at].strip(_BETWEEN):
+            yield Fault(None, "broken_json", "text between the pages that is not JSON")
+        page = _page(raw)
+        yield from _salvaged(raw, cut=False) if page is None else page
+        read = at + len(raw)
+    rest = data[read:].strip(_BETWEEN)
+    if b"{" in rest:
         yield from _salvaged(rest, cut=True)
+    elif rest:
+        yield Fault(None, "broken_json", "text after the last page that is not JSON")
 
 
 def _page(raw: Raw) -> list[Item] | None:
@@ -111,19 +115,22 @@ def _page(raw: Raw) -> list[Item] | None:
 
 
 def _salvaged(text: Raw, *, cut: bool) -> Iterator[Item]:
-    """What whole entries broken or cut text still holds, and at least one fault."""
+    """What whole entries broken or cut text still holds, and at least one fault. A broken list costs no other."""
     data, said = bytes(text), False
-    for name, opening in _OPENINGS.items():
-        match = opening.search(data)
-        if match is None:
-            continue
-        for raw, reason in elements(iter((b"{" + data[match.start():],)), match.group(1).decode(), _ENTRY_BYTES):
+    opened = sorted((match.start(), name, match.group(1).decode()) for name, opening in _OPENINGS.items()
+                    if (match := opening.search(data)) is not None)
+    ends = [start for start, _, _ in opened[1:]] + [len(data)]
+    for (start, name, key), end in zip(opened, ends, strict=True):
+        last = end == len(data)
+        piece = b"{" + data[start:end] + (b"" if last else b"}")
+        for raw, reason in elements(iter((piece,)), key, _ENTRY_BYTES):
             if reason is None and decode_object(raw) is not None:
                 yield name, raw
                 continue
             said = True
-            yield Fault(None, reason or "broken_json", f"an entry of {name} that " + (
-                "the document ends in" if reason == "truncated" else "cannot be read"))
+            ends_here = cut and last and reason == "truncated"
+            yield Fault(None, "truncated" if ends_here else reason if reason == "record_too_large" else "broken_json",
+                        f"an entry of {name} that " + ("the document ends in" if ends_here else "cannot be read"))
     if not said:
         yield Fault(None, "truncated" if cut else "broken_json", "the document " + (
             "ends early" if cut else "breaks outside its entries"))

@@ -101,9 +101,22 @@ def _effect(statement: dict[str, Any]) -> str | None:
     return effect if effect in ("allow", "deny") else None
 
 
+def canonical(value: object) -> str:
+    """The value as JSON text whatever the order of its keys and lists: in IAM no list has one."""
+    return msgspec.json.encode(_ordered(value), order="sorted").decode()
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _ordered(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return sorted(map(_ordered, value), key=lambda item: msgspec.json.encode(item, order="sorted"))
+    return value
+
+
 def _condition(statement: dict[str, Any]) -> str | None:
     found = statement.get("Condition")
-    return msgspec.json.encode(found, order="sorted").decode() if found else None
+    return canonical(found) if found else None
 
 
 def trusts(policy: dict[str, Any], role_id: str, account: str) -> tuple[list[Row], set[str]]:
@@ -130,7 +143,7 @@ def _trust_condition(statement: dict[str, Any]) -> str | None:
     if "NotPrincipal" not in statement:
         return _condition(statement)
     said = {key: statement[key] for key in ("NotPrincipal", "Condition") if statement.get(key)}
-    return msgspec.json.encode(said, order="sorted").decode()
+    return canonical(said)
 
 
 def _principals(statement: dict[str, Any], account: str) -> list[tuple[str, str]]:

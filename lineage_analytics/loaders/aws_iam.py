@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 import polars as pl
 
 from lineage_analytics import tables
@@ -37,6 +36,8 @@ from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import msgspec
 
     from lineage_analytics.loaders.common.contract import Document, Sample
 
@@ -131,7 +132,7 @@ class _Entry:
 
     account: str
     native: str
-    content: object
+    content: str
     rows: list[tuple[str, Row]] = field(default_factory=list)
 
     def add(self, table: str, *rows: Row) -> None:
@@ -149,7 +150,7 @@ class _Found:
 
     def keep(self, entry: _Entry, position: int) -> None:
         """Count a record that was understood as a whole, and its rows."""
-        digest = hashlib.sha256(msgspec.json.encode(entry.content, order="sorted")).hexdigest()[:24]
+        digest = hashlib.sha256(entry.content.encode()).hexdigest()[:24]
         made = record_id(PROVIDER, entry.account, f"{entry.native}#{digest}")
         self.ids.append(made)
         where = {"tenant": entry.account if entry.account.isdigit() else None, "provider": PROVIDER,
@@ -173,7 +174,8 @@ def _object(raw: bytes | msgspec.Raw) -> Row:
 
 def _report_row(row: dict[str, str], generated: str | None) -> _Entry:
     fact, credentials = report.facts(row, parse_time(generated))
-    entry = _Entry(fact["tenant"], f"credential-report/{row['arn']}", [row, generated])
+    content = policies.canonical({"row": row, "generated": generated})
+    entry = _Entry(fact["tenant"], f"credential-report/{row['arn']}", content)
     entry.add("identity_facts", fact)
     entry.add("credentials", *credentials)
     return entry
@@ -191,7 +193,7 @@ def _entry(kind: str, said: Row) -> _Entry:
     account = arn.split(":")[4]
     id_key, sort = _KEYS[kind]
     identity = identity_id("aws", account, text(said, id_key) or arn)
-    entry = _Entry(account, arn, _decoded(said))
+    entry = _Entry(account, arn, policies.canonical(_decoded(said)))
     if sort == "role":
         _role(said, identity, account, entry)
     else:
@@ -307,7 +309,7 @@ def _statements(value: object, owner: str, name: str, entry: _Entry) -> None:
 def _policy(said: Row, arn: str) -> _Entry:
     identity = policy_id(arn)
     name = text(said, "PolicyName") or arn.rsplit("/", 1)[-1]
-    entry = _Entry(identity.split(":")[1], arn, _decoded(said))
+    entry = _Entry(identity.split(":")[1], arn, policies.canonical(_decoded(said)))
     entry.add("resources", {"id": identity, "kind": "policy", "display_name": name})
     versions = objects(said, "PolicyVersionList")
     default = next((v for v in versions if v.get("IsDefaultVersion") is True), None) or next(
