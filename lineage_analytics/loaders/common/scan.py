@@ -6,6 +6,7 @@ trailing backslash carry over to the next piece.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ _OPEN = np.zeros(256, dtype=np.int8)
 _OPEN[[ord("{"), ord("[")]] = 1
 _OPEN[[ord("}"), ord("]")]] = -1
 _BLANK = b" \t\r\n,"
+_KEY_BYTES = 200
+
+
+Found = tuple[bytes, str | None]
 
 
 @dataclass
@@ -28,46 +33,86 @@ class _State:
     escaped: bool = False
 
 
-def elements(pieces: Iterator[bytes], kind: str, limit: int) -> Iterator[tuple[bytes, str | None]]:
-    """``(raw object, None)`` in order, or ``(b"", reason)`` for text that is none.
+def elements(pieces: Iterator[bytes], kind: str, limit: int) -> Iterator[Found]:
+    """``(raw value, None)`` in order, or ``(b"", reason)`` for text that is none.
 
-    ``kind`` is ``object`` (bare values one after another), ``array``, or the key whose array holds the records.
+    ``kind`` is ``object`` (bare values one after another), ``array``, or the key whose array holds the records. Several
+    documents one after another are read to the last; one without the key is a single ``no_records``.
     """
-    base = {"object": 0, "array": 1}.get(kind, 2)
-    opening = None if base < 2 else b'"' + kind.encode() + b'"'
+    scan = _Scan(kind, limit)
     state = _State()
-    pending = bytearray()
-    started = opening is None
     for piece in _small(pieces):
-        for part, depth_after, closes in _parts(piece, state, base):
-            pending += part
-            if not started:
-                at = pending.find(opening or b"")
-                started = depth_after >= base and at >= 0
-                if started:
-                    del pending[: pending.index(b"[", at) + 1]
-            if started and depth_after < base:
+        for part, depth, step in _parts(piece, state, scan.base):
+            if depth < 0:
+                yield b"", "broken_json"
                 return
-            if started and closes:
-                raw, junk = _trim(pending, base)
-                if junk:
-                    yield b"", "broken_json"
-                yield raw, None
-                pending.clear()
-            if len(pending) > limit:
-                yield b"", "record_too_large"
-                pending.clear()
-    if pending.strip(_BLANK + b"[]{}") or state.depth > 0:
+            yield from scan.take(part, depth, step)
+    if state.depth > 0:
         yield b"", "truncated"
+    elif _junk(scan.pending):
+        yield b"", "broken_json"
 
 
-def _trim(pending: bytearray, base: int) -> tuple[bytes, bool]:
-    """The object at the end of ``pending``, and whether something else stood before it."""
-    start = pending.find(b"{")
-    lead = pending[: max(start, 0)].strip(_BLANK)
-    if base == 1 and lead[:1] == b"[":
-        lead = lead[1:].strip(_BLANK)
-    return bytes(pending[max(start, 0) :]), bool(lead)
+class _Scan:
+    """Where the scan stands: inside a list of records or not, and the text since the last record."""
+
+    def __init__(self, kind: str, limit: int) -> None:
+        self.base = {"object": 0, "array": 1}.get(kind, 2)
+        self.pending = bytearray()
+        self._limit = limit
+        self._key = re.compile(rb'"' + re.escape(kind.encode()) + rb'"\s*:\s*\[\Z') if self.base == 2 else None
+        self._inside = self.base == 0
+        self._listed = self._skipping = False
+
+    def take(self, part: bytes, depth: int, step: int) -> Iterator[Found]:
+        """The next text, which ends at a bracket that left the depth at ``depth``; ``step`` 0: at no bracket."""
+        self.pending += part
+        if self._inside and step < 0 and depth == self.base:
+            yield from self._record()
+        elif self._inside and depth < self.base:
+            if _junk(self.pending[:-1]):
+                yield b"", "broken_json"
+            self._inside, self._listed = False, True
+            self.pending.clear()
+        elif not self._inside:
+            yield from self._outside(depth, step)
+        if self.base and step < 0 and depth == 0:
+            if not self._listed:
+                yield b"", "no_records"
+            self._inside = self._listed = False
+        if len(self.pending) > self._limit:
+            if self._inside and not self._skipping:
+                yield b"", "record_too_large" if depth > self.base else "broken_json"
+            self._skipping = self._inside and depth > self.base
+            self.pending.clear()
+
+    def _record(self) -> Iterator[Found]:
+        if not self._skipping:
+            starts = [at for at in (self.pending.find(b"{"), self.pending.find(b"[")) if at >= 0]
+            start = min(starts, default=0)
+            if _junk(self.pending[:start]):
+                yield b"", "broken_json"
+            yield bytes(self.pending[start:]), None
+        self._skipping = False
+        self.pending.clear()
+
+    def _outside(self, depth: int, step: int) -> Iterator[Found]:
+        if depth == 1 and step > 0 and _junk(self.pending[:-1]):
+            yield b"", "broken_json"
+            del self.pending[:-1]
+        self._inside = step > 0 and depth == self.base and self._opens()
+        if self._inside or (step < 0 and depth < self.base):
+            self.pending.clear()
+
+    def _opens(self) -> bool:
+        """Whether the list of records begins with the last bracket of the text."""
+        if self.pending[-1:] != b"[":
+            return False
+        return self._key is None or self._key.search(self.pending, max(len(self.pending) - _KEY_BYTES, 0)) is not None
+
+
+def _junk(text: bytearray) -> bool:
+    return bool(text.strip(_BLANK))
 
 
 def _small(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -76,8 +121,8 @@ def _small(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield piece[start : start + _PIECE]
 
 
-def _parts(piece: bytes, state: _State, base: int) -> Iterator[tuple[bytes, int, bool]]:
-    """The piece cut after every bracket that opens or closes at the record depth."""
+def _parts(piece: bytes, state: _State, base: int) -> Iterator[tuple[bytes, int, int]]:
+    """The piece cut after every bracket at the record depth or above it, with the depth then and its step (0: none)."""
     data = np.frombuffer(piece, dtype=np.uint8)
     steps = np.where(_outside_strings(data, state), _OPEN[data], 0)
     at = np.flatnonzero(steps)
@@ -86,12 +131,12 @@ def _parts(piece: bytes, state: _State, base: int) -> Iterator[tuple[bytes, int,
     shallow = np.minimum(depths, before) <= base
     start = 0
     for end, depth, previous in zip(at[shallow] + 1, depths[shallow], before[shallow], strict=True):
-        yield piece[start:end], int(depth), bool(depth == base and previous == base + 1)
+        yield piece[start:end], int(depth), int(depth - previous)
         start = int(end)
     if at.size:
         state.depth = int(depths[-1])
     if start < len(piece):
-        yield piece[start:], state.depth, False
+        yield piece[start:], state.depth, 0
 
 
 def _outside_strings(data: np.ndarray[tuple[int], np.dtype[np.uint8]], state: _State) -> np.ndarray[
@@ -104,7 +149,8 @@ def _outside_strings(data: np.ndarray[tuple[int], np.dtype[np.uint8]], state: _S
         index = np.arange(data.size)
         last_other = np.maximum.accumulate(np.where(slashes, -1, index))
         run = np.where(quotes > 0, quotes - 1 - last_other[np.maximum(quotes - 1, 0)], 0)
-        carried = (last_other[np.maximum(quotes - 1, 0)] < 0) & state.escaped
+        from_start = (quotes == 0) | (last_other[np.maximum(quotes - 1, 0)] < 0)
+        carried = from_start & state.escaped
         quotes = quotes[(run + carried) % 2 == 0]
         tail = data.size - 1 - int(last_other[-1])
         state.escaped = bool((tail + (state.escaped and last_other[-1] < 0)) % 2)
