@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
         words = message.replace("'", " ").replace(",", " ").split()
         for word in words:
             if word.startswith("--"):
-                known = [o for action in self._actions for o in action.option_strings if o.startswith("--")]
+                known = [flag for option in options.OPTIONS.values() for flag in option.flags if flag.startswith("--")]
                 if word not in known:
                     return did_you_mean(word.partition("=")[0], known)
         if "choice:" in words:
