@@ -282,15 +282,21 @@ def _trust(name: str, minutes: float = 0.0, **fields: Any) -> dict[str, Any]:
                 **{"after_state": name, **fields})
 
 
+def _inline(name: str, minutes: float, value: str | None = "v") -> dict[str, Any]:
+    verb, operation = ("set", "iam:PutRolePolicy") if value else ("delete", "iam:DeleteRolePolicy")
+    return step(name, minutes, operation=operation, target_key=INLINE, effect_key=f"{verb}({INLINE})", after_state=value)
+
+
 @pytest.mark.parametrize(("steps", "state", "said"), [
     ([step("x")], "proved", "iam:DetachRolePolicy on the recorded target takes it back"),
     ([step("x", target_key=None)], "unknown", "not_recorded_by_provider: the record does not name the target"),
     ([_trust("x")], "unknown", "outside_coverage: what stood before this value is older than the log"),
     ([_trust("x", before_state="was")], "proved", "the value that stood before is on record"),
     ([_trust("earlier", -10), _trust("x")], "proved", "the value that stood before is on record"),
-    ([BORN, _trust("x")], "missing", "an overwritten value was not kept"),
-    ([BORN, step("x", operation="iam:PutRolePolicy", target_key=INLINE, effect_key=f"set({INLINE})", after_state="v")],
-     "proved", "no value stood before; iam:DeleteRolePolicy takes it back"),
+    ([BORN, _trust("x")], "missing", "it overwrites, and no earlier value is on record since the target was made"),
+    ([BORN, _inline("x", 0)], "missing", "it overwrites, and no earlier value is on record since the target was made"),
+    ([_inline("gone", -10, value=None), _inline("x", 0)], "proved",
+     "no value stood before; iam:DeleteRolePolicy takes it back"),
     ([step("x", operation="iam:DeleteAccessKey")], "missing",
      "cannot be undone in full, and no second approver is on record"),
     ([step("x", operation="m365:Add-MailboxPermission", provider="m365")], "unknown",
@@ -298,7 +304,7 @@ def _trust(name: str, minutes: float = 0.0, **fields: Any) -> dict[str, Any]:
     ([pim("action", name="x", key=None, operation="Add member to role completed", expires_at=at(60))], "proved",
      "the grant ends by itself at a recorded time"),
     ([pim("attempt", name="x", status="failed")], "not_required", "nothing was executed"),
-], ids=["pair", "target", "older", "before", "set", "born", "first", "final", "hearsay", "ends", "attempt"])
+], ids=["pair", "target", "older", "before", "set", "born", "inline", "first", "final", "hearsay", "ends", "attempt"])
 def test_the_way_back_is_on_record_missing_or_unknown(steps: list[dict[str, Any]], state: str, said: str) -> None:
     found = lineage(*steps)
     assert states(found, case(found, "e-x")["case_id"])["rollback"] == (state, said)

@@ -8,11 +8,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lineage_analytics.graphs.decisions.matching import BY_KEY, Joint, joined
 from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from lineage_analytics.graphs.decisions.matching import Doubt
     from lineage_analytics.graphs.decisions.steps import Step
 
 _ANCHORS = ("action", "rollback", "decision", "request", "draft", "recommendation", "signal", "expiry", "outcome",
@@ -30,6 +32,7 @@ class Case:
     shared: Sequence[Step] = ()
     batch: bool = False
     apart: str | None = None
+    joints: Mapping[str, Joint] = field(default_factory=dict)
 
     def of(self, *kinds: str) -> list[Step]:
         return [step for step in self.steps if step.kind in kinds]
@@ -39,6 +42,11 @@ class Case:
         target = self.anchor.target
         return [step for step in (*self.steps, *self.shared)
                 if step.kind in kinds and (step.target is None or target is None or step.target == target)]
+
+    def joint(self, *steps: Step) -> Joint:
+        """The evidence that puts the steps together: the weakest; the provider's key where nothing else is noted."""
+        return min((self.joints[step.id] for step in steps if step.id in self.joints), default=BY_KEY,
+                   key=lambda joint: joint.tier)
 
     @cached_property
     def anchor(self) -> Step:
@@ -53,9 +61,10 @@ class Case:
         return derived_id("dec", *parts, *((self.apart,) if self.apart else ()))
 
 
-def cases(steps: Iterable[Step]) -> list[Case]:
-    """Every step in one case. Steps of one provider key belong together; an action without a key is its own case;
-    attempts join the success of the same caller on the same target within the hour, or each other."""
+def cases(steps: Iterable[Step]) -> tuple[list[Case], list[Doubt]]:
+    """Every step in one case, and what was considered and not linked. Steps of one provider key belong together; an
+    action without a key is its own case; attempts join the success of the same caller on the same target within the
+    hour, or each other; requests and decisions without a key join where weaker evidence leaves one place for them."""
     keyed: dict[tuple[str | None, str, str], Case] = defaultdict(Case)
     alone: list[Case] = []
     attempts: dict[tuple[object, ...], list[Step]] = defaultdict(list)
@@ -71,7 +80,8 @@ def cases(steps: Iterable[Step]) -> list[Case]:
             if step.kind in ("action", "rollback"):
                 done[_same_try(step)].append(case)
     left = _tried(attempts, done)
-    return _named_apart([*(part for case in keyed.values() for part in _by_target(case)), *alone, *left])
+    found, doubts = joined([*(part for case in keyed.values() for part in _by_target(case)), *alone, *left])
+    return _named_apart(found), doubts
 
 
 def _by_target(case: Case) -> list[Case]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
-from lineage_analytics.graphs.decisions.verdicts import TICKETS
+from lineage_analytics.graphs.decisions.verdicts import PROVED, TICKETS
 from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ _GAP_ELEMENT = {"initiator": "initiator", "inputs": "data_inputs", "recommendati
 
 @dataclass(frozen=True)
 class Found:
-    """What is known of one case. ``quoted``: records of assistant use its texts quote; ``earlier``: the value before an
-    overwriting change is on record; ``born_here``: the log shows the target being created."""
+    """What is known of one case. ``quoted``: records of assistant use its texts quote; ``earlier``: whether a
+    value stood before the change, None when the log does not tell; ``born_here``: the log shows the target being
+    created."""
 
     case: Case
     approved: Approval
@@ -35,7 +36,7 @@ class Found:
     initiator: str | None
     quoted: tuple[str, ...]
     undone: Undone | None
-    earlier: bool
+    earlier: bool | None
     born_here: bool
     known: Mapping[str, Person]
 
@@ -60,6 +61,8 @@ State = tuple[str, str, list[str]]
 
 def _initiator(found: Found) -> State:
     requests = [step for step in found.case.about("request") if step.initiator or step.on_behalf_of or step.actor]
+    if requests and (joint := found.case.joint(requests[0])).tier < PROVED:
+        return "inferred", f"{joint.method}: {_INFERRED[joint.method]}", requests[0].records
     if requests:
         return "proved", "the request names who asked", requests[0].records
     anchor = found.case.anchor
@@ -95,6 +98,10 @@ _APPROVER = {
 }
 
 
+_INFERRED = {
+    "quoted_key": "it shares a key that people wrote into a text, and the target",
+    "window": "it is the only one for this change in its window of time",
+}
 _UNSEEN = {
     "not_collected": "no source that would hold the approval is loaded",
     "outside_coverage": "its source was not received for all of the time in which it would have been given",
@@ -108,6 +115,8 @@ def _approver(found: Found) -> State:
     records = approved.by.records if approved.by else []
     if approved.by is not None and not found.case.of("action", "rollback"):
         return "not_required", "nothing was executed; the decision is on record", records
+    if approved.inferred is not None:
+        return "inferred", f"{approved.inferred}: {_INFERRED[approved.inferred]}", records
     if approved.verdict == "approved_before":
         if approved.independent == "no":
             return "missing", "approved only by the person who asked or benefits", records
@@ -154,11 +163,11 @@ def _rollback(found: Found) -> State:
         return "proved", f"{rows[0].inverse} on the recorded target takes it back", anchor.records
     if found.earlier:
         return "proved", "the value that stood before is on record", anchor.records
-    if found.born_here and any(row.kind == "pair" for row in rows):
-        inverse = next(row.inverse for row in rows if row.kind == "pair")
-        return "proved", f"no value stood before; {inverse} takes it back", anchor.records
+    takes_away = next((row.inverse for row in rows if row.kind == "pair"), None)
+    if found.earlier is False and takes_away is not None:
+        return "proved", f"no value stood before; {takes_away} takes it back", anchor.records
     if found.born_here:
-        return "missing", "an overwritten value was not kept", anchor.records
+        return "missing", "it overwrites, and no earlier value is on record since the target was made", anchor.records
     return "unknown", "outside_coverage: what stood before this value is older than the log", []
 
 

@@ -12,7 +12,14 @@ from lineage_analytics.graphs.decisions.cases import Case, cases
 from lineage_analytics.graphs.decisions.coverage import Coverage
 from lineage_analytics.graphs.decisions.elements import NOT_STATED, Found, elements, gaps
 from lineage_analytics.graphs.decisions.inverse import reversibility
-from lineage_analytics.graphs.decisions.links import Quotes, case_links, rejects, rollback_links, rollback_rejects
+from lineage_analytics.graphs.decisions.links import (
+    Quotes,
+    case_links,
+    doubted,
+    rejects,
+    rollback_links,
+    rollback_rejects,
+)
 from lineage_analytics.graphs.decisions.rollbacks import Pairs, undone
 from lineage_analytics.graphs.decisions.steps import people, steps
 
@@ -31,7 +38,8 @@ def build(facts: Facts) -> DecisionLineage:
     """The lineage of all steps up to ``as_of``."""
     known = people(facts)
     made = steps(facts, known)
-    found = sorted(cases(made), key=lambda case: (case.anchor.time, case.id))
+    gathered, doubts = cases(made)
+    found = sorted(gathered, key=lambda case: (case.anchor.time, case.id))
     quotes = Quotes(facts, made)
     pairs = undone(made)
     judge = _Judge(known, Coverage(facts), quotes, pairs, found)
@@ -39,7 +47,7 @@ def build(facts: Facts) -> DecisionLineage:
     for case in found:
         judge.write(case, rows)
     rows["links"] += rollback_links(pairs)
-    rows["link_rejects"] += rollback_rejects(pairs)
+    rows["link_rejects"] += rollback_rejects(pairs) + doubted(doubts)
     return DecisionLineage(
         facts=facts,
         cases=_frame(rows["cases"], tables.CASES, "time", "case_id"),
@@ -73,7 +81,7 @@ class _Judge:
         links = case_links(case, approved) + self._quotes.links(case)
         found = Found(
             case, approved, part, initiator=verdicts.initiator(case), quoted=self._quotes.of(case),
-            undone=self._undone.get(case.anchor.id), earlier=self._stood.get(case.anchor.id, False),
+            undone=self._undone.get(case.anchor.id), earlier=self._stood.get(case.anchor.id),
             born_here=self._born_here(case.anchor), known=self._known)
         states = elements(found)
         rows["elements"] += states
@@ -85,9 +93,7 @@ class _Judge:
         rows["cases"].append(self._case(case, approved, part, states, links))
 
     def _born_here(self, anchor: Step) -> bool:
-        """Whether the log shows that nothing stood before, or the target being made: then no value can stand unseen."""
-        if self._stood.get(anchor.id) is False:
-            return True
+        """Whether the log shows the target being created before: then no earlier value can stand unseen."""
         born = self._born.get((anchor.tenant, (anchor.target or "").partition("|")[0]))
         return born is not None and born <= anchor.time
 
@@ -130,7 +136,8 @@ class _Judge:
 
 
 def _approves(approved: Approval) -> bool:
-    return approved.by is not None and approved.by.verdict == "approve" and approved.verdict != "contradicted"
+    return (approved.by is not None and approved.by.verdict == "approve" and approved.verdict != "contradicted"
+            and approved.inferred is None)
 
 
 def _status(case: Case, approved: Approval, *, rolled_back: bool) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.matching import Doubt
     from lineage_analytics.graphs.decisions.rollbacks import Pairs
     from lineage_analytics.graphs.decisions.steps import Step
     from lineage_analytics.graphs.decisions.verdicts import Approval
@@ -39,15 +40,20 @@ def case_links(case: Case, approved: Approval) -> list[Row]:
     found: list[Row] = []
     if requests:
         asked = requests[0]
-        found += [link(d, asked, "about", "native_ref", 4, "request-key") for d in decisions if _agree(d, asked)]
-        found += [link(a, asked, "requested_by", "native_ref", 4, "request-key") for a in actions if _agree(a, asked)]
+        found += [_inside(case, d, asked, "about") for d in decisions if _agree(d, asked)]
+        found += [_inside(case, a, asked, "requested_by") for a in actions if _agree(a, asked)]
     if approved.by is not None and approved.by.verdict == "approve":
-        found += [link(a, approved.by, "authorised_by", "native_ref", 4, "request-key") for a in actions
-                  if _agree(a, approved.by)]
+        found += [_inside(case, a, approved.by, "authorised_by") for a in actions if _agree(a, approved.by)]
     if actions:
-        found += [link(e, actions[0], "ends", "native_ref", 4, "request-key") for e in case.of("expiry")
-                  if _agree(e, actions[0])]
+        found += [_inside(case, e, actions[0], "ends") for e in case.of("expiry") if _agree(e, actions[0])]
+    found += [_inside(case, r, s, "informed_by") for r in case.of("recommendation") for s in case.of("signal")[:1]]
+    found += [_inside(case, d, r, "about") for d in decisions for r in case.of("recommendation", "draft")[:1]]
     return found
+
+
+def _inside(case: Case, src: Step, dst: Step, rel: str) -> Row:
+    joint = case.joint(src, dst)
+    return link(src, dst, rel, joint.method, joint.tier, joint.rule)
 
 
 def _agree(one: Step, other: Step) -> bool:
@@ -69,6 +75,11 @@ def rejects(case: Case, approved: Approval) -> list[Row]:
 def rollback_links(pairs: Pairs) -> list[Row]:
     return [link(pair.undoing, pair.undone, "rolls_back", "inverse", 4 if pair.proved else 2, pair.kind)
             for pair in pairs.made]
+
+
+def doubted(doubts: Sequence[Doubt]) -> list[Row]:
+    return [{"src": doubt.step.id, "rel": doubt.rel, "candidates": list(doubt.candidates), "reason": doubt.reason}
+            for doubt in doubts]
 
 
 def rollback_rejects(pairs: Pairs) -> list[Row]:

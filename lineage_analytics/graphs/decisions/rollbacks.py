@@ -12,6 +12,7 @@ from lineage_analytics.graphs.decisions.verdicts import skew
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from lineage_analytics.graphs.decisions.inverse import Inverse
     from lineage_analytics.graphs.decisions.steps import Step
@@ -52,9 +53,10 @@ Where = tuple[str, str | None, str, bool, str]
 @dataclass
 class _Change:
     """A change in force. ``before``: the value that stood before it, where ``before_known``. ``replaced``: it took the
-    name of something whose deletion is not on record before it."""
+    name of something whose deletion is not on record before it. ``number``: how many changes came before it."""
 
     step: Step
+    number: int
     before_known: bool
     before: str | None
     replaced: bool = False
@@ -62,9 +64,13 @@ class _Change:
 
 @dataclass
 class _Place:
-    """What is known of one target and parameter: changes in force by operation, and the value that stands."""
+    """What is known of one target and parameter: changes in force by operation, and the value that stands. Changes up
+    to the number ``lapsed`` with an end of their own have ended, and those of each key up to ``ended[key]``: they are
+    taken out when they come up, so that an ending costs the same however many stand."""
 
     open: dict[str, list[_Change]] = field(default_factory=dict)
+    lapsed: int = -1
+    ended: dict[str, int] = field(default_factory=dict)
     known: bool = False
     value: str | None = None
 
@@ -102,6 +108,7 @@ class _Walk:
     def __init__(self) -> None:
         self.made: list[Undone] = []
         self.doubted: list[Doubted] = []
+        self._number = 0
         self.stood: dict[str, bool] = {}
         self._places: dict[Where, _Place] = defaultdict(_Place)
         self._under: dict[tuple[str, str | None, str], set[Where]] = defaultdict(set)
@@ -119,7 +126,9 @@ class _Walk:
         if known:
             self.stood[step.id] = before is not None
         if not self._undo(step, place):
-            place.open.setdefault(folded(step.operation), []).append(_Change(step, known, before, replaced))
+            self._number += 1
+            place.open.setdefault(folded(step.operation), []).append(
+                _Change(step, self._number, known, before, replaced))
         if step.after is not None or _verb(step) in ("delete", "destroy"):
             place.known, place.value = True, step.after
         else:
@@ -129,8 +138,10 @@ class _Walk:
         """Authority that ran out ends its own grant; it takes nothing back."""
         if _verb(step) != "revoke" or where not in self._places:
             return
-        for stack in self._places[where].open.values():
-            stack[:] = [c for c in stack if c.step.expires is None and (step.key is None or c.step.key != step.key)]
+        place = self._places[where]
+        place.lapsed = self._number
+        if step.key is not None:
+            place.ended[step.key] = self._number
 
     def _renew(self, step: Step, where: Where) -> bool:
         """A thing made anew under an old name: what was done to the old one cannot be undone on the new."""
@@ -153,7 +164,7 @@ class _Walk:
         newest: tuple[_Change, Inverse, list[_Change]] | None = None
         for row in undoes(step.operation):
             stack = place.open.get(folded(row.forward), [])
-            while stack and stack[-1].step.expires is not None and stack[-1].step.expires <= step.time:
+            while stack and _over(stack[-1], place, step.time):
                 stack.pop()
             if stack and _fits(row, stack[-1], step, place) and (newest is None or _later(stack[-1], newest[0])):
                 newest = stack[-1], row, stack
@@ -168,6 +179,13 @@ class _Walk:
         kind = "state_restoring" if row.kind == "state" else "exact_inverse"
         self.made.append(Undone(change.step, step, kind, row.status in PROVING))
         return True
+
+
+def _over(change: _Change, place: _Place, moment: datetime) -> bool:
+    """Whether a change ended by itself before a moment."""
+    ends, key = change.step.expires, change.step.key
+    return (ends is not None and (ends <= moment or change.number <= place.lapsed)) or (
+        key is not None and change.number <= place.ended.get(key, -1))
 
 
 def _later(one: _Change, other: _Change) -> bool:

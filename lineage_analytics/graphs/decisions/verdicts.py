@@ -19,12 +19,14 @@ APPROVAL_SOURCES = {"pim_request_id": "entra_audit"}
 _FINAL = ("approve", "deny", "withdraw")
 _IN_ORDER = {"prior": "approved_before", "order_uncertain": "order_uncertain", "retroactive": "retroactive"}
 UNASKED = timedelta(hours=24)
+PROVED = 3
 TICKETS = "a ticket or change system"
 
 
 @dataclass(frozen=True)
 class Approval:
-    """``verdict`` and ``order`` as in the table CASES. ``reason`` and ``due`` say why an approval is not there."""
+    """``verdict`` and ``order`` as in the table CASES. ``reason`` and ``due`` say why an approval is not there;
+    ``inferred`` names the evidence where it only seems to be there: then the verdict is unknown."""
 
     verdict: str
     order: str = "none"
@@ -34,6 +36,7 @@ class Approval:
     source: str | None = None
     due: datetime | None = None
     delta: float | None = None
+    inferred: str | None = None
 
     @property
     def counts(self) -> bool:
@@ -107,6 +110,10 @@ def _judged(case: Case, decisions: list[Step], known: Mapping[str, Person]) -> A
     chosen, order, verdict = _chosen(before, near, after)
     independent = _independent(case, chosen, known)
     delta = (action.time - chosen.time).total_seconds()
+    joint = case.joint(chosen)
+    if joint.tier < PROVED:
+        return Approval("unknown", order, independent, chosen, "not_collected", TICKETS, delta=delta,
+                        inferred=joint.method)
     if verdict is None and chosen.verdict != "approve":
         verdict = "denied"
     if verdict is None and chosen.agent_class in SOFTWARE | AI:
