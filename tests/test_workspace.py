@@ -16,6 +16,7 @@ import pytest
 
 from lineage_analytics import analysis
 from lineage_analytics.errors import IntegrityError, LockedError, NothingAssessableError, UsageError
+from lineage_analytics.loaders import aws_cloudtrail
 from lineage_analytics.workspace import Store, derived, load, open_estate
 from lineage_analytics.workspace.lock import LOCK, locked
 from tests._trail import event
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lineage_analytics.loaders.common.contract import Batch, Chunk, Document
     from lineage_analytics.workspace import Result
 
 EVENTS = [event(number) for number in range(40)]
@@ -290,3 +292,22 @@ def test_derived_tables_are_computed_once_for_the_same_facts_and_again_for_other
 def test_reading_files_without_a_workspace_gives_an_estate(tmp_path: Path) -> None:
     estate = analysis.read(_write(tmp_path / "f.json", _records(EVENTS)))
     assert estate.frame("activity").height == 40
+
+
+def test_a_file_a_loader_stumbles_over_costs_no_other_its_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transform = aws_cloudtrail.transform
+
+    def stumbling(chunk: Chunk, document: Document) -> Batch:
+        if "odd" in document.file:
+            raise ValueError
+        return transform(chunk, document)
+
+    monkeypatch.setattr(aws_cloudtrail, "transform", stumbling)
+    _write(tmp_path / "logs" / "a-odd.json", _records([event(100)]))
+    _write(tmp_path / "logs" / "good.json", _records(EVENTS))
+    result = _load(tmp_path / "w", tmp_path / "logs")
+    assert _counts(result) == (40, 0, 1, 0)
+    assert [(f["file"], f["reason"], f["detail"]) for f in result.faults] == [
+        ("a-odd.json", "unreadable", "the loader stopped: ValueError")]

@@ -215,7 +215,7 @@ def _said(strip: _Strip) -> str:
         return f"on {strip.only:%-d %b} only"
     if not strip.expected:
         return "no day due yet"
-    return f"{strip.received} of {many(strip.expected, 'day')}" if strip.received else "never received"
+    return f"{strip.received} of {many(strip.expected, 'day')}" if strip.received else "nothing received"
 
 
 def _finding(strips: list[_Strip], length: int) -> str:
@@ -224,7 +224,7 @@ def _finding(strips: list[_Strip], length: int) -> str:
         return f"Every source was received on every day of the {many(length, 'day')}"
     worst = lacking[0]
     if not worst.received:
-        return f"{worst.name} was never received" + (
+        return f"Nothing received from {worst.name} in the {many(length, 'day')}" + (
             f"; {len(lacking)} of {len(strips)} sources lack days" if len(lacking) > 1 else "")
     if len(lacking) == 1:
         return f"{worst.name} lacks {many(worst.expected - worst.received, 'day')} of {worst.expected}"

@@ -104,10 +104,11 @@ def _privilege(reading: Reading) -> str | None:
     if admin is None or admin["denominator"] is None or not admin["denominator"]:
         return None
     k, n = int(admin["numerator"]), int(admin["denominator"])
+    doubt = f" (not scored: {words.reason_words(admin['reason'])})" if admin["status"] == "not_scored" else ""
     if not k:
-        return f"None of {count(n, 'service account')} holds or reaches administrator control."
+        return f"None of {count(n, 'service account')} holds or reaches administrator control{doubt}."
     verb = "holds or reaches" if k == 1 else "hold or reach"
-    return f"{k:,} of {count(n, 'service account')} {verb} administrator control."
+    return f"{k:,} of {count(n, 'service account')} {verb} administrator control{doubt}."
 
 
 def _ownership(reading: Reading) -> str | None:

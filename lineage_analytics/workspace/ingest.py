@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.errors import UsageError
+from lineage_analytics.errors import LimitError, UsageError
 from lineage_analytics.loaders import loaders, recognise
 from lineage_analytics.loaders.common.containers import InputFile, Member, Skipped, input_files, members
 from lineage_analytics.loaders.common.contract import Batch, Fault
@@ -169,9 +169,14 @@ class _Load:
         member.shape = match.shape
         loader = loaders()[source]
         count = counts.setdefault(source, Count(source, shape=match.shape))
-        for chunk in loader.extract(member):
-            count.truncated |= chunk.truncated
-            self._store_batch(loader.transform(chunk, member), member, count)
+        try:
+            for chunk in loader.extract(member):
+                count.truncated |= chunk.truncated
+                self._store_batch(loader.transform(chunk, member), member, count)
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, LimitError,
+                pl.exceptions.PolarsError) as error:  # one odd file must not cost the others their records
+            detail = error.found if isinstance(error, LimitError) else f"the loader stopped: {type(error).__name__}"
+            self._note(count, Fault(None, "unreadable", detail), member)
 
     def _store_batch(self, batch: Batch, member: Member, count: Count) -> None:
         fresh, conflict = self._seen.sort_out(batch.record_ids, _contents(batch))
