@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from lineage_analytics.loaders._cloudtrail_structure import structure
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.sampling import decode_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ASSISTANTS = {"q.amazonaws.com": "aws:assistant:q-developer"}
 _CACHE_ENTRIES = 50_000
@@ -86,18 +91,36 @@ class Actors:
         return actor
 
 
+# Keys that only a pipeline writes: CloudTrail's own are in camel case.
+_LOWERED = re.compile(rb'"(?:principalid|accountid|accesskeyid|username|sessioncontext|invokedby|onbehalfof)"')
+_PARTS: dict[str, type[msgspec.Struct]] = {
+    "session_context": _Session, "session_issuer": _Issuer, "on_behalf_of": _OnBehalfOf}
+
+
 def _identity(raw: bytes) -> _Identity:
     try:
-        return _decoder.decode(raw)
+        if _LOWERED.search(raw) is None:
+            return _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        loose = {key.lower(): value for key, value in (decode_object(raw) or {}).items() if isinstance(value, str)}
-        names = {field.encode_name.lower(): field.name for field in msgspec.structs.fields(_Identity)}
-        texts = {names[key]: value for key, value in loose.items() if key in names}
-        who = _Identity()
-        for name, value in texts.items():
-            if not name.startswith(("session", "on_")):
-                setattr(who, name, value)
-        return who
+        pass
+    found = structure(raw) if raw[:1] == b'"' else decode_object(raw)
+    who = _built(_Identity, found or {})
+    return who if isinstance(who, _Identity) else _Identity()
+
+
+def _built(kind: type[msgspec.Struct], found: Mapping[str, Any]) -> msgspec.Struct:
+    """The struct from a mapping with keys in any case and values of any type."""
+    lowered = {key.lower(): value for key, value in found.items()}
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(kind):
+        value = lowered.get(field.encode_name.lower())
+        if field.name in _PARTS:
+            values[field.name] = _built(_PARTS[field.name], value) if isinstance(value, dict) else None
+        elif field.name == "web_id_federation_data":
+            values[field.name] = value if isinstance(value, dict) else None
+        elif value is not None and not isinstance(value, (bool, dict, list)):
+            values[field.name] = str(value) or None
+    return kind(**values)
 
 
 def _resolve(who: _Identity, recipient: str | None) -> Actor:
@@ -143,7 +166,8 @@ def _role_session(who: _Identity, issuer: _Issuer | None, account: str | None) -
 
 
 def _role_kind(who: _Identity, arn: str | None) -> tuple[str, str]:
-    if who.session_context and who.session_context.web_id_federation_data:
+    federation = who.session_context.web_id_federation_data if who.session_context else None
+    if federation and any(federation.values()):
         return "workload", "the session was federated from a workload identity"
     if "/aws-service-role/" in (arn or ""):
         return "workload", "a service-linked role"

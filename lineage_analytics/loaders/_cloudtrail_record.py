@@ -101,8 +101,10 @@ def _tolerant(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
                 unknown[key] = value
         elif _NAMES[attribute] in _RAW_FIELDS:
             setattr(record, attribute, msgspec.Raw(msgspec.json.encode(_embedded(value))))
-        elif isinstance(value, bool) or value is None:
+        elif isinstance(value, bool):
             setattr(record, attribute, value if attribute in ("read_only", "from_console", "management") else None)
+        elif value is None or value == "":
+            setattr(record, attribute, None)
         else:
             setattr(record, attribute, value if isinstance(value, str) else msgspec.json.encode(value).decode())
     if record.event_time is None:

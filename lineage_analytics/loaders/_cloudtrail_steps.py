@@ -149,7 +149,7 @@ def steps(changes: Sequence[Change], provenance: pl.DataFrame) -> pl.DataFrame:
 def _row(change: Change, record_id: str, tenant: str | None) -> dict[str, Any]:
     record, actor = change.record, change.actor
     target, value, verb = _effect(change, tenant)
-    failed = record.error_code is not None
+    failed = bool(record.error_code)
     actor_class, basis = _actor_class(change)
     return {
         "step_id": derived_id("step", record_id, "action"),
@@ -189,23 +189,31 @@ def _effect(change: Change, tenant: str | None) -> tuple[str | None, str | None,
     if target is None or parameter is None:
         return None, None, effect.verb
     key = f"aws:{tenant or ''}:{target}" + (f"|{parameter}" if parameter else "")
-    return key, _state(request.get(effect.value)) if effect.value else None, effect.verb
+    return key, _state(lookup.value(effect.value)) if effect.value else None, effect.verb
 
 
 class _Lookup:
     """A value by field name: from the request, then anywhere one or two levels down the response."""
 
     def __init__(self, request: dict[str, Any], response: dict[str, Any], caller: str | None) -> None:
-        self._request, self._response, self._caller = request, response, caller
+        inner = [value for value in response.values() if isinstance(value, dict)]
+        self._places: Sequence[dict[str, Any]] = (request, response, *inner)
+        self._caller = caller
+        self._lowered: Sequence[dict[str, Any]] | None = None
 
     def stated(self, name: str) -> str:
-        """The value the record states; empty when it states none."""
-        for value in (self._request.get(name), self._response.get(name), *(
-            inner.get(name) for inner in self._response.values() if isinstance(inner, dict)
-        )):
-            if isinstance(value, str) and value:
-                return value
-        return ""
+        """The value the record states, also under a key that a pipeline put in lower case; empty when none."""
+        found = _text(self._places, name)
+        if not found:
+            if self._lowered is None:
+                self._lowered = [{key.lower(): value for key, value in place.items()} for place in self._places]
+            found = _text(self._lowered, name.lower())
+        return found
+
+    def value(self, name: str) -> object:
+        """What the request sets, of any type; None when it does not state it."""
+        request = self._places[0]
+        return request[name] if name in request else request.get(name.lower())
 
     def __getitem__(self, name: str) -> str:
         """As ``stated``; a call that names no user is about its caller."""
@@ -221,6 +229,10 @@ class _Lookup:
                 return None
             filled = filled[:start] + value.replace("{", "(").replace("}", ")") + filled[end + 1 :]
         return filled
+
+
+def _text(places: Sequence[dict[str, Any]], name: str) -> str:
+    return next((value for place in places if isinstance(value := place.get(name), str) and value), "")
 
 
 def _state(value: object) -> str | None:

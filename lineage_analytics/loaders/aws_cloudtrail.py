@@ -1,15 +1,18 @@
 """AWS CloudTrail: activity, seen identities, identity changes and assistant use (sources 2.1 to 2.6).
 
 Every record with a time is accepted into ``activity``. Shapes: ``Records`` files, bare arrays, single objects,
-newline-delimited objects (also with pipeline fields added), lookup-events output, EventBridge envelopes,
-CloudWatch Logs exports and test-suite envelopes.
+newline-delimited objects (also with pipeline fields added, or a page of records on each line), lookup-events output,
+EventBridge envelopes, CloudWatch Logs (subscription, filter, query and export to S3), search-engine exports, test-suite
+envelopes, and rows of Athena or Lake tables (keys in lower case, values as JSON or structure text, JSON or CSV). The
+console's event-history CSV is not read: it holds neither request nor caller.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
@@ -17,17 +20,17 @@ import polars as pl
 from lineage_analytics import tables
 from lineage_analytics.loaders._cloudtrail_actor import Actor, Actors
 from lineage_analytics.loaders._cloudtrail_record import Record, as_flag, decode
+from lineage_analytics.loaders._cloudtrail_shapes import form, unpacked
 from lineage_analytics.loaders._cloudtrail_steps import Change, is_change, steps
-from lineage_analytics.loaders.common import records
-from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
+from lineage_analytics.loaders.common.contract import Batch, Fault, Match
 from lineage_analytics.loaders.common.ids import record_ids
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from lineage_analytics.loaders.common.contract import Document, Sample
+    from lineage_analytics.loaders.common.contract import Chunk, Document, Sample
 
 PROVIDER = "aws"
 LATENESS = timedelta(hours=1)
@@ -36,55 +39,19 @@ _DENIED = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Cl
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 # Not the clock: one mistyped year must not become the newest record of an estate.
 _LATEST = datetime(2090, 1, 1, tzinfo=UTC)
-_INNER: dict[str, str] = {
-    "lookup_events": "CloudTrailEvent", "eventbridge": "detail", "cloudwatch_export": "message", "envelope": "log",
-}
 _actors = Actors()
 
 
 def detect(sample: Sample) -> Match | None:
-    """CloudTrail by ``eventVersion`` or ``eventSource`` beside ``userIdentity``, in any of its wrappers."""
-    first = sample.first
-    if first is None:
-        return None
-    if _is_record(first):
-        return Match(_packaging(sample), 0.95, "eventName and eventSource with userIdentity or eventVersion")
-    for shape, key in _INNER.items():
-        inner = first.get(key)
-        held = decode_object(inner.encode()) if isinstance(inner, str) else inner
-        if isinstance(held, dict) and _is_record(held):
-            return Match(shape, 0.95, f"CloudTrail records inside {key}")
-    return None
-
-
-def _is_record(record: Mapping[str, Any]) -> bool:
-    keys = {key.lower() for key in record}
-    return {"eventname", "eventsource"} <= keys and bool(keys & {"useridentity", "eventversion", "recipientaccountid"})
-
-
-def _packaging(sample: Sample) -> str:
-    return {"Records": "records_json", "array": "array", "lines": "ndjson"}.get(sample.wrapper, "object")
+    """CloudTrail by ``eventName`` and ``eventSource`` with what only its records have, in any packing."""
+    found = form(sample)
+    return None if found is None else Match(
+        found.shape, 0.95, "eventName and eventSource with userIdentity, eventVersion or recipientAccountId")
 
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Raw CloudTrail records, taken out of their envelopes."""
-    key = _INNER.get(document.shape)
-    for chunk in records.json_chunks(document):
-        yield chunk if key is None else _opened(chunk, key)
-
-
-
-def _opened(chunk: Chunk, key: str) -> Chunk:
-    decoder = msgspec.json.Decoder(msgspec.defstruct("Envelope", [(key, msgspec.Raw, msgspec.Raw(b"null"))], gc=False))
-    raws: list[bytes | msgspec.Raw] = []
-    for position, raw in enumerate(chunk.raws, chunk.start):
-        inner: msgspec.Raw = getattr(decoder.decode(raw), key)
-        text = msgspec.json.decode(inner, type=str).encode() if bytes(memoryview(inner)[:1]) == b'"' else inner
-        if decode_object(text) is None:
-            chunk.faults.append(Fault(position, "broken_json", f"no CloudTrail record inside {key}"))
-        else:
-            raws.append(text)
-    return Chunk(chunk.start, raws, faults=chunk.faults, truncated=chunk.truncated)
+    return unpacked(document)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
@@ -117,7 +84,7 @@ Kept = tuple[Record, str | None, int]
 def _decoded(chunk: Chunk) -> tuple[list[Kept], list[Fault]]:
     kept: list[Kept] = []
     faults: list[Fault] = []
-    for position, raw in enumerate(chunk.raws, chunk.start):
+    for position, raw in chunk.placed():
         try:
             record, unmapped = decode(raw)
         except msgspec.DecodeError as error:
@@ -201,6 +168,8 @@ class _Named(msgspec.Struct, gc=False, rename={"upper": "ARN", "lower": "arn"}):
     lower: str | None = None
 
 
+# A column of structures as a query engine prints it: ``[{arn=..., accountid=...}]``.
+_NAMED_IN_TEXT = re.compile(rb"\barn=([^,}\]]+)", re.IGNORECASE)
 _named = msgspec.json.Decoder(list[_Named] | None)
 
 
@@ -210,13 +179,14 @@ def _resource(record: Record) -> str | None:
     try:
         listed = _named.decode(record.resources) or []
     except msgspec.DecodeError:
-        return None
+        found = _NAMED_IN_TEXT.search(record.resources)
+        return found[1].decode("utf-8", "replace") if found else None
     return next((named.upper or named.lower for named in listed if named.upper or named.lower), None)
 
 
 def _error(record: Record) -> str | None:
     """The error, also where a record carries it only in a body: a console sign-in or a gateway call."""
-    if record.error_code is not None:
+    if record.error_code:
         return record.error_code
     if record.event_name == "ConsoleLogin" and b'"Failure"' in bytes(record.response):
         return "ConsoleLoginFailure"

@@ -71,6 +71,16 @@ class Chunk:
     truncated: bool = False
     context: Mapping[str, Any] = field(default_factory=dict)
 
+    def placed(self) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
+        """Every raw record with its ordinal in the file; those that are faults already have taken theirs."""
+        taken = {fault.position for fault in self.faults}
+        position = self.start
+        for raw in self.raws:
+            while position in taken:
+                position += 1
+            yield position, raw
+            position += 1
+
 
 @dataclass
 class Batch:

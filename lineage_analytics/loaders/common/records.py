@@ -15,7 +15,7 @@ import msgspec
 
 from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.sampling import WRAPPERS, delimiter_of
+from lineage_analytics.loaders.common.sampling import LINES, TIMED_LINES, WRAPPERS, delimiter_of
 from lineage_analytics.loaders.common.scan import elements
 
 if TYPE_CHECKING:
@@ -35,15 +35,25 @@ def json_chunks(document: Document, wrappers: Sequence[str] = WRAPPERS) -> Itera
     A cut document yields its good prefix and a last chunk with ``truncated`` set.
     """
     wrapper = document.sample.wrapper
-    kind = wrapper if wrapper in wrappers or wrapper in ("array", "lines") else "object"
+    kind = wrapper if wrapper in wrappers or wrapper == "array" or wrapper in LINES else "object"
+    chunks = _Chunks(() if kind in wrappers else wrappers)
     pieces = document.chunks()
     head, complete = _up_to(pieces, WHOLE_BYTES)
     if complete and not getattr(document, "damage", None):
         raws = _split_whole(head, kind)
         if raws is not None:
-            yield from _checked(raws, wrappers)
+            yield from chunks.records(raws)
+            yield chunks.last(cut=kind in LINES and not head.endswith(b"\n"))
             return
-    yield from _checked_stream(document, _joined(head, pieces), kind, wrappers)
+    joined = _joined(head, pieces)
+    source = elements(joined, kind, RECORD_BYTES) if kind not in LINES else _stream_lines(
+        joined, timed=kind == TIMED_LINES)
+    for raw, reason in source:
+        if reason is None:
+            yield from chunks.records((raw,))
+        else:
+            chunks.fault(reason, _REASONS[reason])
+    yield chunks.last(damage=getattr(document, "damage", None))
 
 
 def csv_chunks(document: Document) -> Iterator[Chunk]:
@@ -120,8 +130,9 @@ _RAW = msgspec.json.Decoder(msgspec.Raw)
 def _split_whole(data: bytes, kind: str) -> Raws | None:
     """All raw records by one decoder call, or None when the text is not clean JSON of that kind."""
     try:
-        if kind == "lines":
-            return [line for line in data.split(b"\n") if line.strip()]
+        if kind in LINES:
+            lines = [line for line in data.split(b"\n") if line.strip()]
+            return lines if kind == "lines" else [_untimed(line) for line in lines]
         if kind == "array":
             return _LIST.decode(data)
         if kind == "object":
@@ -132,38 +143,86 @@ def _split_whole(data: bytes, kind: str) -> Raws | None:
     return raws
 
 
-def _checked(raws: Raws, wrappers: Sequence[str]) -> Iterator[Chunk]:
-    for start in range(0, max(len(raws), 1), RECORDS_PER_CHUNK):
-        yield _chunk(start, raws[start : start + RECORDS_PER_CHUNK], wrappers)
+_REASONS = {
+    "truncated": "the document ends inside this record",
+    "broken_json": "text that is not a JSON object",
+    "record_too_large": f"more than {RECORD_BYTES} bytes",
+    "no_records": "an object without the list of records the others have",
+}
 
 
-def _chunk(start: int, raws: Iterable[msgspec.Raw | bytes], wrappers: Sequence[str]) -> Chunk:
-    good: list[msgspec.Raw | bytes] = []
-    faults: list[Fault] = []
-    for position, raw in enumerate(raws, start):
-        fault = _fault(position, raw)
-        if fault is None:
-            good.append(raw)
-        else:
-            faults.append(fault)
-    if not wrappers or not good or not _is_wrapped(good[0], wrappers):
-        return Chunk(start, good, faults=faults)
-    return Chunk(start, [inner for raw in good for inner in _unwrap(raw, wrappers)], faults=faults)
+class _Chunks:
+    """Raw records as chunks of bounded size; every record and every fault takes one ordinal of the document."""
+
+    def __init__(self, wrappers: Sequence[str]) -> None:
+        self._wrappers = wrappers
+        self._key: str | None = None
+        self._asked = not wrappers
+        self._start = self._next = 0
+        self._raws: list[msgspec.Raw | bytes] = []
+        self._faults: list[Fault] = []
+
+    def records(self, raws: Iterable[msgspec.Raw | bytes]) -> Iterator[Chunk]:
+        """The full chunks that these complete."""
+        for raw in raws:
+            found = _fault(self._next, raw)
+            if found is not None:
+                self._faults.append(found)
+                self._next += 1
+            else:
+                self._keep(raw)
+            if self._next - self._start >= RECORDS_PER_CHUNK:
+                yield self._chunk()
+
+    def fault(self, reason: str, detail: str) -> None:
+        self._faults.append(Fault(self._next, reason, detail))
+        self._next += 1
+
+    def last(self, *, cut: bool = False, damage: object = None) -> Chunk:
+        """What remains. ``cut``: a line without end, if it is broken, is cut; ``damage``: the container broke off."""
+        ended = self._faults[-1] if self._faults and self._faults[-1].position == self._next - 1 else None
+        if ended is not None and ended.reason == "broken_json" and (cut or damage is not None):
+            self._faults[-1] = Fault(ended.position, "truncated", _REASONS["truncated"])
+        elif damage is not None and (ended is None or ended.reason != "truncated"):
+            self.fault("truncated", str(damage))
+        truncated = any(fault.reason == "truncated" for fault in self._faults)
+        chunk = self._chunk()
+        chunk.truncated = truncated
+        return chunk
+
+    def _chunk(self) -> Chunk:
+        chunk = Chunk(self._start, self._raws, faults=self._faults)
+        self._start, self._raws, self._faults = self._next, [], []
+        return chunk
+
+    def _keep(self, raw: msgspec.Raw | bytes) -> None:
+        if not self._asked:
+            self._asked, self._key = True, _wrapper_of(raw, self._wrappers)
+        if self._key is None:
+            self._raws.append(raw)
+            self._next += 1
+            return
+        for inner in _unwrap(raw, self._key):
+            found = _fault(self._next, inner)
+            self._next += 1
+            if found is None:
+                self._raws.append(inner)
+            else:
+                self._faults.append(found)
 
 
-def _is_wrapped(raw: msgspec.Raw | bytes, wrappers: Sequence[str]) -> bool:
+def _wrapper_of(raw: msgspec.Raw | bytes, wrappers: Sequence[str]) -> str | None:
+    """The wrapper that is the first key of the object."""
     head = bytes(memoryview(raw)[:40]).lstrip(b"{ \t\r\n")
-    return any(head.startswith(b'"' + name.encode() + b'"') for name in wrappers)
+    return next((name for name in wrappers if head.startswith(b'"' + name.encode() + b'"')), None)
 
 
-def _unwrap(raw: msgspec.Raw | bytes, wrappers: Sequence[str]) -> Raws | list[bytes | msgspec.Raw]:
-    for name in wrappers:
-        try:
-            inner: list[msgspec.Raw] = getattr(_WRAPPED[name].decode(raw), name)
-        except (msgspec.DecodeError, RecursionError):
-            continue
-        return inner
-    return [raw]
+def _unwrap(raw: msgspec.Raw | bytes, key: str) -> Raws | list[bytes | msgspec.Raw]:
+    try:
+        inner: list[msgspec.Raw] = getattr(_WRAPPED[key].decode(raw), key)
+    except (msgspec.DecodeError, RecursionError):
+        return [raw]
+    return inner
 
 
 def _fault(position: int, raw: msgspec.Raw | bytes) -> Fault | None:
@@ -181,52 +240,25 @@ def _fault(position: int, raw: msgspec.Raw | bytes) -> Fault | None:
     return Fault(position, "not_an_object", "wanted a JSON object")
 
 
-def _checked_stream(
-    document: Document, pieces: Iterator[bytes], kind: str, wrappers: Sequence[str]
-) -> Iterator[Chunk]:
-    source = _stream_lines(pieces) if kind == "lines" else elements(pieces, kind, RECORD_BYTES)
-    start = position = 0
-    raws: list[bytes] = []
-    faults: list[Fault] = []
-    cut = False
-    for raw, reason in source:
-        if reason == "truncated":
-            cut = True
-            faults.append(Fault(position, "truncated", "the document ends inside this record"))
-        elif reason is not None:
-            faults.append(Fault(position, reason, "text that is not a JSON object"))
-        elif (fault := _fault(position, raw)) is not None:
-            last = kind == "lines" and getattr(document, "damage", None) is not None
-            faults.append(fault if not last else Fault(position, "broken_json", fault.detail))
-        else:
-            raws.append(raw)
-        position += 1
-        if len(raws) >= RECORDS_PER_CHUNK:
-            yield _with_faults(start, raws, faults, wrappers)
-            start, raws, faults = position, [], []
-    chunk = _with_faults(start, raws, faults, wrappers)
-    chunk.truncated = _damaged(document, chunk.faults, position) or cut
-    yield chunk
-
-
-def _with_faults(start: int, raws: list[bytes], faults: list[Fault], wrappers: Sequence[str]) -> Chunk:
-    chunk = _chunk(start, raws, wrappers)
-    chunk.faults.extend(faults)
-    return chunk
-
-
-def _stream_lines(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, str | None]]:
-    rest = b""
+def _stream_lines(pieces: Iterator[bytes], *, timed: bool) -> Iterator[tuple[bytes, str | None]]:
+    rest, skipping = b"", False
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
-            if line.strip():
-                yield line, None
+            if not skipping and line.strip():
+                yield _untimed(line) if timed else line, None
+            skipping = False
         if len(rest) > RECORD_BYTES:
-            yield b"", "record_too_large"
-            rest = b""
-    if rest.strip():
-        yield rest, None
+            if not skipping:
+                yield b"", "record_too_large"
+            rest, skipping = b"", True
+    if not skipping and rest.strip():
+        yield _untimed(rest) if timed else rest, None
+
+
+def _untimed(line: bytes) -> bytes:
+    """A line of a CloudWatch Logs export without the time before its record."""
+    return line[max(line.find(b"{"), 0) :]
 
 
 def _damaged(document: Document, faults: list[Fault], position: int) -> bool:

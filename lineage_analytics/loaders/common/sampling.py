@@ -15,12 +15,16 @@ import msgspec
 from lineage_analytics.loaders.common.contract import Sample
 
 HEAD_BYTES = 65_536
-WRAPPERS = ("Records", "records", "value", "result", "items", "Events", "logEvents", "data", "issues", "findings")
+WRAPPERS = (
+    "Records", "records", "value", "result", "items", "Events", "events", "logEvents", "data", "issues", "findings")
+TIMED_LINES = "timed_lines"
+LINES = frozenset({"lines", TIMED_LINES})
 
 # Linear: one alternation without nested repetition over text that can also match the other branch.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
 _DELIMITERS = (",", ";", "\t")
 _LINES_TRIED = 5
+_TIMED = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]{5,20}Z? (?=\{)")
 
 
 def sample(head: bytes, *, complete: bool) -> Sample:
@@ -30,7 +34,16 @@ def sample(head: bytes, *, complete: bool) -> Sample:
         return _object_sample(text, complete=complete)
     if text[:1] == b"[" and (first := _first_element(text, depth=1)) is not None:
         return Sample(text, "array", frozenset(first), first)
-    return _csv_sample(text)
+    return _timed_sample(text) or _csv_sample(text)
+
+
+def _timed_sample(text: bytes) -> Sample | None:
+    """The sample of a CloudWatch Logs export: on each line the time, a blank and the record."""
+    found = _TIMED.match(text)
+    if found is None:
+        return None
+    first = decode_object(text.split(b"\n", 1)[0][found.end() :])
+    return None if first is None else Sample(text, TIMED_LINES, frozenset(first), first)
 
 
 def decode_object(raw: bytes | msgspec.Raw) -> dict[str, Any] | None:

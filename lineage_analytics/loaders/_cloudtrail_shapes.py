@@ -1,0 +1,140 @@
+"""How CloudTrail records are packed: recognised from the head of a file, and taken out of their envelopes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from lineage_analytics.loaders.common import records
+from lineage_analytics.loaders.common.contract import Chunk, Fault
+from lineage_analytics.loaders.common.sampling import LINES, decode_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lineage_analytics.loaders.common.contract import Document, Sample
+
+Raw = bytes | msgspec.Raw
+CSV = "athena_csv"
+
+# Envelopes by the key that holds the record, as an object or as JSON text.
+_ENVELOPES = {
+    "CloudTrailEvent": "lookup_events", "detail": "eventbridge", "message": "cloudwatch_export",
+    "@message": "cloudwatch_insights", "_source": "search_export", "log": "envelope",
+}
+_PAGES = ("Records", "logEvents", "Events", "events")
+_PACKAGINGS = {"Records": "records_json", "array": "array", "lines": "ndjson", "timed_lines": "cloudwatch_lines"}
+_CONTROL = "CWL CONTROL MESSAGE"
+_NEEDED = frozenset({"eventname", "eventsource"})
+_TELLING = frozenset({"useridentity", "eventversion", "recipientaccountid"})
+
+
+class Form(NamedTuple):
+    """``page``: the key of a list of records in each object; ``envelope``: the key of the record in each entry."""
+
+    shape: str
+    page: str | None = None
+    envelope: str | None = None
+
+
+def form(sample: Sample) -> Form | None:
+    """How the records of the file are packed; None when they are not CloudTrail's."""
+    if sample.columns:
+        return Form(CSV) if _is_record(sample.columns) else None
+    first = sample.first
+    if first is None:
+        return None
+    page = None
+    if sample.wrapper in LINES or sample.wrapper == "array":
+        page = next((key for key in _PAGES if _holds_objects(first.get(key))), None)
+    entry = first if page is None else first[page][0]
+    if _is_record(entry):
+        shape = _PACKAGINGS.get(sample.wrapper, "object")
+        return Form(shape if page is None else f"{shape}_pages", page)
+    for envelope, shape in _ENVELOPES.items():
+        held = entry.get(envelope)
+        record = decode_object(held.encode("utf-8", "replace")) if isinstance(held, str) else held
+        if isinstance(record, dict) and _is_record(record):
+            return Form(shape, page, envelope)
+    return None
+
+
+def _is_record(names: Mapping[str, Any] | tuple[str, ...]) -> bool:
+    keys = {name.lower() for name in names}
+    return keys >= _NEEDED and not keys.isdisjoint(_TELLING)
+
+
+def _holds_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def unpacked(document: Document) -> Iterator[Chunk]:
+    """Raw CloudTrail records, out of pages and envelopes."""
+    packed = form(document.sample) or Form("object")
+    if packed.shape == CSV:
+        yield from records.csv_chunks(document)
+        return
+    chunks = records.json_chunks(document, wrappers=()) if packed.page else records.json_chunks(document)
+    if packed.page is None and packed.envelope is None:
+        yield from chunks
+        return
+    start = 0
+    for chunk in chunks:
+        opened = _opened(chunk, packed, start)
+        start += len(opened.raws) + len(opened.faults)
+        yield opened
+
+
+def _opened(chunk: Chunk, packed: Form, start: int) -> Chunk:
+    """The chunk's records, counted from ``start``; what was a fault already keeps its place between them."""
+    page = _field(packed.page, list[msgspec.Raw]) if packed.page else None
+    envelope = _field(packed.envelope, msgspec.Raw) if packed.envelope else None
+    raws: list[Raw] = []
+    faults: list[Fault] = []
+    known = {fault.position: fault for fault in chunk.faults}
+    held = dict(chunk.placed())
+    for position in sorted({*known, *held}, key=lambda p: -1 if p is None else p):
+        if position is None or position in known:
+            faults.append(replace(known[position], position=start + len(raws) + len(faults)))
+            continue
+        for entry in _entries(held[position], page):
+            record = entry if envelope is None else _inner(entry, envelope)
+            if isinstance(record, Fault):
+                faults.append(replace(record, position=start + len(raws) + len(faults)))
+            else:
+                raws.append(record)
+    return Chunk(start, raws, faults=faults, truncated=chunk.truncated)
+
+
+def _field(key: str, kind: Any) -> msgspec.json.Decoder[Any]:
+    """A decoder of the one field ``inner``, written as ``key``."""
+    return msgspec.json.Decoder(msgspec.defstruct("Field", [("inner", kind)], rename={"inner": key}, gc=False))
+
+
+def _entries(raw: Raw, page: msgspec.json.Decoder[Any] | None) -> list[Raw]:
+    if page is None:
+        return [raw]
+    try:
+        listed: list[Raw] = page.decode(raw).inner
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [raw]
+    return listed
+
+
+def _inner(entry: Raw, envelope: msgspec.json.Decoder[Any]) -> Raw | Fault:
+    try:
+        inner = envelope.decode(entry).inner
+        if bytes(memoryview(inner)[:1]) != b'"':
+            text: Raw = inner
+        else:
+            said = msgspec.json.decode(inner, type=str)
+            if said.startswith(_CONTROL):
+                return Fault(None, "out_of_scope", "a control message of the log pipeline", "rejected")
+            text = said.encode()
+    except (msgspec.DecodeError, UnicodeError) as error:
+        return Fault(None, "broken_json", f"no record in this envelope: {str(error)[:150]}")
+    if decode_object(text) is None:
+        return Fault(None, "broken_json", "what the envelope holds is no JSON object")
+    return text
