@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from subprocess import DEVNULL
 from typing import Any
 
 from ipykernel.kernelspec import get_kernel_dict
@@ -25,4 +26,5 @@ class LineageKernelManager(AsyncKernelManager):
         return self._kernel_spec
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
-        return await super()._async_pre_start_kernel(**{**kw, "env": dict(self.environment)})
+        quiet = {"env": dict(self.environment), "stderr": DEVNULL}  # what fails comes back as a cell's error
+        return await super()._async_pre_start_kernel(**{**kw, **quiet})
