@@ -1,5 +1,6 @@
 # Two commands do everything: `make report` and `make test`. Both set up on first use.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -28,8 +29,8 @@ bench: $(VENV)/.bench  ## speed and memory beside DuckDB; needs the real capture
 	$(BIN)/python -m tests.bench.bench_cloudtrail
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Wanted Python 3.11 or newer, found $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11"; exit 6; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(NEW_ENOUGH)' || \
+		{ echo "Wanted Python 3.11 or newer on the PATH, found none. Try: make PYTHON=/path/to/python3.11"; exit 6; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --only-binary :all: --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
