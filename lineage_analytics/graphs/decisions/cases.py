@@ -25,8 +25,9 @@ _SHARED_MOST = 20
 
 @dataclass
 class Case:
-    """One decision chain; steps in time order. ``batch``: its key names several changes; ``shared`` are requests and
-    decisions of that key which belong to another of them, at most 20."""
+    """One decision chain; steps in time order, complete before anything is asked of them. ``batch``: its key names
+    several changes; ``shared`` are requests and decisions of that key which belong to another of them, at most 20;
+    ``apart`` tells it from a case of the same native id."""
 
     steps: list[Step] = field(default_factory=list)
     shared: Sequence[Step] = ()
@@ -54,11 +55,15 @@ class Case:
         return min(self.steps, key=lambda s: (_ANCHORS.index(s.kind), s.time, s.id))
 
     @property
-    def id(self) -> str:
+    def native(self) -> tuple[str, str | None, str, str]:
+        """What names the case: the tenant and the native id of its anchor."""
         anchor = self.anchor
         kind = "action" if anchor.kind == "rollback" else anchor.kind
-        parts = ("la-case-v1", anchor.tenant, kind, anchor.event or anchor.records[0])
-        return derived_id("dec", *parts, *((self.apart,) if self.apart else ()))
+        return "la-case-v1", anchor.tenant, kind, anchor.event or anchor.records[0]
+
+    @cached_property
+    def id(self) -> str:
+        return derived_id("dec", *self.native, *((self.apart,) if self.apart else ()))
 
 
 def cases(steps: Iterable[Step]) -> tuple[list[Case], list[Doubt]]:
@@ -102,9 +107,9 @@ def _by_target(case: Case) -> list[Case]:
 
 def _named_apart(found: list[Case]) -> list[Case]:
     """Distinct ids even where two records of one tenant bear the same native id."""
-    taken: dict[str, list[Case]] = defaultdict(list)
+    taken: dict[tuple[str, str | None, str, str], list[Case]] = defaultdict(list)
     for case in found:
-        taken[case.id].append(case)
+        taken[case.native].append(case)
     for same in taken.values():
         for case in sorted(same, key=lambda c: (c.anchor.time, c.anchor.id))[1:]:
             case.apart = case.anchor.id

@@ -46,8 +46,9 @@ def case_links(case: Case, approved: Approval) -> list[Row]:
         found += [_inside(case, a, approved.by, "authorised_by") for a in actions if _agree(a, approved.by)]
     if actions:
         found += [_inside(case, e, actions[0], "ends") for e in case.of("expiry") if _agree(e, actions[0])]
-    found += [_inside(case, r, s, "informed_by") for r in case.of("recommendation") for s in case.of("signal")[:1]]
-    found += [_inside(case, d, r, "about") for d in decisions for r in case.of("recommendation", "draft")[:1]]
+    signals, advice = case.of("signal")[:1], case.of("recommendation", "draft")[:1]
+    found += [_inside(case, r, s, "informed_by") for r in case.of("recommendation") for s in signals]
+    found += [_inside(case, d, r, "about") for d in decisions for r in advice]
     return found
 
 
