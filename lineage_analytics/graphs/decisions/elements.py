@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
 from lineage_analytics.graphs.decisions.verdicts import PROVED, TICKETS
-from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,8 +183,9 @@ def gaps(found: Found, states: list[Row]) -> list[Row]:
             continue
         element = _GAP_ELEMENT[row["element"]]
         made.append({
-            "gap_id": derived_id("gap", found.case.id, element), "case_id": found.case.id, "element": element,
-            "reason": _reason(found, row), "expected_source": _source(found, row["element"]),
+            "gap_id": f"gap-{found.case.id.removeprefix('dec-')}-{element}", "case_id": found.case.id,
+            "element": element, "reason": _reason(found, row),
+            "expected_source": _source(found, row["element"]),
             "expected_by": found.approved.due if row["element"] == "approver" else None,
             "since": found.case.anchor.time, "effect_on_verdict": row["reason"],
         })

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from lineage_analytics import tables
 from lineage_analytics.graphs.decisions import DecisionLineage, verdicts
 from lineage_analytics.graphs.decisions.cases import Case, cases
 from lineage_analytics.graphs.decisions.coverage import Coverage
 from lineage_analytics.graphs.decisions.elements import NOT_STATED, Found, elements, gaps
+from lineage_analytics.graphs.decisions.frames import Gathered
 from lineage_analytics.graphs.decisions.inverse import reversibility
 from lineage_analytics.graphs.decisions.links import (
     Quotes,
@@ -29,9 +28,14 @@ if TYPE_CHECKING:
 
     from lineage_analytics.graphs.decisions.steps import Person, Step
     from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
-    from lineage_analytics.tables import Facts, Table
+    from lineage_analytics.tables import Facts
 
 Row = dict[str, Any]
+_ORDER = {
+    "cases": ("time", "case_id"), "steps": ("time", "step_id"), "links": ("src", "dst", "rel"),
+    "link_rejects": ("src", "rel", "reason", "candidates"), "gaps": ("case_id", "element"),
+    "elements": ("case_id", "element"),
+}
 
 
 def build(facts: Facts) -> DecisionLineage:
@@ -43,24 +47,12 @@ def build(facts: Facts) -> DecisionLineage:
     quotes = Quotes(facts, made)
     pairs = undone(made)
     judge = _Judge(known, Coverage(facts), quotes, pairs, found)
-    rows: dict[str, list[Row]] = {name: [] for name in ("cases", "steps", "links", "link_rejects", "gaps", "elements")}
+    rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
-    rows["links"] += rollback_links(pairs)
-    rows["link_rejects"] += rollback_rejects(pairs) + doubted(doubts)
-    return DecisionLineage(
-        facts=facts,
-        cases=_frame(rows["cases"], tables.CASES, "time", "case_id"),
-        steps=_frame(rows["steps"], tables.STEPS, "time", "step_id"),
-        links=_frame(rows["links"], tables.LINKS, "src", "dst", "rel"),
-        link_rejects=_frame(rows["link_rejects"], tables.LINK_REJECTS, "src", "rel", "reason"),
-        gaps=_frame(rows["gaps"], tables.GAPS, "case_id", "element"),
-        elements=_frame(rows["elements"], tables.ELEMENTS, "case_id", "element"),
-    )
-
-
-def _frame(rows: Sequence[Row], table: Table, *order: str) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=table.schema).sort(*order, maintain_order=True) if rows else table.empty()
+    rows.add("links", rollback_links(pairs))
+    rows.add("link_rejects", rollback_rejects(pairs) + doubted(doubts))
+    return DecisionLineage(**{name: rows.frame(name, *order) for name, order in _ORDER.items()}, facts=facts)
 
 
 class _Judge:
@@ -75,7 +67,7 @@ class _Judge:
         self._stood = pairs.stood
         self._born = _born(found)
 
-    def write(self, case: Case, rows: dict[str, list[Row]]) -> None:
+    def write(self, case: Case, rows: Gathered) -> None:
         approved = verdicts.approval(case, self._known, self._covered)
         part = verdicts.involvement(case, approved)
         links = case_links(case, approved) + self._quotes.links(case)
@@ -84,13 +76,13 @@ class _Judge:
             undone=self._undone.get(case.anchor.id), earlier=self._stood.get(case.anchor.id),
             born_here=self._born_here(case.anchor), known=self._known)
         states = elements(found)
-        rows["elements"] += states
-        rows["gaps"] += gaps(found, states)
-        rows["links"] += links
-        rows["link_rejects"] += rejects(case, approved) + self._quotes.rejects(case)
-        rows["steps"] += [self._step(step, case.id) for step in case.steps]
-        rows["steps"] += self._quotes.steps(case)
-        rows["cases"].append(self._case(case, approved, part, states, links))
+        rows.add("elements", states)
+        rows.add("gaps", gaps(found, states))
+        rows.add("links", links)
+        rows.add("link_rejects", rejects(case, approved) + self._quotes.rejects(case))
+        rows.add("steps", [self._step(step, case.id) for step in case.steps])
+        rows.add("steps", self._quotes.steps(case))
+        rows.add("cases", [self._case(case, approved, part, states, links)])
 
     def _born_here(self, anchor: Step) -> bool:
         """Whether the log shows the target being created before: then no earlier value can stand unseen."""

@@ -23,7 +23,7 @@ _KIND_CLASS = {
 }
 
 
-@dataclass
+@dataclass(slots=True)
 class Step:
     """One step. ``mirrors``: records that repeat it; ``approved_by`` and the like live on the case, not here."""
 
