@@ -72,6 +72,7 @@ class Actor(NamedTuple):
 
 
 _NOBODY = Actor(None, None, "unknown", "the record names no caller", *([None] * 9))
+_UNREADABLE = _NOBODY._replace(kind_basis="the caller cannot be read: it is no valid text")
 _decoder = msgspec.json.Decoder(_Identity)
 
 
@@ -87,7 +88,8 @@ class Actors:
         if actor is None:
             if len(self._known) >= _CACHE_ENTRIES:
                 self._known.clear()
-            actor = self._known[key] = _resolve(_identity(key[0]), account)
+            who = _identity(key[0])
+            actor = self._known[key] = _UNREADABLE if who is None else _resolve(who, account)
         return actor
 
 
@@ -97,15 +99,18 @@ _PARTS: dict[str, type[msgspec.Struct]] = {
     "session_context": _Session, "session_issuer": _Issuer, "on_behalf_of": _OnBehalfOf}
 
 
-def _identity(raw: bytes) -> _Identity:
+def _identity(raw: bytes) -> _Identity | None:
+    """The caller as written; empty when the record states none, None when it cannot be read."""
     try:
         if _LOWERED.search(raw) is None:
             return _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     found = structure(raw) if raw[:1] == b'"' else decode_object(raw)
+    if found is None and raw[:1] == b"{":
+        return None
     who = _built(_Identity, found or {})
-    return who if isinstance(who, _Identity) else _Identity()
+    return who if isinstance(who, _Identity) else None
 
 
 def _built(kind: type[msgspec.Struct], found: Mapping[str, Any]) -> msgspec.Struct:

@@ -124,6 +124,8 @@ def _embedded(value: object) -> object:
     return value
 
 
-def as_flag(value: Flag) -> bool | None:
-    """CloudTrail writes booleans as booleans or as text."""
-    return value if isinstance(value, bool) or value is None else {"true": True, "false": False}.get(value.lower())
+def as_flag(value: object) -> bool | None:
+    """CloudTrail writes booleans as booleans or as text; anything else says nothing."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None

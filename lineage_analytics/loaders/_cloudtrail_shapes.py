@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,7 @@ _ENVELOPES = {
 }
 _PAGES = ("Records", "logEvents", "Events", "events")
 _PACKAGINGS = {"Records": "records_json", "array": "array", "lines": "ndjson", "timed_lines": "cloudwatch_lines"}
+_KEY = re.compile(rb'"([A-Za-z]{2,40})"\s{0,4}:')
 _CONTROL = "CWL CONTROL MESSAGE"
 _NEEDED = frozenset({"eventname", "eventsource"})
 _TELLING = frozenset({"useridentity", "eventversion", "recipientaccountid"})
@@ -45,7 +47,7 @@ def form(sample: Sample) -> Form | None:
         return Form(CSV) if _is_record(sample.columns) else None
     first = sample.first
     if first is None:
-        return None
+        return _cut_form(sample)
     page = None
     if sample.wrapper in LINES or sample.wrapper == "array":
         page = next((key for key in _PAGES if _holds_objects(first.get(key))), None)
@@ -59,6 +61,14 @@ def form(sample: Sample) -> Form | None:
         if isinstance(record, dict) and _is_record(record):
             return Form(shape, page, envelope)
     return None
+
+
+def _cut_form(sample: Sample) -> Form | None:
+    """The form of a file whose first record is larger than its head; by the keys that a record begins with."""
+    if sample.wrapper not in (*_PACKAGINGS, "object"):
+        return None
+    keys = tuple(key.decode() for key in _KEY.findall(sample.head))
+    return Form(_PACKAGINGS.get(sample.wrapper, "object")) if _is_record(keys) else None
 
 
 def _is_record(names: Mapping[str, Any] | tuple[str, ...]) -> bool:

@@ -193,7 +193,8 @@ def _error(record: Record) -> str | None:
     if record.event_source == "bedrock-agentcore.amazonaws.com":
         body = decode_object(record.response) or {}
         inner = body.get("body")
-        if (isinstance(inner, dict) and inner.get("error")) or int(body.get("statusCode") or 0) >= 400:
+        status = str(body.get("statusCode"))
+        if (isinstance(inner, dict) and inner.get("error")) or (status.isdecimal() and int(status[:6]) >= 400):
             return "JsonRpcError"
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lineage_analytics.loaders.common.contract import Chunk, Loader
     from lineage_analytics.workspace.store import Store
 
 UNRECOGNISED = "unrecognised"
 BUFFER_BYTES = 64 << 20
+_ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, LimitError,
+        pl.exceptions.PolarsError)
 
 
 @dataclass
@@ -172,9 +175,9 @@ class _Load:
         try:
             for chunk in loader.extract(member):
                 count.truncated |= chunk.truncated
-                self._store_batch(loader.transform(chunk, member), member, count)
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, LimitError,
-                pl.exceptions.PolarsError) as error:  # one odd file must not cost the others their records
+                for batch in _batches(loader, chunk, member):
+                    self._store_batch(batch, member, count)
+        except _ODD as error:  # one odd file must not cost the others their records
             detail = error.found if isinstance(error, LimitError) else f"the loader stopped: {type(error).__name__}"
             self._note(count, Fault(None, "unreadable", detail), member)
 
@@ -253,6 +256,23 @@ class _Load:
 
     def finish(self) -> None:
         self._commit()
+
+
+def _batches(loader: Loader, chunk: Chunk, member: Member) -> Iterator[Batch]:
+    """The batch of a chunk. Where the loader stops at an odd record, that record alone is a fault."""
+    try:
+        batch = loader.transform(chunk, member)
+    except _ODD as error:
+        if len(chunk.raws) > 1:
+            for half in chunk.halves():
+                yield from _batches(loader, half, member)
+            return
+        if not chunk.raws:
+            raise
+        [(position, _)] = chunk.placed()
+        odd = Fault(position, "unreadable", f"the loader stopped: {type(error).__name__}")
+        batch = Batch(pl.Series("record_id", [], dtype=pl.String), {}, [*chunk.faults, odd])
+    yield batch
 
 
 def _contents(batch: Batch) -> NDArray[np.int64]:

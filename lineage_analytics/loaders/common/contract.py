@@ -81,6 +81,15 @@ class Chunk:
             yield position, raw
             position += 1
 
+    def halves(self) -> tuple[Chunk, Chunk]:
+        """The chunk as two, every record and fault with the ordinal it had; wants two records or more."""
+        middle = len(self.raws) // 2
+        border = list(self.placed())[middle][0]
+        sooner = [fault for fault in self.faults if fault.position is None or fault.position < border]
+        later = [fault for fault in self.faults if fault.position is not None and fault.position > border]
+        return (Chunk(self.start, self.raws[:middle], self.tags[:middle], sooner, context=self.context),
+                Chunk(border, self.raws[middle:], self.tags[middle:], later, self.truncated, self.context))
+
 
 @dataclass
 class Batch:

@@ -71,19 +71,19 @@ def csv_chunks(document: Document) -> Iterator[Chunk]:
             row = next(reader)
         except StopIteration:
             break
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             faults.append(Fault(position, "broken_csv", str(error)[:200]))
             position += 1
-            if isinstance(error, UnicodeDecodeError):
-                break
             continue
         if header is None:
-            header = [name.strip() for name in row]
+            header = [name.strip().encode("utf-8", "replace").decode() for name in row]
             continue
         if not row:
             continue
         if len(row) != len(header):
             faults.append(Fault(position, "broken_csv", f"wanted {len(header)} cells, found {len(row)}"))
+        elif not _is_text(row):
+            faults.append(Fault(position, "broken_csv", "a cell that is no UTF-8 text"))
         else:
             rows.append(msgspec.json.encode(dict(zip(header, row, strict=True))))
         position += 1
@@ -91,6 +91,14 @@ def csv_chunks(document: Document) -> Iterator[Chunk]:
             yield Chunk(start, rows, faults=faults)
             start, rows, faults = position, [], []
     yield Chunk(start, rows, faults=faults, truncated=_damaged(document, faults, position))
+
+
+def _is_text(row: list[str]) -> bool:
+    try:
+        "".join(row).encode()
+    except UnicodeEncodeError:  # bytes that were not UTF-8 came through as surrogates
+        return False
+    return True
 
 
 def whole(document: Document) -> bytes:
@@ -275,7 +283,7 @@ class _Text:
     """The document's lines as text, for the csv reader."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._pieces = pieces
         self._lines: list[str] = []
         self._rest = ""

@@ -32,8 +32,10 @@ def sample(head: bytes, *, complete: bool) -> Sample:
     text = head.lstrip()
     if text[:1] == b"{":
         return _object_sample(text, complete=complete)
-    if text[:1] == b"[" and (first := _first_element(text, depth=1)) is not None:
-        return Sample(text, "array", frozenset(first), first)
+    if text[:1] == b"[":
+        first = _first_element(text, depth=1)
+        if first is not None or text[1:200].lstrip()[:1] == b"{":
+            return Sample(text, "array", frozenset(first or ()), first)
     return _timed_sample(text) or _csv_sample(text)
 
 
@@ -106,7 +108,7 @@ def _opens_records(text: bytes, after: int) -> bool:
 
 
 def _first_element(text: bytes, depth: int, after: int = 0) -> dict[str, Any] | None:
-    """The first object that opens at ``depth`` inside ``text``; None when it is cut or is no object."""
+    """The first object that opens at ``depth`` inside ``text`` and can be read; None when there is none, uncut."""
     level, start = (depth - 1 if after else 0), None
     for found in _TOKEN.finditer(text, after):
         token = found.group()
@@ -117,8 +119,11 @@ def _first_element(text: bytes, depth: int, after: int = 0) -> dict[str, Any] | 
         elif token in (b"}", b"]"):
             level -= 1
             if start is not None and level == depth:
-                return decode_object(text[start : found.end()])
-            if level < 0:
+                read = decode_object(text[start : found.end()])
+                if read is not None:
+                    return read
+                start = None
+            if level < depth:
                 return None
     return None
 
