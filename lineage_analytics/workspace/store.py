@@ -7,8 +7,10 @@ taken back before the next write to that table, so that nothing is ever counted 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,7 +20,7 @@ from lineage_analytics.tables import ALL, conform
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from lineage_analytics.tables import Table
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SEEN = "seen"
 SEEN_SCHEMA = pl.Schema({"key": pl.Int64(), "fingerprint": pl.Int64()})
 MARKER = "committed.json"
+_SYSTEM_CODE = re.compile(r"\bcode: (\d+)|os error (\d+)")
 
 
 class Store:
@@ -77,10 +80,11 @@ class Store:
         if not frame.height:
             return
         mode = "append"
-        if name not in self._written:
-            mode = self._taken_back(name)
-            self._written.add(name)
-        self._write(name, frame, mode)
+        with _system_errors(self._path(name)):
+            if name not in self._written:
+                mode = self._taken_back(name)
+                self._written.add(name)
+            self._write(name, frame, mode)
 
     def _taken_back(self, name: str) -> str:
         """How to write to a table for the first time: after taking back what no commit covers."""
@@ -105,7 +109,8 @@ class Store:
 
     def replace(self, name: str, frame: pl.DataFrame) -> int:
         """A derived table as it now is, outside of commits; its new version. Earlier versions stay readable."""
-        self._write(name, frame, "overwrite")
+        with _system_errors(self._path(name)):
+            self._write(name, frame, "overwrite")
         return self._version(name)
 
     def _version(self, name: str) -> int:
@@ -125,6 +130,21 @@ class Store:
     def versions(self) -> Mapping[str, int]:
         """Version of every committed table."""
         return dict(sorted(self._committed.items()))
+
+
+@contextlib.contextmanager
+def _system_errors(path: Path) -> Iterator[None]:
+    """A full disk or a read-only folder as the OSError it is; the table library has an error of its own for them."""
+    from deltalake.exceptions import DeltaError  # noqa: PLC0415
+
+    try:
+        yield
+    except DeltaError as error:
+        found = _SYSTEM_CODE.search(str(error))
+        if found is None:
+            raise
+        code = int(found[1] or found[2])
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def _properties() -> object:
