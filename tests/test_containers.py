@@ -1,0 +1,151 @@
+"""Files as streams: told apart by content, never extracted, never trusted to end well."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+import tracemalloc
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lineage_analytics.loaders.common import containers
+from lineage_analytics.loaders.common.containers import InputFile, Member, Skipped, input_files, members
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = json.dumps({"Records": [{"n": n, "text": "é" * 20} for n in range(200)]}, ensure_ascii=False).encode()
+SHA = "0" * 64
+
+
+def _opened(path: Path, data: bytes) -> list[Member | Skipped]:
+    path.write_bytes(data)
+    return list(members(InputFile(path, path.name, len(data)), SHA))
+
+
+def _read(path: Path, data: bytes) -> tuple[list[tuple[str | None, bytes, bool]], list[str]]:
+    """What each member held when it was at hand, and why others were not read."""
+    path.write_bytes(data)
+    read, reasons = [], []
+    for member in members(InputFile(path, path.name, len(data)), SHA):
+        if isinstance(member, Skipped):
+            reasons.append(member.reason)
+        else:
+            text = b"".join(member.chunks())
+            read.append((member.member, text, member.damage is not None))
+    return read, reasons
+
+
+def _zip(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def _tar(mode: str, **files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+WRAPPED = {
+    "plain": (TEXT, None), "gzip": (gzip.compress(TEXT), None),
+    "gzip in two members": (gzip.compress(TEXT[:99]) + gzip.compress(TEXT[99:]), None),
+    "gzip padded with zeros": (gzip.compress(TEXT) + b"\0" * 40, None),
+    "zip": (_zip(a=TEXT), "a"), "zip of gzip": (_zip(a=gzip.compress(TEXT)), "a"),
+    "tar": (_tar("w", a=TEXT), "a"), "tar.gz": (_tar("w:gz", a=TEXT), "a"),
+    "tar of gzip": (_tar("w", a=gzip.compress(TEXT)), "a"),
+    "byte order mark": (b"\xef\xbb\xbf" + TEXT, None),
+    "utf-16 little": (b"\xff\xfe" + TEXT.decode().encode("utf-16-le"), None),
+    "utf-16 big": (b"\xfe\xff" + TEXT.decode().encode("utf-16-be"), None),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_every_container_gives_the_same_text(name: str, tmp_path: Path) -> None:
+    data, member = WRAPPED[name]
+    assert _read(tmp_path / "no.suffix", data) == ([(member, TEXT, False)], [])
+
+
+@pytest.mark.parametrize("name", ["gzip", "zip of gzip", "tar of gzip", "tar.gz"])
+def test_every_cut_ends_in_damage_or_a_reason_and_gives_only_what_was_there(name: str, tmp_path: Path) -> None:
+    data, _ = WRAPPED[name]
+    for part in range(2, 40):
+        read, reasons = _read(tmp_path / "cut", data[: len(data) * part // 40])
+        texts = [text for _, text, _ in read]
+        assert all(TEXT.startswith(text) or name in ("zip of gzip", "tar.gz") for text in texts)
+        whole = [text for _, text, damaged in read if text == TEXT and not damaged]
+        assert reasons or whole or any(damaged for _, _, damaged in read) or part < 4
+
+
+def test_names_in_archives_create_nothing_and_links_are_not_followed(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, kind in (("link", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE), ("device", tarfile.CHRTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            archive.addfile(entry)
+        entry = tarfile.TarInfo("/absolute/../x.json")
+        entry.size = 2
+        archive.addfile(entry, io.BytesIO(b"{}"))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    read, reasons = _read(folder / "a.tar", buffer.getvalue())
+    assert [text for _, text, _ in read] == [b"{}"]
+    assert reasons == ["a link or special member"] * 3
+    assert _read(folder / "b.zip", _zip(**{"../../evil.json": b"{}", "C:\\evil": b"{}"}))[0] == [
+        ("../../evil.json", b"{}", False), ("C:\\evil", b"{}", False)]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.tar", "b.zip", "in"]
+
+
+def test_a_bomb_stops_at_the_ratio_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "RATIO_FROM_BYTES", 4 << 20)
+    data = gzip.compress(b'{"Records":[' + b" " * (64 << 20), 9)
+    (tmp_path / "bomb.gz").write_bytes(data)
+    tracemalloc.start()
+    [member] = members(InputFile(tmp_path / "bomb.gz", "bomb.gz", len(data)), SHA)
+    assert isinstance(member, Member)
+    size = sum(len(piece) for piece in member.chunks())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size < 16 << 20
+    assert peak < 16 << 20
+    assert (member.damage or "").startswith("limit_exceeded")
+
+
+def test_an_archive_of_too_many_members_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "MEMBERS", 2)
+    many = dict.fromkeys("abc", b"{}")
+    [refused] = _opened(tmp_path / "f", _zip(**many))
+    assert isinstance(refused, Skipped)
+    assert refused.reason.startswith("limit_exceeded")
+    assert _read(tmp_path / "f", _tar("w", **many))[1] == ["limit_exceeded: more than 2 members"]
+
+
+def test_a_zip_with_a_false_checksum_is_damaged_and_its_neighbour_is_read(tmp_path: Path) -> None:
+    data = bytearray(_zip(a=b"x" * 50, b=b"{}"))
+    data[14] ^= 0xFF  # the checksum in the first member's header
+    data[data.index(b"PK\x01\x02") + 16] ^= 0xFF
+    read, reasons = _read(tmp_path / "f", bytes(data))
+    assert ("b", b"{}", False) in read
+    assert reasons or any(damaged for name, _, damaged in read if name == "a")
+
+
+def test_files_come_in_name_order_with_names_relative_to_what_was_given(tmp_path: Path) -> None:
+    for name in ("b/2.json", "b/1.json", "a.json", "truth/x.json", "b/truth/y.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "b" / "loop").symlink_to(tmp_path)
+    found = list(input_files([tmp_path]))
+    assert [entry.name for entry in found if isinstance(entry, InputFile)] == ["a.json", "b/1.json", "b/2.json"]
+    assert {entry.name for entry in found if isinstance(entry, Skipped)} >= {"truth", "b/truth"}
