@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from lineage_analytics.workspace.store import Store
 
 UNRECOGNISED = "unrecognised"
-BUFFER_BYTES = 64 << 20
+# What is held in memory is bounded by the first, how often a load becomes visible by the second.
+BUFFER_BYTES = 8 << 20
+COMMIT_BYTES = 64 << 20
 _ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, LimitError,
         pl.exceptions.PolarsError)
 
@@ -113,22 +117,36 @@ def load(paths: Iterable[Path], store: Store, progress: Progress | None = None) 
     result.skipped = [entry for entry in entries if isinstance(entry, Skipped)]
     files = [entry for entry in entries if isinstance(entry, InputFile)]
     load = _Load(store, result)
-    for number, file in enumerate(files):
-        if progress is not None:
-            progress(file, number, len(files))
-        load.file(file)
-    load.finish()
+    with _no_collector():
+        for number, file in enumerate(files):
+            if progress is not None:
+                progress(file, number, len(files))
+            load.file(file)
+        load.finish()
     return result
 
 
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the search for cycles: records come and go by the thousand, and reference counts free them all."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class _Load:
-    """One ingest: buffers canonical rows and commits them in large pieces."""
+    """One ingest: buffers canonical rows, writes a table when much of it is held, and commits in large pieces."""
 
     def __init__(self, store: Store, result: Result) -> None:
         self._store, self._result = store, result
         self._seen = Seen(store)
         self._buffer: dict[str, list[pl.DataFrame]] = {}
-        self._bytes = 0
+        self._held: dict[str, int] = {}
+        self._uncommitted = 0
         ledger = store.scan("ledger").collect()
         self._ledger = ledger.partition_by("file_sha256", as_dict=True) if ledger.height else {}
 
@@ -172,12 +190,16 @@ class _Load:
         member.shape = match.shape
         loader = loaders()[source]
         count = counts.setdefault(source, Count(source, shape=match.shape))
+        for batch in self._read(loader, member, count):
+            self._store_batch(batch, member, count)
+
+    def _read(self, loader: Loader, member: Member, count: Count) -> Iterator[Batch]:
+        """The batches of a member. One odd file costs the others nothing; a failure to store is not its fault."""
         try:
             for chunk in loader.extract(member):
                 count.truncated |= chunk.truncated
-                for batch in _batches(loader, chunk, member):
-                    self._store_batch(batch, member, count)
-        except _ODD as error:  # one odd file must not cost the others their records
+                yield from _batches(loader, chunk, member)
+        except _ODD as error:
             detail = error.found if isinstance(error, LimitError) else f"the loader stopped: {type(error).__name__}"
             self._note(count, Fault(None, "unreadable", detail), member)
 
@@ -195,10 +217,8 @@ class _Load:
             frames = _only(frames, batch.record_ids.filter(pl.Series(fresh)))
         activity = frames.get("activity")
         if activity is not None and activity.height:
-            count.span(*activity.select(first=pl.col("time").min(), last=pl.col("time").max()).row(0))
-            self._keep("usage", rollup.usage(activity))
-            lateness = loaders()[count.source].LATENESS
-            self._keep("coverage", rollup.coverage(activity, int(lateness.total_seconds())))
+            times = activity["time"]
+            count.span(cast("datetime", times.min()), cast("datetime", times.max()))
         for name, frame in frames.items():
             self._keep(name, frame)
 
@@ -235,24 +255,45 @@ class _Load:
             ledger = pl.DataFrame(rows, schema=tables.LEDGER.schema)
             self._ledger[(digest,)] = ledger
             self._keep("ledger", ledger)
-        if self._bytes > BUFFER_BYTES:
+        if self._uncommitted > COMMIT_BYTES:
             self._commit()
 
     def _keep(self, name: str, frame: pl.DataFrame) -> None:
-        if frame.height:
-            self._buffer.setdefault(name, []).append(frame)
-            self._bytes += int(frame.estimated_size()) if name == "activity" else 0
+        if not frame.height:
+            return
+        self._buffer.setdefault(name, []).append(frame)
+        size = int(frame.estimated_size())
+        self._uncommitted += size
+        self._held[name] = self._held.get(name, 0) + size
+        if self._held[name] > BUFFER_BYTES:
+            self._write(name)
+
+    def _write(self, name: str) -> None:
+        """Append what is held of a table; it counts from the next commit."""
+        # In one piece: the writer takes three times the memory for many small ones.
+        frame = pl.concat(self._buffer.pop(name), rechunk=True)
+        self._held.pop(name)
+        if name == "activity":
+            self._roll_up(frame)
+        self._store.append(name, rollup.merged(name, frame))
+
+    def _roll_up(self, activity: pl.DataFrame) -> None:
+        self._keep("usage", rollup.usage(activity))
+        days = activity.select("time", "source", "tenant", "provider").partition_by("source", as_dict=True)
+        for (source,), rows in days.items():
+            lateness = loaders()[str(source)].LATENESS
+            self._keep("coverage", rollup.coverage(rows, int(lateness.total_seconds())))
 
     def _commit(self) -> None:
         """All tables, then one step that lets them count."""
-        if not self._buffer:
+        if not self._uncommitted:
             return
-        for name in sorted(self._buffer):
-            frame = pl.concat(self._buffer[name], rechunk=True)
-            self._store.append(name, rollup.merged(name, frame))
+        # Activity sorts first and leaves its roll-ups among the rest.
+        while self._buffer:
+            self._write(min(self._buffer))
         self._seen.save()
         self._store.commit()
-        self._buffer, self._bytes = {}, 0
+        self._uncommitted = 0
 
     def finish(self) -> None:
         self._commit()
