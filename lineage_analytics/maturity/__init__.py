@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics.maturity.model import Model, model
-from lineage_analytics.maturity.scoring import Standing, standing
+from lineage_analytics.maturity.scoring import NOT_MEASURED, Standing, standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,8 @@ def _lacking(held: Model, one: Standing) -> list[str]:
     for need in needs:
         reasons.setdefault(need["need"], []).append(need["metric_id"])
     said = [f"{reason}: {_ids(ids)}" for reason, ids in reasons.items()]
-    help_first = next((need["source_missing"] for need in needs if need["source_missing"]), None)
+    loadable = [need for need in needs if need["need"] != NOT_MEASURED]
+    help_first = next((need["source_missing"] for need in loadable if need["source_missing"]), None)
     return [*said, f"needs {help_first}"] if help_first and not one.core_scored else said
 
 

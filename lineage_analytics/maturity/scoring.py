@@ -168,13 +168,16 @@ def _raise(model: Model, rules: list[Rule], floor: int, rows: Rows) -> list[dict
     return [_need(model, rule, level, rows) for rule, found in blocking if found in (NOT_MET, OPEN)]
 
 
+NOT_MEASURED = "not measured yet"
+
+
 def _need(model: Model, rule: Rule, level: int | None, rows: Rows) -> dict[str, Any]:
     """What one measure needs: ``objects`` to fix where it is known, ``source_missing`` where it is not scored."""
     row = rows.get((rule.metric_id, rule.scope))
     limit = None if level is None else rule.limit(level)
     source = model.sources.get(rule.metric_id)
     if row is None:
-        return _entry(rule, "not measured yet", None, source)
+        return _entry(rule, NOT_MEASURED, None, source)
     if row["status"] != "scored":
         few = row["reason"] == "denominator_below_min"
         need = f"{row['status'].replace('_', ' ')}, {_REASONS.get(row['reason'], row['reason'])}"

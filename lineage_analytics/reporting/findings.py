@@ -148,7 +148,7 @@ def raises(reading: Reading) -> list[tuple[str, str, str]]:
 
 def _need(step: dict[str, Any]) -> str:
     if step.get("source_missing"):
-        return f"data: {step['source_missing']}"
+        return f"{step['need']}; data: {step['source_missing']}"
     objects = step.get("objects")
     return f"{step['need']}" + (f", {objects:,} to put right" if objects else "")
 
