@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import pathlib
 import tarfile
 import tracemalloc
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -148,4 +150,31 @@ def test_files_come_in_name_order_with_names_relative_to_what_was_given(tmp_path
     (tmp_path / "b" / "loop").symlink_to(tmp_path)
     found = list(input_files([tmp_path]))
     assert [entry.name for entry in found if isinstance(entry, InputFile)] == ["a.json", "b/1.json", "b/2.json"]
-    assert {entry.name for entry in found if isinstance(entry, Skipped)} >= {"truth", "b/truth"}
+    assert {(entry.name, entry.reason) for entry in found if isinstance(entry, Skipped)} == {
+        ("truth", "known answers, never read"), ("b/truth", "known answers, never read"),
+        ("b/loop", "a link to a folder, not followed")}
+
+
+def test_what_cannot_be_opened_is_named_and_the_rest_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.json", "b.json", "closed/c.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    opened, listed = pathlib.Path.open, os.scandir
+
+    def refuse_file(path: Path, *arguments: Any) -> Any:
+        if path.name == "a.json":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments)
+
+    def refuse_folder(folder: str) -> Any:
+        if folder.endswith("closed"):
+            raise PermissionError(13, "Permission denied", folder)
+        return listed(folder)
+
+    monkeypatch.setattr(pathlib.Path, "open", refuse_file)
+    monkeypatch.setattr(os, "scandir", refuse_folder)
+    found = list(input_files([tmp_path]))
+    assert [(entry.name, getattr(entry, "reason", "")) for entry in found] == [
+        ("a.json", "cannot be read: Permission denied"), ("b.json", ""), ("closed", "cannot be read: Permission denied")]

@@ -137,23 +137,31 @@ def input_files(paths: Iterable[Path]) -> Iterator[InputFile | Skipped]:
         if given.is_file():
             yield InputFile(given, given.name, given.stat().st_size)
             continue
-        for folder, folders, files in os.walk(given):
+        closed: list[OSError] = []
+        for folder, folders, files in os.walk(given, onerror=closed.append):
             here = Path(folder)
-            for name in sorted(SKIPPED_FOLDERS.intersection(folders)):
-                yield Skipped((here / name).relative_to(given).as_posix(), "known answers, never read")
+            for name in sorted(folders):
+                if name in SKIPPED_FOLDERS:
+                    yield Skipped((here / name).relative_to(given).as_posix(), "known answers, never read")
+                elif (here / name).is_symlink():
+                    yield Skipped((here / name).relative_to(given).as_posix(), "a link to a folder, not followed")
             folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
             for name in sorted(files):
                 yield _entry(here / name, given)
+        for error in closed:
+            name = Path(os.fsdecode(error.filename)).relative_to(given).as_posix()
+            yield Skipped(name, f"cannot be read: {error.strerror}")
 
 
 def _entry(path: Path, root: Path) -> InputFile | Skipped:
     name = path.relative_to(root).as_posix()
     try:
         status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return Skipped(name, "not a regular file")
+        path.open("rb").close()
     except OSError as error:
         return Skipped(name, f"cannot be read: {error.strerror}")
-    if not stat.S_ISREG(status.st_mode):
-        return Skipped(name, "not a regular file")
     return InputFile(path, name, status.st_size)
 
 

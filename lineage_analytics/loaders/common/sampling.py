@@ -88,7 +88,7 @@ def _top_level(text: bytes) -> tuple[frozenset[str], tuple[str, int] | None]:
         token = found.group()
         if token in (b"{", b"["):
             listed = depth == 1 and token == b"[" and key in WRAPPERS
-            if listed and wrapper is None and _opens_records(text, found.end()):
+            if listed and wrapper is None and _opens_records(text, found.start()):
                 wrapper = (key, found.start())
             depth += 1
         elif token in (b"}", b"]"):
@@ -103,8 +103,11 @@ def _top_level(text: bytes) -> tuple[frozenset[str], tuple[str, int] | None]:
     return frozenset(keys), wrapper
 
 
-def _opens_records(text: bytes, after: int) -> bool:
-    return text[after : after + 200].lstrip()[:1] in (b"{", b"]")
+def _opens_records(text: bytes, at: int) -> bool:
+    """Whether the list at ``at`` is empty or holds an object; one of something else before it does not hide it."""
+    if text[at + 1 : at + 200].lstrip()[:1] in (b"{", b"]"):
+        return True
+    return _first_element(text, depth=2, after=at) is not None
 
 
 def _first_element(text: bytes, depth: int, after: int = 0) -> dict[str, Any] | None:
