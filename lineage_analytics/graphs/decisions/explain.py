@@ -218,4 +218,6 @@ def _t(moment: datetime | None) -> str:
 
 
 def _p(value: object, limit: int = _WIDTH) -> str:
-    return "not stated" if value is None else ascii_only(value, limit)
+    """Printable ASCII of at most ``limit`` characters, also where escapes make the text longer than it was."""
+    text = "not stated" if value is None else ascii_only(value, limit)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
