@@ -1,8 +1,8 @@
 """Raw records out of files: JSON in every packaging, and CSV rows.
 
 Every raw handed on is one well-formed JSON object; anything else becomes a Fault with its position, and the records
-around it are kept. Files up to ``WHOLE_BYTES`` are split by one decoder call; larger, cut or broken ones by a
-streaming scan that holds one record at a time.
+around it are kept. Long lists are split window by window (``windows``). What remains is split by one decoder call up
+to ``WHOLE_BYTES``; what is larger, cut or broken by a streaming scan that holds one record at a time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.sampling import LINES, TIMED_LINES, WRAPPERS, delimiter_of
 from lineage_analytics.loaders.common.scan import elements
+from lineage_analytics.loaders.common.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +39,11 @@ def json_chunks(document: Document, wrappers: Sequence[str] = WRAPPERS) -> Itera
     kind = wrapper if wrapper in wrappers or wrapper == "array" or wrapper in LINES else "object"
     chunks = _Chunks(() if kind in wrappers else wrappers)
     pieces = document.chunks()
+    if kind == "array" or kind in wrappers:
+        windows = Windows(pieces, kind)
+        for window in windows:
+            yield from chunks.records(window)
+        pieces = windows.rest()
     head, complete = _up_to(pieces, WHOLE_BYTES)
     if complete and not getattr(document, "damage", None):
         raws = _split_whole(head, kind)
