@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -127,6 +128,7 @@ class Change(NamedTuple):
     record: Record
 
 
+@lru_cache(maxsize=10_000)
 def is_change(action: str, read_only: bool | None) -> bool:
     """Whether a call changes identities, access or the rules on it (or tried to)."""
     service, _, name = action.partition(":")

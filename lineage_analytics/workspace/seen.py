@@ -37,10 +37,10 @@ def keys(record_ids: pl.Series) -> NDArray[np.int64]:
 
 def fingerprints(activity: pl.DataFrame) -> NDArray[np.int64]:
     """What each event says, in 64 bits, so that one id with two contents is noticed."""
-    text = activity.select(pl.concat_str(
+    lines = activity.select(pl.concat_str(
         *(pl.col(name).cast(pl.String).fill_null("") for name in _CONTENT), separator="\0"
-    )).to_series().to_list()
-    digests = b"".join(blake2b(line.encode(), digest_size=8).digest() for line in text)
+    ).cast(pl.Binary)).to_series().to_list()
+    digests = b"".join([blake2b(line, digest_size=8).digest() for line in lines])
     return np.frombuffer(digests, dtype=np.int64)
 
 
