@@ -8,6 +8,7 @@ on record is a gap with its reason. A guess never reads as a record: text that p
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
     from lineage_analytics.tables import Facts
 
-RULES = "1"
+RULES = "2"
 _FRAMES = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
+_ELEMENTS = ("initiator", "inputs", "recommendation", "approver", "action", "rollback")
+_STATES = ("proved", "inferred", "unknown", "missing", "pending", "not_required")
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,25 @@ class DecisionLineage:
         return (f"Decision lineage: {self.cases.height:,} cases ({told or 'none'}), {self.steps.height:,} steps, "
                 f"{self.links.height:,} links, {self.gaps.height:,} gaps")
 
+    def _repr_html_(self) -> str:
+        """The sentence, and per element of an executed change how often it is proved, missing and so on."""
+        executed = self.elements.join(self.cases.filter("executed").select("case_id"), on="case_id", how="semi")
+        counts = {(element, state): number for element, state, number in
+                  executed.group_by("element", "state").len().iter_rows()}
+        heads = "".join(f'<th scope="col">{state.replace("_", " ")}</th>' for state in _STATES)
+        rows = "".join(
+            f'<tr><th scope="row">{element}</th>'
+            + "".join(f"<td>{counts.get((element, state), 0):,}</td>" for state in _STATES) + "</tr>"
+            for element in _ELEMENTS)
+        return (f"<p>{html.escape(repr(self))}</p><table><caption>Elements of executed changes</caption>"
+                f"<thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>")
+
 
 def decision_lineage(facts: Facts) -> DecisionLineage:
     """The decision lineage of an estate up to ``as_of``; computed once per estate.
 
-    Reads ``decision_steps``, ``identities``, ``coverage`` and ``assistant_access``.
+    Reads ``decision_steps``, ``identities``, ``aliases``, ``coverage``, ``assistant_access`` and declared workflows in
+    ``resources``.
     """
     if "decisions" not in facts.parts:
         from lineage_analytics.graphs.decisions.engine import build  # noqa: PLC0415  (it needs this module)

@@ -8,13 +8,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lineage_analytics.graphs.decisions.matching import BY_KEY, Joint, joined
+from lineage_analytics.graphs.decisions.matching import BY_KEY, joined
 from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from lineage_analytics.graphs.decisions.matching import Doubt
+    from lineage_analytics.graphs.decisions.matching import Bonds, Doubt, Joint
     from lineage_analytics.graphs.decisions.steps import Step
 
 _ANCHORS = ("action", "rollback", "decision", "request", "draft", "recommendation", "signal", "expiry", "outcome",
@@ -33,7 +33,7 @@ class Case:
     shared: Sequence[Step] = ()
     batch: bool = False
     apart: str | None = None
-    joints: Mapping[str, Joint] = field(default_factory=dict)
+    bonds: Bonds | None = None
 
     def of(self, *kinds: str) -> list[Step]:
         return [step for step in self.steps if step.kind in kinds]
@@ -44,10 +44,9 @@ class Case:
         return [step for step in (*self.steps, *self.shared)
                 if step.kind in kinds and (step.target is None or target is None or step.target == target)]
 
-    def joint(self, *steps: Step) -> Joint:
-        """The evidence that puts the steps together: the weakest; the provider's key where nothing else is noted."""
-        return min((self.joints[step.id] for step in steps if step.id in self.joints), default=BY_KEY,
-                   key=lambda joint: joint.tier)
+    def joint(self, one: Step, other: Step) -> Joint:
+        """The weakest evidence that puts two steps together: the provider's key where nothing else is noted."""
+        return self.bonds.weakest(one, other) if self.bonds else BY_KEY
 
     @cached_property
     def anchor(self) -> Step:

@@ -10,7 +10,8 @@ from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
 from lineage_analytics.graphs.decisions.verdicts import PROVED, TICKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from lineage_analytics.graphs.decisions.cases import Case
     from lineage_analytics.graphs.decisions.rollbacks import Undone
@@ -60,7 +61,7 @@ State = tuple[str, str, list[str]]
 
 def _initiator(found: Found) -> State:
     requests = [step for step in found.case.about("request") if step.initiator or step.on_behalf_of or step.actor]
-    if requests and (joint := found.case.joint(requests[0])).tier < PROVED:
+    if requests and (joint := found.case.joint(requests[0], found.case.anchor)).tier < PROVED:
         return "inferred", f"{joint.method}: {_INFERRED[joint.method]}", requests[0].records
     if requests:
         return "proved", "the request names who asked", requests[0].records
@@ -146,6 +147,9 @@ def _rollback(found: Found) -> State:
         return "not_required", "nothing was executed", []
     if found.undone is not None and found.undone.proved:
         return "proved", f"rolled back by {found.undone.undoing.operation}", found.undone.undoing.records
+    if found.undone is not None:
+        return ("inferred", f"{found.undone.undoing.operation} seems to have taken it back; no sample or reference "
+                "attests the pair", found.undone.undoing.records)
     if any(step.expires is not None for step in (*done, *found.case.about("request"))):
         return "proved", "the grant ends by itself at a recorded time", done[0].records
     anchor = found.case.anchor
@@ -176,20 +180,42 @@ def _reversed_by_opposite_value(operation: str) -> bool:
 
 
 def gaps(found: Found, states: list[Row]) -> list[Row]:
-    """A gap for every required element that is not proved, with the reason and what would hold it."""
-    made = []
-    for row in states:
-        if row["state"] in ("proved", "not_required"):
-            continue
-        element = _GAP_ELEMENT[row["element"]]
-        made.append({
-            "gap_id": f"gap-{found.case.id.removeprefix('dec-')}-{element}", "case_id": found.case.id,
-            "element": element, "reason": _reason(found, row),
-            "expected_source": _source(found, row["element"]),
-            "expected_by": found.approved.due if row["element"] == "approver" else None,
-            "since": found.case.anchor.time, "effect_on_verdict": row["reason"],
-        })
-    return made
+    """A gap for every required element that is not proved, with the reason and what would hold it; and for what else
+    a reader would ask of the case and the records do not say."""
+    made = [_gap(found, _GAP_ELEMENT[row["element"]], _reason(found, row), row["reason"],
+                 _source(found, row["element"]), found.approved.due if row["element"] == "approver" else None)
+            for row in states if row["state"] not in ("proved", "not_required")]
+    if any(gap["element"] == "decision" for gap in made) and found.approved.by is None:
+        decision = next(gap for gap in made if gap["element"] == "decision")
+        made.append(decision | {"gap_id": _gap_id(found, "approver_identity"), "element": "approver_identity"})
+    return made + [_gap(found, *lack) for lack in _lacks(found)]
+
+
+def _lacks(found: Found) -> Iterator[tuple[str, str, str, str | None]]:
+    """Element, reason, in words, and expected source of what no element of the six stands for."""
+    anchor, requests = found.case.anchor, found.case.of("request")
+    if found.assisted and not found.case.of("signal"):
+        yield "signal", "not_collected", "not_collected: what set the assistant off", ASSISTANTS
+    if anchor.actor is None:
+        yield "executor_identity", "not_recorded_by_provider", "the record names nobody", None
+    elif anchor.authority == "masked":
+        yield ("executor_identity", "not_recorded_by_provider",
+               "an assistant is declared to act with this person's account; the record cannot tell which did", None)
+    if requests and any(step.justified is False for step in requests) and not any(step.justified for step in requests):
+        yield "rationale", "absent", "no reason was given for the request", requests[0].source
+    if found.approved.order == "order_uncertain":
+        yield "time_order", "ambiguous", "approval and change are too close in time to say which came first", None
+
+
+def _gap_id(found: Found, element: str) -> str:
+    return f"gap-{found.case.id.removeprefix('dec-')}-{element}"
+
+
+def _gap(found: Found, element: str, reason: str, said: str, source: str | None, due: datetime | None = None) -> Row:
+    return {
+        "gap_id": _gap_id(found, element), "case_id": found.case.id, "element": element, "reason": reason,
+        "expected_source": source, "expected_by": due, "since": found.case.anchor.time, "effect_on_verdict": said,
+    }
 
 
 _REASONS = frozenset({"not_collected", "outside_coverage", "pending", "not_recorded_by_provider", "ambiguous", "absent",

@@ -62,7 +62,8 @@ class _Judge:
                  found: Sequence[Case]) -> None:
         self._known, self._covered, self._quotes = known, covered, quotes
         self._undone = {pair.undone.id: pair for pair in pairs.made}
-        self._undoing = {pair.undoing.id: pair for pair in pairs.made}
+        self._proved = {pair.undone.id: pair for pair in pairs.made if pair.proved}
+        self._undoing = {pair.undoing.id: pair for pair in pairs.made if pair.proved}
         self._home = {step.id: case.id for case in found for step in case.steps}
         self._stood = pairs.stood
         self._born = _born(found)
@@ -93,7 +94,7 @@ class _Judge:
         anchor = case.anchor
         accountable, rule = verdicts.accountable(case, approved, self._known)
         required = [s for s in states if s["state"] != "not_required"]
-        undone_by, undoes = self._undone.get(anchor.id), self._undoing.get(anchor.id)
+        undone_by, undoes = self._proved.get(anchor.id), self._undoing.get(anchor.id)
         executed = anchor.kind in ("action", "rollback")
         return {
             "case_id": case.id, "tenant": anchor.tenant, "provider": anchor.provider, "anchor_kind": anchor.kind,

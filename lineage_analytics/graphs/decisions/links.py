@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lineage_analytics.graphs.decisions.verdicts import skew
+from lineage_analytics.graphs.decisions.verdicts import PROVED, skew
 from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
@@ -37,23 +37,24 @@ def case_links(case: Case, approved: Approval) -> list[Row]:
     """Links of one provider key. A decision about another target than the action is no link: see ``rejects``."""
     requests, decisions = case.about("request"), case.of("decision")
     actions = case.of("action", "rollback")
-    found: list[Row] = []
+    together: list[tuple[Step, Step, str]] = []
     if requests:
-        asked = requests[0]
-        found += [_inside(case, d, asked, "about") for d in decisions if _agree(d, asked)]
-        found += [_inside(case, a, asked, "requested_by") for a in actions if _agree(a, asked)]
+        together += [(d, requests[0], "about") for d in decisions] + [(a, requests[0], "requested_by") for a in actions]
     if approved.by is not None and approved.by.verdict == "approve":
-        found += [_inside(case, a, approved.by, "authorised_by") for a in actions if _agree(a, approved.by)]
+        together += [(a, approved.by, "authorised_by") for a in actions]
     if actions:
-        found += [_inside(case, e, actions[0], "ends") for e in case.of("expiry") if _agree(e, actions[0])]
-    signals, advice = case.of("signal")[:1], case.of("recommendation", "draft")[:1]
-    found += [_inside(case, r, s, "informed_by") for r in case.of("recommendation") for s in signals]
-    found += [_inside(case, d, r, "about") for d in decisions for r in advice]
-    return found
+        together += [(e, actions[0], "ends") for e in case.of("expiry")]
+    proposed, signals = case.of("recommendation", "draft")[:1], case.of("signal")[:1]
+    together += [(d, r, "about") for r in proposed for d in decisions]
+    together += [(r, s, "informed_by") for s in signals for r in case.of("recommendation")]
+    return [made for src, dst, rel in together if (made := _inside(case, src, dst, rel)) is not None]
 
 
-def _inside(case: Case, src: Step, dst: Step, rel: str) -> Row:
+def _inside(case: Case, src: Step, dst: Step, rel: str) -> Row | None:
+    """The link on the evidence that holds the two together; weak evidence needs targets that are stated and agree."""
     joint = case.joint(src, dst)
+    if not _agree(src, dst) or (joint.tier < PROVED and (src.target is None or dst.target is None)):
+        return None
     return link(src, dst, rel, joint.method, joint.tier, joint.rule)
 
 

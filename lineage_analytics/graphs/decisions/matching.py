@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lineage_analytics.graphs.decisions.verdicts import SKEW_BETWEEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from lineage_analytics.graphs.decisions.cases import Case
@@ -41,6 +41,28 @@ BY_KEY = Joint("native_ref", 4, "request-key")
 _RECORD = Joint("same_record", 5, "one-record")
 _CORRELATION = Joint("native_ref", 4, "correlation-and-target")
 _STATED_END = Joint("window", 1, "stated-end")
+
+
+class Bonds(NamedTuple):
+    """How the parts of a joined case hang together: the part of each step, the part each was joined to, and on what."""
+
+    part: Mapping[str, int]
+    into: Mapping[int, int]
+    by: Mapping[int, Joint]
+
+    def weakest(self, one: Step, other: Step) -> Joint:
+        """The weakest evidence between two steps; the provider's key within one part."""
+        first, second = self._way(one), self._way(other)
+        while first and second and first[-1] == second[-1]:
+            del first[-1], second[-1]
+        return min((self.by[part] for part in (*first, *second)), default=BY_KEY, key=lambda joint: joint.tier)
+
+    def _way(self, step: Step) -> list[int]:
+        """Parts from a step's own up to the first of the case."""
+        found = [self.part[step.id]] if step.id in self.part else []
+        while found and found[-1] in self.into:
+            found.append(self.into[found[-1]])
+        return found
 
 
 class Relation(NamedTuple):
@@ -115,7 +137,7 @@ class _Work:
         self._into: dict[int, int] = {}
         self._home = {id(case): number for number, case in enumerate(self._cases)}
         self._steps: dict[int, list[Step]] = {}
-        self._joints: dict[int, dict[str, Joint]] = {}
+        self._by: dict[int, Joint] = {}
         self._present = {step.kind for case in found for step in case.steps}
         self.doubts: list[Doubt] = []
 
@@ -129,26 +151,26 @@ class _Work:
         return self._steps.get(root, self._cases[root].steps)
 
     def _join(self, guest: Case, host: Case, joint: Joint) -> None:
-        """All of the guest's case into the host's; the guest's steps stand on the joint's evidence."""
+        """All of the guest's case into the host's, on the joint's evidence."""
         one, other = self._root(guest), self._root(host)
         if one == other:
             return
-        moved = self._held(one)
-        known = self._joints.setdefault(other, dict(self._cases[other].joints))
-        known.update(self._joints.get(one, self._cases[one].joints))
-        known.update({step.id: joint for step in moved if step.id not in known or known[step.id].tier > joint.tier})
-        self._steps[other] = [*self._held(other), *moved]
-        self._into[one] = other
+        held = self._steps.setdefault(other, list(self._cases[other].steps))
+        held.extend(self._held(one))
+        self._into[one], self._by[one] = other, joint
 
     def merged(self) -> list[Case]:
         """Cases after all joins; the order is that of the hosts."""
+        parts = {step.id: number for number, case in enumerate(self._cases)
+                 if number in self._into or number in self._steps for step in case.steps}
+        bonds = Bonds(parts, self._into, self._by)
         kept = []
         for number, case in enumerate(self._cases):
             if number in self._into:
                 continue
             if number in self._steps:
                 case.steps = sorted(self._steps[number], key=lambda s: (s.time, s.id))
-                case.joints = self._joints[number]
+                case.bonds = bonds
             kept.append(case)
         return kept
 

@@ -55,6 +55,7 @@ class Step:
     provider: str
     source: str
     records: list[str] = field(default_factory=list)
+    justified: bool | None = None
 
     @property
     def with_ai(self) -> bool:
@@ -79,15 +80,31 @@ class Person:
     person: str | None = None
     owner: str | None = None
     role_of_people: bool = False
+    lent: bool = False
+    """Declared as the account an assistant acts with."""
 
 
 def people(facts: Facts) -> Mapping[str, Person]:
     """Identities by id."""
     frame = facts.frame("identities").select("id", "kind", "kind_basis", "person_id", "owner", "excluded_reason")
+    lent = _lent(facts)
     return {
-        row[0]: Person(row[1], row[2], row[3], row[4][0]["id"] if row[4] else None, row[5] == "human_role")
+        row[0]: Person(row[1], row[2], row[3], row[4][0]["id"] if row[4] else None, row[5] == "human_role",
+                       row[0] in lent)
         for row in frame.iter_rows()
     }
+
+
+def _lent(facts: Facts) -> frozenset[str]:
+    """Accounts that declared workflows act with, as resolved."""
+    declared = facts.frame("resources").filter(
+        (pl.col("kind") == "workflow") & pl.col("attributes").is_not_null())["attributes"]
+    stated = {found for found in declared.str.json_path_match("$.identity") if found}
+    if not stated:
+        return frozenset()
+    aliases = facts.frame("aliases").filter(pl.col("alias").is_in(sorted(stated)))
+    resolved = dict(aliases.select("alias", "id").iter_rows())
+    return frozenset(resolved.get(identity, identity) for identity in stated)
 
 
 def steps(facts: Facts, known: Mapping[str, Person]) -> list[Step]:
@@ -106,10 +123,12 @@ def _step(row: Mapping[str, Any], known: Mapping[str, Person]) -> Step:
     return Step(
         row["step_id"], row["kind"], row["time"], row["operation"], row["verdict"], row["status"] or "unknown",
         row["initiator_id"], actor, agent_class, basis, row["on_behalf_of_id"], row["via_assistant_id"],
-        _authority(row["authority_mode"] or "unknown", agent_class), row["target_key"], row["effect_key"],
+        _authority(row["authority_mode"] or "unknown", agent_class, known.get(actor or "")), row["target_key"],
+        row["effect_key"],
         row["before_state"], row["after_state"], row["native_key_kind"], row["native_key"], row["correlation_id"],
         tuple(row["quoted_keys"] or ()), row["expires_at"], row["title"] or row["operation"], row["event_id"],
         row["tenant"], row["provider"], row["source"], [row["record_id"]],
+        row["justification_present"],
     )
 
 
@@ -123,7 +142,10 @@ def _class(stated: str, basis: str | None, identity: Person | None) -> tuple[str
     return stated, basis
 
 
-def _authority(stated: str, agent_class: str) -> str:
+def _authority(stated: str, agent_class: str, identity: Person | None) -> str:
+    """``masked``: a person's account with which, as declared, an assistant acts; the record cannot tell which did."""
+    if agent_class == "human" and identity is not None and identity.lent and stated in ("unknown", "self"):
+        return "masked"
     if stated in ("unknown", "self") and agent_class in AI:
         return "own_identity"
     return "self" if stated == "unknown" and agent_class == "human" else stated

@@ -110,7 +110,7 @@ def _judged(case: Case, decisions: list[Step], known: Mapping[str, Person]) -> A
     chosen, order, verdict = _chosen(before, near, after)
     independent = _independent(case, chosen, known)
     delta = (action.time - chosen.time).total_seconds()
-    joint = case.joint(chosen)
+    joint = case.joint(chosen, action)
     if joint.tier < PROVED:
         return Approval("unknown", order, independent, chosen, "not_collected", TICKETS, delta=delta,
                         inferred=joint.method)
@@ -182,6 +182,8 @@ def involvement(case: Case, approved: Approval) -> Involvement:
         return Involvement("executes_autonomous")
     if any(step.with_ai for step in asking):
         return Involvement("unknown", "advises or drafts")
+    if any(step.authority == "masked" for step in acting or case.steps):
+        return Involvement("unknown", "none, executes_approved or executes_autonomous")
     classes = {step.agent_class for step in acting or case.steps}
     if classes & {"unknown", "group", "organisation"}:
         return Involvement("unknown", "none, or any: nothing shows whether a person, software or AI acted")
