@@ -119,17 +119,34 @@ class Store:
         return DeltaTable(str(self._path(name))).version()
 
     def _write(self, name: str, frame: pl.DataFrame, mode: str) -> None:
-        options: dict[str, Any] = {"writer_properties": _properties()}
-        if mode == "overwrite":
-            options["schema_mode"] = "overwrite"
         table: Table | None = ALL.get(name)
-        (conform(frame, table) if table else frame).write_delta(
-            str(self._path(name)), mode=mode, delta_write_options=options  # type: ignore[call-overload]
-        )
+        rows = conform(frame, table) if table else frame
+        path = self._path(name)
+        if mode == "append":
+            if not (path / "_delta_log").is_dir():
+                rows.clear().write_delta(str(path))
+            _add(path, rows)
+            return
+        options: dict[str, Any] = {"writer_properties": _properties(), "schema_mode": "overwrite"}
+        rows.write_delta(str(path), mode="overwrite", delta_write_options=options)
 
     def versions(self) -> Mapping[str, int]:
         """Version of every committed table."""
         return dict(sorted(self._committed.items()))
+
+
+def _add(path: Path, rows: pl.DataFrame) -> None:
+    """Append rows: polars writes the file, Delta records it. The table library's own writer holds a second copy."""
+    from deltalake import DeltaTable  # noqa: PLC0415
+    from deltalake.transaction import AddAction  # noqa: PLC0415
+
+    table = DeltaTable(str(path))
+    file = path / f"part-{table.version() + 1:08d}.parquet"  # what a crash left under this name no version knows
+    rows.write_parquet(file, compression="zstd", compression_level=1)
+    written = file.stat()
+    action = AddAction(file.name, written.st_size, {}, int(written.st_mtime * 1000), True,
+                       json.dumps({"numRecords": rows.height}))
+    table.create_write_transaction([action], "append", table.schema())
 
 
 @contextlib.contextmanager
