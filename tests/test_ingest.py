@@ -181,6 +181,22 @@ def test_never_two_at_once_hold_a_workspace_also_when_dead_ones_locks_lie_about(
     assert [double for _, double in counts] == [0, 0, 0]
 
 
+def test_beside_another_one_that_stores_derived_tables_are_computed_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "f.json").write_bytes(_with(json.dumps(event(3))))
+    load([tmp_path / "f.json"], Store.create(tmp_path / "w"))
+    nodes = pl.DataFrame({"node_id": ["n"]})
+
+    def stored() -> list[str]:
+        return derived.stored(open_estate(tmp_path / "w"), "1", lambda: {"nodes": nodes})["nodes"]["node_id"].to_list()
+
+    with locked(tmp_path / "w", derived.LOCK):
+        assert stored() == ["n"]
+        assert not (tmp_path / "w" / derived.MARKER).exists()
+    with locked(tmp_path / "w"):  # a run that holds the workspace stores all the same
+        assert stored() == ["n"]
+    assert (tmp_path / "w" / derived.MARKER).exists()
+
+
 def test_a_load_of_nothing_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert load([tmp_path / "empty"], Store.create(tmp_path / "w")).counts == Result().counts == {}

@@ -1,16 +1,20 @@
 """Derived tables of a workspace: computed once for the same facts and parameters, then read.
 
 The tables stand beside the facts; a marker, written last, says which facts, parameters and definitions they come from.
-Anything else in the marker, or none, means: compute. A workspace that cannot be written to is computed in memory.
+Anything else in the marker, or none, means: compute. A workspace that cannot be written to, or that another notebook is
+just writing to, is computed in memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from typing import TYPE_CHECKING
 
+from lineage_analytics.errors import LockedError
+from lineage_analytics.workspace.lock import locked
 from lineage_analytics.workspace.store import Store
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from lineage_analytics.workspace.estate import Estate
 
 MARKER = "derived.json"
+LOCK = ".derived-lock"
 
 
 def stored(
@@ -38,10 +43,9 @@ def stored(
     if found is not None:
         return found
     frames = compute()
-    try:
+    # On read-only ground, and beside another one that stores, it still answers, only not faster the next time.
+    with contextlib.suppress(OSError, LockedError), locked(estate.directory, LOCK):
         _write(estate.directory, key, frames)
-    except OSError:  # a workspace on read-only ground still answers, only not faster the next time
-        return frames
     return frames
 
 

@@ -18,13 +18,14 @@ _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold the workspace; LockedError when a living process holds it. A lock of a dead process is taken over.
+def locked(directory: Path, name: str = LOCK) -> Iterator[None]:
+    """Hold the workspace, or with another ``name`` a part of it; LockedError when a living process holds it.
 
-    On read-only ground there is nothing to hold: reading goes on, and the first write says what is the matter.
+    A lock of a dead process is taken over. On read-only ground there is nothing to hold: reading goes on, and the
+    first write says what is the matter.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = directory / LOCK
+    path = directory / name
     try:
         _take(path)
     except OSError as error:
