@@ -279,7 +279,7 @@ def test_leaving_a_role_early_is_a_rollback_with_a_case_of_its_own() -> None:
     found = lineage(pim("action", expires_at=at(480)), pim("rollback", 60, key="req-2"))
     assert pairs(found) == {("rollback", "action")}
     assert case(found, "e-action")["rolled_back_by"] == case(found, "e-rollback")["case_id"]
-    assert states(found, case(found, "e-rollback")["case_id"])["approver"][0] == "unknown"
+    assert states(found, case(found, "e-rollback")["case_id"])["approver"][0] == "not_required"
 
 
 def test_an_eligible_assignment_is_not_taken_back_by_leaving_the_active_one() -> None:

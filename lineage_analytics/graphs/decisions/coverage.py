@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from lineage_analytics.tables import Facts
 
+_TORN = timedelta(days=1)
+"""How far from the records that were read those of a cut file may have stood."""
+
 
 class Coverage:
     """Received spans per source and tenant up to ``as_of``, with how late each source may still deliver."""
@@ -28,6 +31,10 @@ class Coverage:
                 self._spans[source, tenant] = first, min(last, facts.as_of), timedelta(seconds=lateness or 0)
                 self._days[source, tenant] = frozenset(days)
         self._as_of = facts.as_of
+        cut = facts.frame("ledger").filter("truncated").select("source", "first", "last")
+        self._cut: dict[str, list[tuple[datetime | None, datetime | None]]] = {}
+        for source, first, last in cut.iter_rows():
+            self._cut.setdefault(source, []).append((first, last))
 
     def lack(self, source: str, tenant: str | None, since: datetime, moment: datetime) -> tuple[str, datetime | None]:
         """Why something due between two moments is not there (a gap's reason), and until when it could still have
@@ -43,5 +50,10 @@ class Coverage:
         if not whole:
             return "outside_coverage", due
         if due <= last:
-            return "absent", due
+            return ("truncated" if self._truncated(source, since, moment) else "absent"), due
         return ("pending" if due > self._as_of else "outside_coverage"), due
+
+    def _truncated(self, source: str, since: datetime, moment: datetime) -> bool:
+        """Whether a file of the source that ended before it should may have held records of the span."""
+        return any(first is None or last is None or (first - _TORN <= moment and since <= last + _TORN)
+                   for first, last in self._cut.get(source, ()))

@@ -28,7 +28,7 @@ _GAP_ELEMENT = {"initiator": "initiator", "inputs": "data_inputs", "recommendati
 class Found:
     """What is known of one case. ``quoted``: records of assistant use its texts quote; ``earlier``: whether a
     value stood before the change, None when the log does not tell; ``born_here``: the log shows the target being
-    created."""
+    created; ``dark``: since when a trail of its tenant stood switched off."""
 
     case: Case
     approved: Approval
@@ -39,6 +39,7 @@ class Found:
     earlier: bool | None
     born_here: bool
     known: Mapping[str, Person]
+    dark: datetime | None = None
 
     @property
     def assisted(self) -> bool:
@@ -105,6 +106,7 @@ _INFERRED = {
 _UNSEEN = {
     "not_collected": "no source that would hold the approval is loaded",
     "outside_coverage": "its source was not received for all of the time in which it would have been given",
+    "truncated": "a file of its source was cut off, and may have held it",
     "ambiguous": "one approval without a target stands for several changes",
     "not_recorded_by_provider": "the record does not show that a person approved",
 }
@@ -115,6 +117,10 @@ def _approver(found: Found) -> State:
     records = approved.by.records if approved.by else []
     if approved.by is not None and not found.case.of("action", "rollback"):
         return "not_required", "nothing was executed; the decision is on record", records
+    if approved.verdict == "not_required":
+        return "not_required", "giving up one's own activation asks nobody", []
+    if approved.by is not None and approved.by.conflict:
+        return "missing", "contradicted: two deliveries of one record say different things", records
     if approved.inferred is not None:
         return "inferred", f"{approved.inferred}: {_INFERRED[approved.inferred]}", records
     if approved.verdict == "approved_before":
@@ -188,7 +194,8 @@ def gaps(found: Found, states: list[Row]) -> list[Row]:
     if any(gap["element"] == "decision" for gap in made) and found.approved.by is None:
         decision = next(gap for gap in made if gap["element"] == "decision")
         made.append(decision | {"gap_id": _gap_id(found, "approver_identity"), "element": "approver_identity"})
-    return made + [_gap(found, *lack) for lack in _lacks(found)]
+    taken = {gap["element"] for gap in made}
+    return made + [_gap(found, *lack) for lack in _lacks(found) if lack[0] not in taken]
 
 
 def _lacks(found: Found) -> Iterator[tuple[str, str, str, str | None]]:
@@ -203,6 +210,11 @@ def _lacks(found: Found) -> Iterator[tuple[str, str, str, str | None]]:
                "an assistant is declared to act with this person's account; the record cannot tell which did", None)
     if requests and any(step.justified is False for step in requests) and not any(step.justified for step in requests):
         yield "rationale", "absent", "no reason was given for the request", requests[0].source
+    if any(step.conflict for step in found.case.of("action", "rollback", "attempt")):
+        yield "execution", "contradicted", "two deliveries of one record say different things", anchor.source
+    if found.dark is not None:
+        said = f"a trail stood switched off since {found.dark:%Y-%m-%d %H:%M:%S}Z: records may be missing"
+        yield "correlation", "outside_coverage", said, anchor.source
     if found.approved.order == "order_uncertain":
         yield "time_order", "ambiguous", "approval and change are too close in time to say which came first", None
 
@@ -219,7 +231,7 @@ def _gap(found: Found, element: str, reason: str, said: str, source: str | None,
 
 
 _REASONS = frozenset({"not_collected", "outside_coverage", "pending", "not_recorded_by_provider", "ambiguous", "absent",
-                      "contradicted"})
+                      "contradicted", "truncated"})
 
 
 def _reason(found: Found, row: Row) -> str:

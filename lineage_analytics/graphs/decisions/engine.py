@@ -20,6 +20,7 @@ from lineage_analytics.graphs.decisions.links import (
     rollback_rejects,
 )
 from lineage_analytics.graphs.decisions.rollbacks import Pairs, undone
+from lineage_analytics.graphs.decisions.silence import Silence
 from lineage_analytics.graphs.decisions.steps import people, steps
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def build(facts: Facts) -> DecisionLineage:
     found = sorted(gathered, key=lambda case: (case.anchor.time, case.id))
     quotes = Quotes(facts, made)
     pairs = undone(made)
-    judge = _Judge(known, Coverage(facts), quotes, pairs, found)
+    judge = _Judge(known, Coverage(facts), quotes, pairs, found, Silence(made))
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
@@ -59,13 +60,13 @@ class _Judge:
     """Writes the rows of one case after another; holds what all of them need."""
 
     def __init__(self, known: Mapping[str, Person], covered: Coverage, quotes: Quotes, pairs: Pairs,
-                 found: Sequence[Case]) -> None:
+                 found: Sequence[Case], silence: Silence) -> None:
         self._known, self._covered, self._quotes = known, covered, quotes
         self._undone = {pair.undone.id: pair for pair in pairs.made}
         self._proved = {pair.undone.id: pair for pair in pairs.made if pair.proved}
         self._undoing = {pair.undoing.id: pair for pair in pairs.made if pair.proved}
         self._home = {step.id: case.id for case in found for step in case.steps}
-        self._stood = pairs.stood
+        self._stood, self._silence = pairs.stood, silence
         self._born = _born(found)
 
     def write(self, case: Case, rows: Gathered) -> None:
@@ -75,7 +76,7 @@ class _Judge:
         found = Found(
             case, approved, part, initiator=verdicts.initiator(case), quoted=self._quotes.of(case),
             undone=self._undone.get(case.anchor.id), earlier=self._stood.get(case.anchor.id),
-            born_here=self._born_here(case.anchor), known=self._known)
+            born_here=self._born_here(case.anchor), known=self._known, dark=self._silence.at(case.anchor))
         states = elements(found)
         rows.add("elements", states)
         rows.add("gaps", gaps(found, states))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,6 +21,8 @@ _SUGGESTED = 2_000
 _SHOWN = 5
 _WHOLE = 400
 _WIDTH = 110
+_FOLDED = textwrap.TextWrapper(
+    _WIDTH, subsequent_indent=" " * 13, replace_whitespace=False, break_long_words=False, break_on_hyphens=False)
 _VERDICTS = {
     "approved_before": "APPROVED BEFORE EXECUTION", "retroactive": "APPROVED ONLY AFTER EXECUTION",
     "order_uncertain": "APPROVED, ORDER UNCERTAIN", "denied": "DENIED", "absent": "NO APPROVAL ON RECORD",
@@ -152,6 +155,7 @@ def as_text(found: Row) -> str:
         lines.append(" NOT LINKED")
         lines += [f"  {reject['rel']}: {_p(', '.join(reject['candidates']), 80)} ({reject['reason']})"
                   for reject in found["rejects"]]
+    lines = [part for line in lines for part in (_FOLDED.wrap(line) if len(line) > _WIDTH else (line,))]
     lines += ["", f" RECORDS  {len(found['records'])}"]
     lines += [f"  {record['record_id']}  {_place(record, _WHOLE)}" for record in found["records"]]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import polars as pl
 from lineage_analytics import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from lineage_analytics.tables import Facts
@@ -56,6 +56,7 @@ class Step:
     source: str
     records: list[str] = field(default_factory=list)
     justified: bool | None = None
+    conflict: bool = False
 
     @property
     def with_ai(self) -> bool:
@@ -114,7 +115,17 @@ def steps(facts: Facts, known: Mapping[str, Person]) -> list[Step]:
         "tenant", "time", "step_id", *plain, nulls_last=True).unique(
         "step_id", keep="first", maintain_order=True).collect()
     made = [_step(row, known) for row in frame.iter_rows(named=True)]
+    torn = _conflicts(facts, plain)
+    for step in made if torn else ():
+        step.conflict = step.id in torn
     return _folded(made)
+
+
+def _conflicts(facts: Facts, plain: Sequence[str]) -> frozenset[str]:
+    """Steps that two deliveries of one record tell differently."""
+    told = facts["decision_steps"].filter((pl.col("time") <= facts.as_of) & pl.col("step_id").is_duplicated())
+    torn = told.unique(plain).filter(pl.col("step_id").is_duplicated()).select("step_id")
+    return frozenset(torn.collect()["step_id"])
 
 
 def _step(row: Mapping[str, Any], known: Mapping[str, Person]) -> Step:

@@ -74,7 +74,12 @@ def approval(case: Case, known: Mapping[str, Person], covered: Coverage) -> Appr
     source = APPROVAL_SOURCES.get(anchor.key_kind or "")
     decisions = [d for d in (*case.steps, *case.shared)
                  if d.kind == "decision" and d.verdict in _FINAL and d.status != "failed"]
+    torn = next((d for d in decisions if d.conflict), None)
+    if torn is not None:
+        return Approval("contradicted", reason="contradicted", source=source, by=torn)
     if not decisions:
+        if "(pim deactivate)" in anchor.operation.casefold() and anchor.kind in ("action", "rollback"):
+            return Approval("not_required")
         if source is None:
             return Approval("unknown", reason="not_collected", source=TICKETS)
         return _lacking(case, source, covered)
