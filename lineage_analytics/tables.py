@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -45,7 +46,7 @@ class Table:
     columns: tuple[Column, ...]
     derived: bool = False
 
-    @property
+    @cached_property
     def schema(self) -> pl.Schema:
         return pl.Schema({c.name: c.dtype for c in self.columns})
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SEEN = "seen"
 SEEN_SCHEMA = pl.Schema({"key": pl.Int64(), "fingerprint": pl.Int64()})
 MARKER = "committed.json"
+_ROW_GROUP = 16_384
 _SYSTEM_CODE = re.compile(r"\bcode: (\d+)|os error (\d+)")
 
 
@@ -123,8 +124,6 @@ class Store:
         rows = conform(frame, table) if table else frame
         path = self._path(name)
         if mode == "append":
-            if not (path / "_delta_log").is_dir():
-                rows.clear().write_delta(str(path))
             _add(path, rows)
             return
         options: dict[str, Any] = {"writer_properties": _properties(), "schema_mode": "overwrite"}
@@ -140,9 +139,11 @@ def _add(path: Path, rows: pl.DataFrame) -> None:
     from deltalake import DeltaTable  # noqa: PLC0415
     from deltalake.transaction import AddAction  # noqa: PLC0415
 
-    table = DeltaTable(str(path))
+    known = (path / "_delta_log").is_dir()
+    table = DeltaTable(str(path)) if known else DeltaTable.create(str(path), schema=rows.schema)
     file = path / f"part-{table.version() + 1:08d}.parquet"  # what a crash left under this name no version knows
-    rows.write_parquet(file, compression="zstd", compression_level=1)
+    # Small row groups without statistics: a load's memory is the writer's, and no scan skips by them.
+    rows.write_parquet(file, compression="zstd", compression_level=1, statistics=False, row_group_size=_ROW_GROUP)
     written = file.stat()
     action = AddAction(file.name, written.st_size, {}, int(written.st_mtime * 1000), True,
                        json.dumps({"numRecords": rows.height}))
