@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders.common.contract import Document
 
 WHOLE_BYTES = 64 * 1024 * 1024
-RECORDS_PER_CHUNK = 4_096
+RECORDS_PER_CHUNK = 8_192
 RECORD_BYTES = 16 * 1024 * 1024
+_BRACE = ord("{")
 Raws = list[msgspec.Raw] | list[bytes]
 
 
@@ -178,6 +179,9 @@ class _Chunks:
 
     def records(self, raws: Iterable[msgspec.Raw | bytes]) -> Iterator[Chunk]:
         """The full chunks that these complete."""
+        if isinstance(raws, list) and self._plain(raws):
+            yield from self._objects(raws)
+            return
         for raw in raws:
             found = _fault(self._next, raw)
             if found is not None:
@@ -185,6 +189,26 @@ class _Chunks:
                 self._next += 1
             else:
                 self._keep(raw)
+            if self._next - self._start >= RECORDS_PER_CHUNK:
+                yield self._chunk()
+
+    def _plain(self, raws: list[Any]) -> bool:
+        """Whether all are objects of usual size that a decoder has checked, and none holds a page of records."""
+        if not raws or not isinstance(raws[0], msgspec.Raw):
+            return False
+        if not self._asked:
+            self._asked, self._key = True, _wrapper_of(raws[0], self._wrappers)
+        return self._key is None and all(
+            view[0] == _BRACE and view.nbytes <= RECORD_BYTES for view in map(memoryview, raws))
+
+    def _objects(self, raws: list[msgspec.Raw]) -> Iterator[Chunk]:
+        """As ``records``, many at a time."""
+        at = 0
+        while at < len(raws):
+            part = raws[at : at + RECORDS_PER_CHUNK - (self._next - self._start)]
+            self._raws += part
+            self._next += len(part)
+            at += len(part)
             if self._next - self._start >= RECORDS_PER_CHUNK:
                 yield self._chunk()
 
