@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,6 +51,7 @@ def _by_inverse() -> Mapping[str, tuple[Inverse, ...]]:
     return {name: tuple(rows) for name, rows in found.items()}
 
 
+@lru_cache(maxsize=4_096)
 def folded(operation: str) -> str:
     """The name as compared: the vendor's reference and its log differ in capitals."""
     return " ".join(operation.casefold().split())

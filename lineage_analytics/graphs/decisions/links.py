@@ -106,8 +106,8 @@ class Quotes:
 
     def _matches(self, case: Case) -> list[tuple[Step, Row]]:
         """Interactions in a quoted thread before the text was written, the newest of each thread."""
-        found = []
-        for step in case.of("request")[:1] or [case.anchor]:
+        found: list[tuple[Step, Row]] = []
+        for step in case.of("request")[:1] or [case.anchor] if self._threads else ():
             for key in step.quoted:
                 before = [row for row in self._threads.get((step.tenant, key), ()) if row["time"] <= step.time]
                 if before:
