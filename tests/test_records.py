@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineage_analytics.loaders.common import records
+from lineage_analytics.loaders.common import records, windows
 from lineage_analytics.loaders.common.containers import Member
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.scan import elements
@@ -62,6 +62,26 @@ def test_any_cut_keeps_the_good_beginning_and_never_invents(
     assert kept == found[: len(kept)]
     if kind != "object" and cut:
         assert reasons == ["truncated"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(_records, st.sampled_from(["Records", "value", "array"]), st.sampled_from([None, 1]), st.integers(1, 90),
+       st.integers(3, 60))
+def test_windows_of_any_size_give_every_record_once(
+    found: list[dict[str, Any]], kind: str, indent: int | None, window: int, size: int
+) -> None:
+    """The border between windows is guessed: strings and nested lists here look like it on purpose."""
+    listed = [{"k": value, "z": [{"k": value}, '},{"k":']} for value in found]
+    text = json.dumps(listed if kind == "array" else {kind: listed, "end": 1}, indent=indent).encode()
+    document = _member(text)
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "WINDOW_BYTES", window)
+        patch.setattr(document, "chunks", lambda: iter(pieces))
+        chunks = list(records.json_chunks(document))
+    assert [json.loads(bytes(raw)) for chunk in chunks for raw in chunk.raws] == listed
+    assert [at for chunk in chunks for at, _ in chunk.placed()] == list(range(len(listed)))
+    assert _faults(chunks) == []
 
 
 SEVERAL = {

@@ -198,8 +198,13 @@ class _Chunks:
             return False
         if not self._asked:
             self._asked, self._key = True, _wrapper_of(raws[0], self._wrappers)
-        return self._key is None and all(
-            view[0] == _BRACE and view.nbytes <= RECORD_BYTES for view in map(memoryview, raws))
+        if self._key is not None:
+            return False
+        for raw in raws:
+            view = memoryview(raw)
+            if view[0] != _BRACE or view.nbytes > RECORD_BYTES:
+                return False
+        return True
 
     def _objects(self, raws: list[msgspec.Raw]) -> Iterator[Chunk]:
         """As ``records``, many at a time."""

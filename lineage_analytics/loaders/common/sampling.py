@@ -61,7 +61,7 @@ def _object_sample(text: bytes, *, complete: bool) -> Sample:
     lines = _lines_sample(text)
     if lines is not None:
         return lines
-    keys, wrapper = _top_level(text)
+    keys, wrapper = _top_level(text, complete=complete)
     whole = decode_object(text) if complete else None
     if wrapper is not None:
         first = _first_element(text, depth=2, after=wrapper[1])
@@ -79,8 +79,11 @@ def _lines_sample(text: bytes) -> Sample | None:
     return Sample(text, "lines", frozenset(objects[0]), objects[0])
 
 
-def _top_level(text: bytes) -> tuple[frozenset[str], tuple[str, int] | None]:
-    """Keys of the outermost object as far as seen, and the first wrapper key with the offset of its array."""
+def _top_level(text: bytes, *, complete: bool) -> tuple[frozenset[str], tuple[str, int] | None]:
+    """Keys of the outermost object as far as seen, and the first wrapper key with the offset of its array.
+
+    In a file that goes on, records fill what was seen of it: keys behind them are not looked for.
+    """
     keys: set[str] = set()
     wrapper: tuple[str, int] | None = None
     depth, last_string, key = 0, b"", ""
@@ -90,6 +93,8 @@ def _top_level(text: bytes) -> tuple[frozenset[str], tuple[str, int] | None]:
             listed = depth == 1 and token == b"[" and key in WRAPPERS
             if listed and wrapper is None and _opens_records(text, found.start()):
                 wrapper = (key, found.start())
+                if not complete:
+                    break
             depth += 1
         elif token in (b"}", b"]"):
             depth -= 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WINDOW_BYTES = 1 << 20
 _BLANK = b" \t\r\n"
+_COMMA = ord(",")
 _FIRST_KEY = re.compile(rb'\s*(\{\s*"(?:[^"\\]|\\.)*"\s*:)')
 _records = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -42,7 +43,7 @@ class Windows:
             if len(held) < WINDOW_BYTES:
                 continue
             end = held.rfind(begins, 1)
-            raws = _split(held[:end]) if end > 0 else None
+            raws = _split(held, end) if end > 0 else None
             if raws is None:
                 break
             del held[:end]
@@ -55,12 +56,15 @@ class Windows:
         yield from self._pieces
 
 
-def _split(text: bytearray) -> list[msgspec.Raw] | None:
-    """The records of a part of a list that ends with the comma before the next one; None when it is no such part."""
-    text = text.rstrip(_BLANK)
-    if not text.endswith(b","):
+def _split(held: bytearray, end: int) -> list[msgspec.Raw] | None:
+    """The records before ``end``, where the next one begins; None when what stands there is no part of a list."""
+    while end and held[end - 1] in _BLANK:
+        end -= 1
+    if not end or held[end - 1] != _COMMA:
         return None
+    with memoryview(held) as view, view[: end - 1] as listed:
+        text = b"".join((b"[", listed, b"]"))  # the one copy: records point into it
     try:
-        return _records.decode(b"[%b]" % bytes(text[:-1]))
+        return _records.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
