@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lineage_analytics.workspace.ingest import Result
 
 SAMPLE = Path("data/sample")
-_DEFINITIONS = f"{__version__}/{metrics.DEFINITION_VERSION}"
+_DEFINITIONS = f"{__version__}/{metrics.DEFINITION_VERSION}/{decisions_room.RULES}"
 _ACCESS = ("nodes", "edges", "permissions")
 _DECISIONS = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
 _MEASURED = ("measures", "evidence", "facets")
