@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from lineage_analytics import analysis
 from lineage_analytics.errors import IntegrityError, LockedError, NothingAssessableError, UsageError
@@ -311,3 +312,28 @@ def test_a_file_a_loader_stumbles_over_costs_no_other_its_records(
     assert _counts(result) == (40, 0, 1, 0)
     assert [(f["file"], f["reason"], f["detail"]) for f in result.faults] == [
         ("a-odd.json", "unreadable", "the loader stopped: ValueError")]
+
+
+def test_a_crash_while_tables_are_recorded_counts_nothing_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, logs = tmp_path / "w", _write(tmp_path / "logs" / "f.json", _records(EVENTS))
+    _load(workspace, _write(tmp_path / "early" / "e.json", _records([event(1)])))
+    record = DeltaTable.create_write_transaction
+    for allowed in range(5):
+        calls = itertools.count(1)
+
+        def failing(*arguments: Any, allowed: int = allowed, calls: Any = calls) -> None:
+            if next(calls) > allowed:
+                raise OSError(28, "No space left on device")
+            record(*arguments)
+
+        monkeypatch.setattr(DeltaTable, "create_write_transaction", failing)
+        with pytest.raises(OSError, match="No space"):
+            _load(workspace, logs)
+        monkeypatch.undo()
+        assert open_estate(workspace).frame("activity").height == 1
+    assert _counts(_load(workspace, logs)) == (39, 1, 0, 0)
+    estate = open_estate(workspace)
+    assert estate.frame("activity").height == 40
+    assert estate.frame("usage")["events"].sum() == 40

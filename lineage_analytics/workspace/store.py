@@ -39,6 +39,7 @@ class Store:
         self.directory = directory
         self._committed = self._read_marker()
         self._written: set[str] = set()
+        self._pending: dict[str, _Pending] = {}
 
     @classmethod
     def open(cls, directory: Path) -> Store:
@@ -102,11 +103,16 @@ class Store:
 
     def commit(self) -> None:
         """Let everything written since the last commit count, at once."""
+        for name, pending in sorted(self._pending.items()):
+            with _system_errors(self._path(name)):
+                pending.record()
+        self._pending = {}
         versions = self._committed | {name: self._version(name) for name in self._written}
         fresh = self.directory / f".{MARKER}-{os.getpid()}"
         fresh.write_text(json.dumps(versions, sort_keys=True), encoding="utf-8")
         fresh.replace(self.directory / MARKER)
         self._committed = versions
+        self._written = set()
 
     def replace(self, name: str, frame: pl.DataFrame) -> int:
         """A derived table as it now is, outside of commits; its new version. Earlier versions stay readable."""
@@ -124,7 +130,9 @@ class Store:
         rows = conform(frame, table) if table else frame
         path = self._path(name)
         if mode == "append":
-            _add(path, rows)
+            if name not in self._pending:
+                self._pending[name] = _Pending(path, rows.schema)
+            self._pending[name].add(rows)
             return
         options: dict[str, Any] = {"writer_properties": _properties(), "schema_mode": "overwrite"}
         rows.write_delta(str(path), mode="overwrite", delta_write_options=options)
@@ -134,20 +142,33 @@ class Store:
         return dict(sorted(self._committed.items()))
 
 
-def _add(path: Path, rows: pl.DataFrame) -> None:
-    """Append rows: polars writes the file, Delta records it. The table library's own writer holds a second copy."""
-    from deltalake import DeltaTable  # noqa: PLC0415
-    from deltalake.transaction import AddAction  # noqa: PLC0415
+class _Pending:
+    """Files of one table that its next version will name. polars writes them: the table library's own writer holds a
+    second copy of the rows, and recording each file by itself costs as much as writing it."""
 
-    known = (path / "_delta_log").is_dir()
-    table = DeltaTable(str(path)) if known else DeltaTable.create(str(path), schema=rows.schema)
-    file = path / f"part-{table.version() + 1:08d}.parquet"  # what a crash left under this name no version knows
-    # Small row groups without statistics: a load's memory is the writer's, and no scan skips by them.
-    rows.write_parquet(file, compression="zstd", compression_level=1, statistics=False, row_group_size=_ROW_GROUP)
-    written = file.stat()
-    action = AddAction(file.name, written.st_size, {}, int(written.st_mtime * 1000), True,
-                       json.dumps({"numRecords": rows.height}))
-    table.create_write_transaction([action], "append", table.schema())
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
+        from deltalake import DeltaTable  # noqa: PLC0415
+
+        known = (path / "_delta_log").is_dir()
+        self._path = path
+        self._table = DeltaTable(str(path)) if known else DeltaTable.create(str(path), schema=schema)
+        self._actions: list[Any] = []
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Write rows to a file of their own."""
+        from deltalake.transaction import AddAction  # noqa: PLC0415
+
+        # What a crash left under this name no version knows.
+        file = self._path / f"part-{self._table.version() + 1:08d}-{len(self._actions):04d}.parquet"
+        # Small row groups without statistics: a load's memory is the writer's, and no scan skips by them.
+        rows.write_parquet(file, compression="zstd", compression_level=1, statistics=False, row_group_size=_ROW_GROUP)
+        written = file.stat()
+        self._actions.append(AddAction(file.name, written.st_size, {}, int(written.st_mtime * 1000), True,
+                                       json.dumps({"numRecords": rows.height})))
+
+    def record(self) -> None:
+        """One new version of the table with all files written since the last."""
+        self._table.create_write_transaction(self._actions, "append", self._table.schema())
 
 
 @contextlib.contextmanager
