@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.identities import Resolution, apply_aliases, resolve
+from lineage_analytics.loaders.common.ids import record_id, record_ids
 from lineage_analytics.tables import ALIASES, IDENTITIES, IDENTITY_FACTS, Facts, closed_value_faults
 
 if TYPE_CHECKING:
@@ -127,6 +128,12 @@ def test_aliases_are_applied_to_the_named_columns_only() -> None:
     frame = pl.LazyFrame({"actor_id": ["x", "y", None], "other": ["x", "x", "x"]})
     aliases = pl.DataFrame({"alias": ["x"], "id": ["z"], "rule": ["arn"], "tier": [5]}, schema=ALIASES.schema)
     assert apply_aliases(frame, ["actor_id"], aliases).collect().rows() == [("z", "x"), ("y", "x"), (None, "x")]
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "", "1", "012345678901"]), st.text(max_size=40)), max_size=30))
+def test_record_ids_of_many_are_those_of_each(pairs: list[tuple[str | None, str]]) -> None:
+    made = record_ids("aws", [tenant for tenant, _ in pairs], [native for _, native in pairs])
+    assert made.to_list() == [record_id("aws", tenant, native) for tenant, native in pairs]
 
 
 _names = st.integers(0, 5)

@@ -45,14 +45,12 @@ def identity_facts(found: Sequence[Record], actors: Sequence[Actor], activity: p
 
 def _telling(found: Sequence[Record], actors: Sequence[Actor], record_ids: Sequence[str]) -> list[tuple[str, int]]:
     """Record id and row, in order of id, of every record that may say more than its caller's first: few of many."""
-    first: dict[int, tuple[str, int]] = {}
-    speaking: list[tuple[str, int]] = []
-    for row, (record, actor, record_id) in enumerate(zip(found, actors, record_ids, strict=True)):
-        if record.from_console is not None or record.event_name == "ConsoleLogin":
-            speaking.append((record_id, row))
-        elif (known := first.get(id(actor))) is None or record_id < known[0]:
-            first[id(actor)] = (record_id, row)
-    return sorted((*first.values(), *speaking))
+    speaking = [(record_ids[row], row) for row, record in enumerate(found)
+                if record.from_console is not None or record.event_name == "ConsoleLogin"]
+    told = {row for _, row in speaking}
+    order = sorted(range(len(found)), key=record_ids.__getitem__, reverse=True)
+    first = {id(actors[row]): row for row in order if row not in told}  # the last written is the smallest id
+    return sorted([*((record_ids[row], row) for row in first.values()), *speaking])
 
 
 def _person_evidence(actor: Actor, record: Record) -> tuple[str, str]:

@@ -57,9 +57,9 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     faults = [*chunk.faults, *faults]
     if not kept:
         return Batch(pl.Series("record_id", [], dtype=pl.String), {}, faults)
-    actors = [_actors.resolve(r.user_identity, r.account) for r, _, _ in kept]
-    found, positions = [record for record, _, _ in kept], [position for _, _, position in kept]
-    activity = columns.activity(found, actors, [unmapped for _, unmapped, _ in kept], positions, document)
+    found, unmapped, positions = map(list, zip(*kept, strict=True))
+    actors = [_actors.resolve(r.user_identity, r.account) for r in found]
+    activity = columns.activity(found, actors, unmapped, positions, document)
     good = activity["time"].is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False)
     if not good.all():
         faults += [_time_fault(position, activity["time"][row]) for row, position in enumerate(positions)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _KEY_CHARACTERS = 12
 _PREFIX = len("rec-")
 _RUNS = 16
-_CONTENT = ("time", "actor_id", "action", "resource_id", "outcome", "error_code")
+_CONTENT = ("actor_id", "action", "resource_id", "outcome", "error_code")
 _VALUE = np.zeros(256, dtype=np.int64)
 for _digit, _letter in enumerate(b"abcdefghijklmnopqrstuvwxyz234567"):
     _VALUE[_letter] = _digit
@@ -38,7 +38,8 @@ def keys(record_ids: pl.Series) -> NDArray[np.int64]:
 def fingerprints(activity: pl.DataFrame) -> NDArray[np.int64]:
     """What each event says, in 64 bits, so that one id with two contents is noticed."""
     lines = activity.select(pl.concat_str(
-        *(pl.col(name).cast(pl.String).fill_null("") for name in _CONTENT), separator="\0"
+        pl.col("time").cast(pl.Int64).cast(pl.String).fill_null(""),
+        *(pl.col(name).fill_null("") for name in _CONTENT), separator="\0"
     ).cast(pl.Binary)).to_series().to_list()
     digests = b"".join([blake2b(line, digest_size=8).digest() for line in lines])
     return np.frombuffer(digests, dtype=np.int64)
