@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def identity_facts(found: Sequence[Record], actors: Sequence[Actor], activity: pl.DataFrame) -> pl.DataFrame:
     """One row per distinct caller, with the smallest record id, so that a split of the input changes nothing."""
     best: dict[tuple[str, str], tuple[str, Actor, str]] = {}
-    for record_id, row in _telling(found, actors, activity["record_id"].to_list()):
+    for record_id, row in _telling(found, actors, activity["record_id"]):
         actor = actors[row]
         if actor.id is not None:
             kind, basis = _person_evidence(actor, found[row])
@@ -43,14 +43,14 @@ def identity_facts(found: Sequence[Record], actors: Sequence[Actor], activity: p
     )
 
 
-def _telling(found: Sequence[Record], actors: Sequence[Actor], record_ids: Sequence[str]) -> list[tuple[str, int]]:
+def _telling(found: Sequence[Record], actors: Sequence[Actor], record_ids: pl.Series) -> list[tuple[str, int]]:
     """Record id and row, in order of id, of every record that may say more than its caller's first: few of many."""
-    speaking = [(record_ids[row], row) for row, record in enumerate(found)
+    speaking = [row for row, record in enumerate(found)
                 if record.from_console is not None or record.event_name == "ConsoleLogin"]
-    told = {row for _, row in speaking}
-    order = sorted(range(len(found)), key=record_ids.__getitem__, reverse=True)
-    first = {id(actors[row]): row for row in order if row not in told}  # the last written is the smallest id
-    return sorted([*((record_ids[row], row) for row in first.values()), *speaking])
+    others = pl.DataFrame({"actor": list(map(id, actors)), "record_id": record_ids}).with_row_index("row").filter(
+        ~pl.col("row").is_in(speaking))
+    first = others.group_by("actor").agg(pl.col("row").get(pl.col("record_id").arg_min()))["row"]
+    return sorted((record_ids[row], row) for row in (*first, *speaking))
 
 
 def _person_evidence(actor: Actor, record: Record) -> tuple[str, str]:
