@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.commands import console
@@ -29,6 +28,7 @@ def measures(given: argparse.Namespace) -> int:
 
     from lineage_analytics import metrics
     from lineage_analytics.metrics import words
+    from lineage_analytics.reporting.records import measure_records
 
     frame = _analysis(given).measured.measures
     known = sorted(set(frame["metric_id"]))
@@ -39,7 +39,7 @@ def measures(given: argparse.Namespace) -> int:
     if given.metric:
         frame = frame.filter(pl.col("metric_id").is_in(given.metric))
     if given.json:
-        console.document({"measures": json.loads(metrics.to_json(frame))})
+        console.document({"measures": measure_records(frame)})
         return 0
     rows = [
         [row["metric_id"], row["scope"], metrics.title(row["metric_id"]), words.measure_words(row)]

@@ -5,10 +5,8 @@ A new metric is one function under ``@metric`` in a module of this room; importi
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lineage_analytics.metrics.assemble import assemble
 from lineage_analytics.metrics.catalog import DEFINITION_VERSION, Metric, catalogue, find
@@ -51,17 +49,4 @@ def title(metric_id: str) -> str:
     return known.title if known else metric_id
 
 
-def to_json(measures: pl.DataFrame) -> str:
-    """The rows of a measures frame as a JSON array: times in ISO 8601 UTC, whole numbers as integers, null unknown."""
-    return json.dumps([{k: _plain(v) for k, v in row.items()} for row in measures.iter_rows(named=True)])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-__all__ = ["DEFINITION_VERSION", "Measured", "Metric", "catalogue", "find", "measure", "title", "to_json"]
+__all__ = ["DEFINITION_VERSION", "Measured", "Metric", "catalogue", "find", "measure", "title"]
