@@ -434,13 +434,15 @@ def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     ------
     LineageError : a column the table does not have, or a value that does not fit its dtype.
     """
-    unknown = set(frame.columns) - set(table.schema)
+    held = frame.schema
+    unknown = set(held) - set(table.schema)
     if unknown:
         raise LineageError(f"Wanted columns of table {table.name}", f"found also {sorted(unknown)}",
                            "add them to tables.py or drop them in the loader")
     try:
         return frame.select(
-            pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
+            name if held.get(name) == dtype else
+            pl.col(name).cast(dtype) if name in held else pl.lit(None, dtype=dtype).alias(name)
             for name, dtype in table.schema.items()
         )
     except pl.exceptions.PolarsError as error:

@@ -12,7 +12,9 @@ from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from lineage_analytics.loaders._cloudtrail_record import Record
 
 ASSISTANTS = {"q.amazonaws.com": "aws:assistant:q-developer"}
 _CACHE_ENTRIES = 50_000
@@ -82,14 +84,17 @@ class Actors:
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, str | None], Actor] = {}
 
-    def resolve(self, raw: msgspec.Raw, account: str | None) -> Actor:
-        key = (bytes(raw), account)
-        actor = self._known.get(key)
-        if actor is None:
-            if len(self._known) >= _CACHE_ENTRIES:
-                self._known.clear()
-            who = _identity(key[0])
-            actor = self._known[key] = _UNREADABLE if who is None else _resolve(who, account)
+    def resolve(self, found: Sequence[Record]) -> list[Actor]:
+        """The caller of each record."""
+        known = self._known.get
+        return [known(key := (bytes(record.user_identity), record.account)) or self._new(key) for record in found]
+
+    def _new(self, key: tuple[bytes, str | None]) -> Actor:
+        if len(self._known) >= _CACHE_ENTRIES:
+            self._known.clear()
+        raw, account = key
+        who = _identity(raw)
+        actor = self._known[key] = _UNREADABLE if who is None else _resolve(who, account)
         return actor
 
 

@@ -49,14 +49,14 @@ def activity(
         *map(_FIELDS, found), strict=True)
     accounts = [owner or actor.account for owner, actor in zip(owners, actors, strict=True)]
     natives = [native or synthetic_id(record) for native, record in zip(ids, found, strict=True)]
-    codes = list(map(error, found))
     frame = _by_actor(actors).with_columns(
         _times(times).alias("time"),
         _repeated("action", list(map(_action, sources, names))),
         _repeated("resource_id", [None if raw is _ABSENT else _resource(raw) for raw in resources]),
-        _repeated("outcome", list(map(_outcome, codes))),
-        _repeated("error_code", codes),
-        pl.Series("is_read", [v if v is None or isinstance(v, bool) else as_flag(v) for v in reads], dtype=pl.Boolean),
+        (code := _repeated("error_code", list(map(error, found)))),
+        pl.select(_outcome(code)).to_series(),
+        pl.Series("is_read", [v if v is None or v is True or v is False else as_flag(v) for v in reads],
+                  dtype=pl.Boolean),
         _dry_runs(requests),
         _repeated("ip", ips),
         _repeated("client", agents),
@@ -91,8 +91,9 @@ def _repeated(name: str, values: Sequence[str | None]) -> pl.Series:
         pl.Series(list(map(place.__getitem__, values)), dtype=pl.UInt32))
 
 
-def _outcome(code: str | None) -> str:
-    return "success" if code is None else "denied" if code in _DENIED else "failure"
+def _outcome(code: pl.Series) -> pl.Expr:
+    return (pl.when(code.is_null()).then(pl.lit("success")).when(code.is_in(_DENIED)).then(pl.lit("denied"))
+            .otherwise(pl.lit("failure")).alias("outcome"))
 
 
 @lru_cache(maxsize=10_000)

@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.loaders.common.ids import derived_id
+from lineage_analytics.loaders.common.ids import derived_ids
 from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
@@ -141,20 +141,19 @@ def steps(changes: Sequence[Change], provenance: pl.DataFrame) -> pl.DataFrame:
     """The DECISION_STEPS rows of the changes; ``provenance`` holds tenant, record_id, raw_ref, time per change."""
     if not changes:
         return tables.DECISION_STEPS.empty()
-    rows = [_row(change, record_id, tenant) for change, record_id, tenant in zip(
-        changes, provenance["record_id"], provenance["tenant"], strict=True)]
+    rows = list(map(_row, changes, provenance["tenant"]))
     frame = pl.DataFrame(rows, schema={k: tables.DECISION_STEPS.schema[k] for k in rows[0]}, orient="row")
-    return tables.conform(pl.concat([frame, provenance.drop("tenant", "record_id")], how="horizontal"),
+    ids = derived_ids("step", ((record_id, "action") for record_id in provenance["record_id"]))
+    return tables.conform(pl.concat([frame, provenance], how="horizontal").with_columns(pl.Series("step_id", ids)),
                           tables.DECISION_STEPS)
 
 
-def _row(change: Change, record_id: str, tenant: str | None) -> dict[str, Any]:
+def _row(change: Change, tenant: str | None) -> dict[str, Any]:
     record, actor = change.record, change.actor
     target, value, verb = _effect(change, tenant)
     failed = bool(record.error_code)
     actor_class, basis = _actor_class(change)
     return {
-        "step_id": derived_id("step", record_id, "action"),
         "kind": "attempt" if failed else "action",
         "operation": change.action,
         "status": "failed" if failed else "succeeded",
@@ -172,8 +171,6 @@ def _row(change: Change, record_id: str, tenant: str | None) -> dict[str, Any]:
         "quoted_keys": [],
         "title": f"{change.action.partition(':')[2]} {(target or '').partition(':')[2].partition(':')[2]}".strip(),
         "event_id": record.event_id,
-        "tenant": tenant,
-        "record_id": record_id,
     }
 
 

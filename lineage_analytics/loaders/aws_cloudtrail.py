@@ -58,7 +58,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     if not kept:
         return Batch(pl.Series("record_id", [], dtype=pl.String), {}, faults)
     found, unmapped, positions = map(list, zip(*kept, strict=True))
-    actors = [_actors.resolve(r.user_identity, r.account) for r in found]
+    actors = _actors.resolve(found)
     activity = columns.activity(found, actors, unmapped, positions, document)
     good = activity["time"].is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False)
     if not good.all():
@@ -101,12 +101,12 @@ def _time_fault(position: int, time: datetime | None) -> Fault:
 
 
 def _steps(found: Sequence[Record], actors: Sequence[Actor], activity: pl.DataFrame) -> pl.DataFrame:
-    changes = [
-        Change(row, action, actors[row], found[row])
-        for row, (action, read, dry) in enumerate(
-            zip(*(activity[name].to_list() for name in ("action", "is_read", "is_dry_run")), strict=True))
-        if not dry and is_change(action, read)
-    ]
+    calls = activity.select("action", "is_read", dry=pl.col("is_dry_run").fill_null(value=False))
+    changing = [call for call in calls.unique().iter_rows() if not call[2] and is_change(*call[:2])]
+    chosen = calls.with_row_index("row").join(
+        pl.DataFrame(changing, schema=calls.schema, orient="row"), on=calls.columns, nulls_equal=True,
+        maintain_order="left")
+    changes = [Change(row, action, actors[row], found[row]) for row, action in chosen.select("row", "action").rows()]
     provenance = activity.select("time", "tenant", "provider", "source", "record_id", "raw_ref")
     return steps(changes, provenance[[change.position for change in changes]])
 
