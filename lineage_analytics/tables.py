@@ -62,6 +62,8 @@ def _columns(spec: Mapping[str, tuple[Any, ...]]) -> tuple[Column, ...]:
     )
 
 
+UNMAPPED = "JSON text of fields not known to the loader; null: none"
+
 PROVENANCE = {
     "tenant": (pl.String, "account, directory or organisation id; null when the record names none"),
     "provider": (pl.String, "aws entra m365 declared ..."),
@@ -91,6 +93,8 @@ _IDENTITY = {
     "created_at": (TIME, "null: not stated"),
     "deleted_at": (TIME, "null: not deleted or not stated"),
     "last_seen_at": (TIME, "last use the source states; null: not stated, which is not 'never'"),
+    "last_seen_basis": (pl.String, "what states it; null: not stated", "signin activity credential_use report"),
+    "last_seen_window_days": (pl.Int64, "how far back that source looks, in days; null: not stated"),
     "environment": (pl.String, "prod or non-prod from tags or a declaration; null: unknown"),
     "parent_id": (pl.String, "identity this one derives from; null: none"),
 }
@@ -102,6 +106,7 @@ IDENTITY_FACTS = Table("identity_facts", "what each source says about an identit
                          "seen: only named in a log", "inventory declared seen"),
     "excluded_reason": (pl.String, "why it counts in no denominator (provider_managed, human_role); else null"),
     "snapshot_at": (TIME, "when the inventory was taken; null for seen or when not stated"),
+    "unmapped": (pl.String, UNMAPPED),
     **PROVENANCE,
 }))
 
@@ -133,16 +138,25 @@ CREDENTIALS = Table("credentials", "keys, secrets, certificates, passwords: ids 
     "last_used_basis": (pl.String, "report, never (the report says never used) or null (not stated)"),
     "status": (pl.String, "null: not stated", "active inactive revoked expired"),
     "held_by_id": (pl.String, "object that stores it when another identity uses it; else null"),
+    "scopes": (TEXTS, "what the token may do, as stated; null: not stated"),
+    "issuer": (pl.String, "federated: who vouches; null: not stated"),
+    "subject": (pl.String, "federated: for whom; null: not stated"),
+    "last_used_service": (pl.String, "null: not stated"),
+    "last_used_region": (pl.String, "null: not stated"),
     "snapshot_at": (TIME, "when the source listed it"),
+    "unmapped": (pl.String, UNMAPPED),
     **PROVENANCE,
 }))
 
 ENTITLEMENTS = Table("entitlements", "grants as the source states them", _columns({
     "principal_id": (pl.String, "holder: identity, group, or policy id for kind=statement"),
     "grant_kind": (pl.String, "membership: principal is in group `scope`; attachment: principal holds policy "
-        "`scope`; boundary: policy `scope` limits principal; statement: policy `principal_id` says `actions` on "
-        "`resources`; trust: principal may become role `scope`; role: principal holds directory role `privilege` "
-        "over `scope`", "membership attachment boundary statement trust role"),
+        "`scope`; boundary: policy `scope` limits principal; statement: policy or role `principal_id` says `actions` "
+        "on `resources`; trust: principal may become `scope`; role: principal holds role `privilege` over `scope`; "
+        "app_role: principal holds app role `privilege` of application `scope`; delegated: client `principal_id` may "
+        "use `privilege` of `scope` for those in `via`; right: principal has the right `privilege` on object `scope`; "
+        "owner: principal owns `scope`",
+        "membership attachment boundary statement trust role app_role delegated right owner"),
     "privilege": (pl.String, "action, role or policy name for a reader"),
     "scope": (pl.String, "what it is over: id of group, policy, role, or a directory scope; null for statements"),
     "effect": (pl.String, "", "allow deny"),
@@ -156,8 +170,13 @@ ENTITLEMENTS = Table("entitlements", "grants as the source states them", _column
     "expires_at": (TIME, "null: no end or not stated"),
     "granted_by": (pl.String, "null: not stated"),
     "grant_id": (pl.String, "native id; null: none"),
+    "via": (TEXTS, "what the grant comes through, nearest first: group, link, blueprint, ALL_PRINCIPALS; null: none"),
+    "requires_approval": (pl.Boolean, "activation needs somebody's approval; null: not stated"),
+    "approval_ref": (pl.String, "native id of the approval; null: none"),
+    "last_used_at": (TIME, "last use the source states; null: not stated, which is not 'never'"),
     "origin": (pl.String, "direct, group_inherited, inline, managed, trust, pim ..."),
     "as_of": (TIME, "snapshot time; null: the export states none"),
+    "unmapped": (pl.String, UNMAPPED),
     **PROVENANCE,
 }))
 
@@ -168,8 +187,11 @@ ACTIVITY = Table("activity", "events, one row per record", _columns({
     "on_behalf_of_id": (pl.String, "whose authority was delegated; null: none seen"),
     "via_assistant_id": (pl.String, "assistant through which the call came; null: none seen"),
     "delegation_kind": (pl.String, "how on_behalf_of or via was learned; null: none"),
+    "delegation_trust": (pl.String, "who says so; null: no delegation", "provider_asserted caller_asserted"),
     "action": (pl.String, "iam:AttachRolePolicy, or the operation's own name"),
     "resource_id": (pl.String, "first resource named; null: none named"),
+    "extra_resource_ids": (TEXTS, "further resources named; null: none"),
+    "effect_delta": (pl.String, "what changed as JSON text, e.g. added and removed bindings; null: not stated"),
     "outcome": (pl.String, "", OUTCOMES),
     "error_code": (pl.String, "null: none"),
     "is_read": (pl.Boolean, "null: not stated"),
@@ -180,7 +202,7 @@ ACTIVITY = Table("activity", "events, one row per record", _columns({
     "correlation_id": (pl.String, "provider's own correlation or request id; null: none"),
     "event_id": (pl.String, "native id"),
     "observed_time": (TIME, "when the provider received it; null: not stated"),
-    "unmapped": (pl.String, "JSON text of fields not known to the loader; null: none"),
+    "unmapped": (pl.String, UNMAPPED),
     **PROVENANCE,
 }))
 
@@ -192,10 +214,16 @@ ASSISTANT_ACCESS = Table("assistant_access", "one row per interaction and resour
     "app_host": (pl.String, "null: not stated"),
     "interaction_id": (pl.String, "record id of the interaction"),
     "thread_id": (pl.String, "null: not stated"),
+    "conversation_id": (pl.String, "null: not stated"),
     "resource_id": (pl.String, "null: no resource listed, see completeness"),
+    "resource_id_kind": (pl.String, "spo_url list_item_id teams_id message_id graph_id name_only data_source tool; "
+                                    "null: not known"),
     "resource_type": (pl.String, "null: not stated"),
     "site_url": (pl.String, "null: not stated"),
     "label_id": (pl.String, "sensitivity label; null: unlabelled or not evaluated"),
+    "access_status": (pl.String, "as stated, e.g. failure; null: not stated"),
+    "policy_ids": (TEXTS, "policies that spoke on it; null: none stated"),
+    "model_provider": (pl.String, "null: not stated"),
     "role": (pl.String, "accessed: listed as accessed; context: was open; none: no resource listed",
              "accessed context none"),
     "action": (pl.String, "", "read create modify unknown"),
@@ -216,6 +244,12 @@ DECISION_STEPS = Table("decision_steps", "steps of decisions as records state th
     "time": (TIME, "event time"),
     "operation": (pl.String, "provider's operation, e.g. iam:AttachRolePolicy"),
     "verdict": (pl.String, "for decisions: approve deny withdraw modify; else null"),
+    "capacity": (pl.String, "in which somebody decided; null: not stated",
+                 "requester reviewer approver system policy delegate"),
+    "recommended_value": (pl.String, "what was recommended, where the record holds it; else null"),
+    "decided_value": (pl.String, "what was decided; null: not stated"),
+    "applied_value": (pl.String, "what was applied; null: not stated"),
+    "seq": (pl.Int64, "provider's own sequence of the step; null: none"),
     "status": (pl.String, "", "succeeded failed pending unknown"),
     "initiator_id": (pl.String, "who asked, where the record says; else null"),
     "actor_id": (pl.String, "who did this step; null: not stated"),
@@ -244,7 +278,10 @@ RESOURCES = Table("resources", "resources named by inventories and declarations"
     "id": (pl.String, ""), "kind": (pl.String, "role policy site workflow crown_jewel ..."),
     "display_name": (pl.String, "null: none"),
     "tier0": (pl.Boolean, "declared crown jewel; null: not stated"),
+    "parent_id": (pl.String, "what it lies in; null: nothing or not stated"),
     "attributes": (pl.String, "JSON text, e.g. the counts of a declared workflow; null: none"),
+    "snapshot_at": (TIME, "when the source listed it; null: not stated"),
+    "unmapped": (pl.String, UNMAPPED),
     **PROVENANCE,
 }))
 
@@ -266,6 +303,18 @@ QUARANTINE = Table("quarantine", "what was not understood or not used", _columns
                     "quarantined rejected"),
     "reason": (pl.String, "short code, e.g. broken_json truncated unrecognised out_of_scope"),
     "detail": (pl.String, "for people, printable, no values that could be secret"),
+    "file_sha256": (pl.String, "of the file as delivered"),
+}))
+
+DRIFT = Table("drift", "what records hold that their loader does not know: formats grow", _columns({
+    "source": PROVENANCE["source"],
+    "kind": (pl.String, "record_type: no rule for this type of record; key: a new key, kept in unmapped; type: a known "
+                        "key with another JSON type", "record_type key type"),
+    "name": (pl.String, "the type or the key; untrusted text"),
+    "found": (pl.String, "JSON type found; empty for record types"),
+    "records": (pl.Int64, "how many records of the member"),
+    "file": (pl.String, "relative path when first seen"), "member": (pl.String, "inside an archive; null: the file"),
+    "position": (pl.Int64, "ordinal of the first such record in its member"),
     "file_sha256": (pl.String, "of the file as delivered"),
 }))
 
@@ -421,7 +470,7 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS, DECISION_STEPS,
-    RESOURCES, COVERAGE, QUARANTINE, LEDGER, USAGE, NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS,
+    RESOURCES, COVERAGE, QUARANTINE, DRIFT, LEDGER, USAGE, NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS,
     LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from tests._documents import Loaded
 from tests._trail import ACCOUNT, event
 
+CONTRACT_FILES = {"records": json.dumps({"Records": [
+    *(event(n) for n in range(3)),
+    event(3, eventSource="q.amazonaws.com", eventName="SendMessage", requestParameters={"conversationId": "c-1"}),
+]}).encode()}
 STS = f"arn:aws:sts::{ACCOUNT}:assumed-role"
 ROLE = "AROAEXAMPLE000000001"
 
@@ -124,7 +129,7 @@ def test_a_chat_with_amazon_q_lists_no_resources_and_says_so() -> None:
 def test_fields_nobody_knows_are_named_and_lower_case_keys_are_read() -> None:
     record = {key.lower(): value for key, value in event(1, somethingNew={"a": 1}).items()}
     found = Loaded({"Records": [record]})
-    assert found["activity"].select("action", "unmapped").rows() == [("iam:AttachRolePolicy", '["somethingnew"]')]
+    assert found["activity"].select("action", "unmapped").rows() == [("iam:AttachRolePolicy", '{"somethingnew":{"a":1}}')]
 
 
 def test_text_where_an_object_was_expected_is_read_as_what_it_says() -> None:

@@ -1,43 +1,53 @@
-"""What every loader promises, swept over all there are: a new one without fixtures fails here."""
+"""What every loader promises, swept over all there are. A loader's fixtures stand in its own test file, ``CONTRACT_FILES``
+of ``test_loader_<name>``; a loader without them fails here."""
 
 from __future__ import annotations
 
+import gzip
+import importlib
 import json
-from typing import TYPE_CHECKING
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import loaders, recognise
-from tests import test_loader_aws_iam, test_loader_declared, test_loader_entra_audit, test_loader_m365_audit
+from lineage_analytics.loaders.common.containers import InputFile, Member, members
 from tests._documents import Loaded, member
-from tests._trail import event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
-    from lineage_analytics.loaders.common.containers import Member
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Loader
 
-FIXTURES: Mapping[str, Mapping[str, bytes]] = {
-    "aws_cloudtrail": {"records": json.dumps({"Records": [event(n) for n in range(3)]}).encode()},
-    "aws_iam": test_loader_aws_iam.CONTRACT_FILES,
-    "declared": test_loader_declared.CONTRACT_FILES,
-    "entra_audit": test_loader_entra_audit.CONTRACT_FILES,
-    "m365_audit": test_loader_m365_audit.CONTRACT_FILES,
-}
+
+def _fixtures(source: str) -> Mapping[str, bytes]:
+    found: Mapping[str, bytes] = importlib.import_module(f"tests.test_loader_{source}").CONTRACT_FILES
+    return found
+
+
+FIXTURES = {source: _fixtures(source) for source in loaders()}
 CASES = [(source, name) for source, files in FIXTURES.items() for name in files]
 
 
-def test_every_loader_has_fixtures_and_says_what_it_reads() -> None:
-    assert set(loaders()) == set(FIXTURES)
-    for name, loader in loaders().items():
-        assert len(loader.__doc__ or "") > 40, name
-        assert loader.PROVIDER, name
-        assert loader.LATENESS.total_seconds() >= 0, name
-        for part in ("detect", "extract", "transform"):
-            assert callable(getattr(loader, part)), f"{name}.{part}"
-            assert getattr(loader, part).__doc__, f"{name}.{part}"
+HEADINGS = ("Shapes", "Maps", "Drops", "Schema")
+
+
+@pytest.mark.parametrize("source", sorted(loaders()))
+def test_a_loader_says_what_it_reads_maps_and_drops_and_what_it_feeds(source: str) -> None:
+    loader = loaders()[source]
+    doc = loader.__doc__ or ""
+    assert [heading for heading in HEADINGS if not re.search(rf"^{heading}\b", doc, re.MULTILINE)] == []
+    assert loader.PROVIDER
+    assert loader.LATENESS.total_seconds() >= 0
+    for part in ("detect", "extract", "transform"):
+        assert getattr(loader, part).__doc__, part
+    fed = {table for data in FIXTURES[source].values() for table, frame in Loaded(data).frames.items() if frame.height}
+    assert fed == loader.FEEDS
 
 
 @pytest.mark.parametrize(("source", "name"), CASES)
@@ -139,3 +149,114 @@ def test_any_cut_is_counted_and_never_an_error(source: str, name: str) -> None:
 def test_prose_pictures_and_foreign_records_are_nobodys() -> None:
     for data in (b"", b"hello", b"\x89PNG\r\n\x1a\n", b"{}", b"[]", b"[1, 2]", b'{"a": 1}', b"a,b\n1,2\n", b"null"):
         assert recognise(member(data).sample) is None, data
+
+
+BINARY = (b"PAR1", b"ElfFile", b"PK", b"Obj\x01")
+MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+TEXT_CASES = [(source, name) for source, name in CASES if not FIXTURES[source][name].startswith((*BINARY, *MARKS))]
+
+
+def _reread(document: Member) -> list[str]:
+    found = recognise(document.sample)
+    assert found is not None
+    document.shape = found[1].shape
+    loader = loaders()[found[0]]
+    return sorted(i for chunk in loader.extract(document) for i in loader.transform(chunk, document).record_ids)
+
+
+@pytest.mark.parametrize(("source", "name"), TEXT_CASES)
+def test_ids_are_the_same_with_a_byte_order_mark_in_utf_16_and_with_crlf(source: str, name: str) -> None:
+    data = FIXTURES[source][name]
+    plain = _reread(member(data))
+    assert _reread(member(b"\xef\xbb\xbf" + data)) == plain
+    assert _reread(member(b"\xff\xfe" + data.decode().encode("utf-16-le"))) == plain
+    assert _reread(member(data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))) == plain
+
+
+@pytest.mark.parametrize(("source", "name"), CASES)
+def test_ids_are_the_same_out_of_gzip_without_a_suffix(source: str, name: str, tmp_path: Path) -> None:
+    data = FIXTURES[source][name]
+    (tmp_path / "export").write_bytes(gzip.compress(data))
+    ids = [i for m in members(InputFile(tmp_path / "export", "export", 1), "0") if isinstance(m, Member)
+           for i in _reread(m)]
+    assert sorted(ids) == _reread(member(data))
+
+
+@pytest.mark.parametrize(("source", "name"), CASES)
+def test_times_lie_between_2000_and_2089(source: str, name: str) -> None:
+    for table, frame in Loaded(FIXTURES[source][name]).frames.items():
+        for column in frame.select(pl.selectors.datetime()).iter_columns():
+            for time in column.drop_nulls():
+                assert datetime(1990, 1, 1, tzinfo=UTC) < time < datetime(2090, 1, 1, tzinfo=UTC), (table, column.name)
+
+
+CANARY = "CanaryS3cret0123456789abcdefABCDEF"
+SECRETS = {"password": CANARY, "clientSecret": CANARY, "accessToken": CANARY, "Authorization": f"Bearer {CANARY}",
+           "private_key": f"-----BEGIN PRIVATE KEY-----{CANARY}"}
+
+
+def _changed(chunk: Chunk, change: Callable[[dict[str, Any]], None]) -> None:
+    """Every record of the chunk after ``change`` has been at it."""
+    values = [json.loads(bytes(memoryview(raw))) for raw in chunk.raws]
+    for value in values:
+        change(value)
+    chunk.raws = [json.dumps(value).encode() for value in values]
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _objects(inner)
+
+
+def _plant(record: dict[str, Any]) -> None:
+    for found in list(_objects(record)):
+        found.update(SECRETS)
+
+
+@pytest.mark.parametrize(("source", "name"), CASES)
+def test_a_secret_under_any_object_of_a_record_is_stored_nowhere(source: str, name: str) -> None:
+    for loader, document, chunk in _chunks(source, name):
+        _changed(chunk, _plant)
+        batch = loader.transform(chunk, document)
+        held = json.dumps([frame.to_dicts() for frame in batch.frames.values()], default=str)
+        assert CANARY not in held
+        assert all(CANARY not in fault.detail for fault in batch.faults)
+
+
+HOSTILE = "</script><img src=x onerror=alert(1)>\u202e\u0000=cmd|' /C calc'!A0 \u2028'; DROP TABLE x;--"
+LEAVES = 60
+
+
+def _leaves(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, str):
+        yield path
+    for key, inner in (value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()):
+        yield from _leaves(inner, (*path, key))
+
+
+def _poison(path: tuple[Any, ...]) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        at: Any = record
+        try:
+            for key in path[:-1]:
+                at = at[key]
+            if isinstance(at[path[-1]], str):
+                at[path[-1]] += HOSTILE
+        except (KeyError, IndexError, TypeError):
+            return
+    return change
+
+
+@pytest.mark.parametrize(("source", "name"), CASES)
+def test_hostile_text_in_any_field_is_data_and_loses_no_other_record(source: str, name: str) -> None:
+    for loader, document, chunk in _chunks(source, name):
+        if not chunk.raws:
+            continue
+        first, raws, tags = json.loads(bytes(memoryview(chunk.raws[0]))), chunk.raws, chunk.tags
+        for path in list(_leaves(first))[:LEAVES]:
+            chunk.raws, chunk.tags = raws, tags
+            _changed(chunk, _poison(path))
+            batch = loader.transform(chunk, document)
+            assert len(batch.record_ids) + len(batch.faults) == len(raws) + len(chunk.faults), path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.text import printable
@@ -50,6 +51,12 @@ class Loading:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def folded(heading: str, items: Sequence[str], width: int = 100) -> list[str]:
+    """A heading and items as lines of bounded width, aligned under the first item."""
+    text = textwrap.wrap(", ".join(items) or "none", width, break_long_words=False)
+    return [f"{heading if not number else '':<10}{line}" for number, line in enumerate(text)]
 
 
 def counts(rows: Iterable[Mapping[str, Any]]) -> list[str]:

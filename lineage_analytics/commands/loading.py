@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.commands import console
 
@@ -46,13 +46,18 @@ def ingest(given: argparse.Namespace) -> int:
 
 def list_loaders(given: argparse.Namespace) -> int:
     from lineage_analytics.loaders import loaders
+    from lineage_analytics.metrics.catalog import catalogue
 
-    found = {name: (loader.__doc__ or "").strip() for name, loader in loaders().items()}
+    rows: list[dict[str, Any]] = [{
+        "source": name, "provider": loader.PROVIDER, "lateness_seconds": int(loader.LATENESS.total_seconds()),
+        "feeds": sorted(loader.FEEDS),
+        "measures": [m.metric_id for m in catalogue().values() if not loader.FEEDS.isdisjoint(m.tables)],
+        "reads": (loader.__doc__ or "").strip(),
+    } for name, loader in loaders().items()]
     if given.json:
-        console.document({"loaders": [
-            {"source": name, "provider": loaders()[name].PROVIDER, "lateness_seconds":
-             int(loaders()[name].LATENESS.total_seconds()), "reads": text} for name, text in found.items()]})
+        console.document({"loaders": rows})
         return 0
-    for name, text in found.items():
-        print(f"{name}\n    " + text.replace("\n", "\n    ").replace("    \n", "\n") + "\n")
+    for row in rows:
+        print("\n    ".join((row["source"], *row["reads"].splitlines(), "", *console.folded("Feeds", row["feeds"]),
+                            *console.folded("Measures", row["measures"]))).replace("    \n", "\n"), end="\n\n")
     return 0

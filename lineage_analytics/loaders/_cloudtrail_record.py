@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 
 Flag = bool | str | None
@@ -75,7 +76,7 @@ _PIPELINE_TIMES = ("@timestamp", "at_sign_timestamp", "p_event_time")
 
 
 def decode(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
-    """The record, and as JSON text the top-level fields we do not know (None when there are none).
+    """The record, and as JSON text the top-level fields we do not know, without secrets (None when there are none).
 
     Raises
     ------
@@ -110,7 +111,7 @@ def _tolerant(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
     if record.event_time is None:
         moved = (found.get(name) for name in _PIPELINE_TIMES)
         record.event_time = next((value for value in moved if isinstance(value, str)), None)
-    return record, msgspec.json.encode(sorted(unknown)).decode() if unknown else None
+    return record, unmapped(unknown, ())
 
 
 def _embedded(value: object) -> object:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders._entra_record import PROVIDER, kind_of, target_id
-from lineage_analytics.loaders._microsoft_fields import Fields, flag, guid, name, native, obj, text
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, text
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._entra_record import Record

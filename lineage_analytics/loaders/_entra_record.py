@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from lineage_analytics.loaders._microsoft_fields import (
+from lineage_analytics.loaders.common.leftovers import unmapped
+from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.values import (
     Fields,
     embedded,
     fold,
@@ -17,9 +19,7 @@ from lineage_analytics.loaders._microsoft_fields import (
     pairs,
     synthetic_id,
     text,
-    unmapped,
 )
-from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:

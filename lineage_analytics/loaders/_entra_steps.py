@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lineage_analytics.loaders import _entra_targets as at
 from lineage_analytics.loaders._entra_pim import Phase, phase_of
 from lineage_analytics.loaders._entra_record import PROVIDER, kind_of, target_id
-from lineage_analytics.loaders._microsoft_fields import first, native, text
 from lineage_analytics.loaders.common.ids import derived_id, identity_id
 from lineage_analytics.loaders.common.times import parse_time
+from lineage_analytics.loaders.common.values import first, native, text
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.loaders._entra_actor import PRINCIPALS
 from lineage_analytics.loaders._entra_record import PROVIDER, kind_of, properties_of, stated, target_id
-from lineage_analytics.loaders._microsoft_fields import Fields, first, name, native, state_hash
+from lineage_analytics.loaders.common.values import Fields, first, name, native, state_hash
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._entra_record import Record

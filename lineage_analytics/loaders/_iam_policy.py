@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import msgspec
 
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.secrets import cleaned
 
 Row = dict[str, Any]
 # What a trust policy names, as evidence for who becomes the role; only the first two show it.
@@ -116,7 +117,7 @@ def _ordered(value: object) -> object:
 
 def _condition(statement: dict[str, Any]) -> str | None:
     found = statement.get("Condition")
-    return canonical(found) if found else None
+    return canonical(cleaned(found)) if found else None
 
 
 def trusts(policy: dict[str, Any], role_id: str, account: str) -> tuple[list[Row], set[str]]:
@@ -143,7 +144,7 @@ def _trust_condition(statement: dict[str, Any]) -> str | None:
     if "NotPrincipal" not in statement:
         return _condition(statement)
     said = {key: statement[key] for key in ("NotPrincipal", "Condition") if statement.get(key)}
-    return canonical(said)
+    return canonical(cleaned(said))
 
 
 def _principals(statement: dict[str, Any], account: str) -> list[tuple[str, str]]:

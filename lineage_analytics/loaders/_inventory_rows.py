@@ -1,4 +1,4 @@
-"""What lists people save by hand need beyond logs: text in another encoding, and positions around broken rows."""
+"""What lists people save by hand need beyond logs: text in another encoding."""
 
 from __future__ import annotations
 
@@ -37,13 +37,3 @@ class Text:
 def csv_chunks(document: Document) -> Iterator[Chunk]:
     """``records.csv_chunks`` for a file that may not be UTF-8; cells that are not hold U+FFFD."""
     return records.csv_chunks(cast("Document", Text(document)))
-
-
-def positions(chunk: Chunk) -> Iterator[int]:
-    """The ordinals of the chunk's raw records in the file: those that are faults already stand between them."""
-    taken = {fault.position for fault in chunk.faults}
-    position = chunk.start
-    while True:
-        if position not in taken:
-            yield position
-        position += 1

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders._m365_record import PROVIDER
-from lineage_analytics.loaders._microsoft_fields import guid, name
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.values import guid, name
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._m365_record import Record

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders._m365_actor import INTERACTIONS, Actor
 from lineage_analytics.loaders._m365_urls import document_address, resource_key, site_address
-from lineage_analytics.loaders._microsoft_fields import Fields, embedded, flag, guid, name, native, obj, objects, text
+from lineage_analytics.loaders.common.values import Fields, embedded, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

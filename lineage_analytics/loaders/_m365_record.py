@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lineage_analytics.loaders._microsoft_fields import (
+from lineage_analytics.loaders.common.leftovers import unmapped
+from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.values import (
     Fields,
     embedded,
     fold,
@@ -15,9 +17,7 @@ from lineage_analytics.loaders._microsoft_fields import (
     pairs,
     synthetic_id,
     text,
-    unmapped,
 )
-from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
     import msgspec
@@ -155,7 +155,7 @@ def _record(fields: Fields, position: int) -> Record:
         position, fields, native_id or synthetic_id(PROVIDER, fields), native(name(fields.get("organizationid"))),
         text(fields.get("creationtime")), operation, _number(fields.get("recordtype"), _TYPES),
         _login(fields), _number(fields.get("usertype"), _USER_TYPES), obj(fields.get("appaccesscontext")),
-        unmapped((key for key in fields if not key.startswith("copiloteventdata")), _KNOWN),
+        unmapped({k: v for k, v in fields.items() if not k.startswith("copiloteventdata")}, _KNOWN, texts=False),
     )
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders._m365_record import PROVIDER, parameters
 from lineage_analytics.loaders._m365_urls import resource_key
-from lineage_analytics.loaders._microsoft_fields import Fields, first, name, objects, state_hash, text
 from lineage_analytics.loaders.common.ids import derived_id
+from lineage_analytics.loaders.common.values import Fields, first, name, objects, state_hash, text
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._m365_actor import Actor

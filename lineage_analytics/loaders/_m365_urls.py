@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from lineage_analytics.loaders._microsoft_fields import guid
+from lineage_analytics.loaders.common.values import guid
 
 _VIEWERS = ("/_layouts/15/doc.aspx", "/_layouts/15/wopiframe.aspx", "/_layouts/15/doc2.aspx")
 

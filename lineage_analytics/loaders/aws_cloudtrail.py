@@ -1,10 +1,14 @@
 """AWS CloudTrail: activity, seen identities, identity changes and assistant use (sources 2.1 to 2.6).
 
-Every record with a time is accepted into ``activity``. Shapes: ``Records`` files, bare arrays, single objects,
-newline-delimited objects (also with pipeline fields added, or a page of records on each line), lookup-events output,
-EventBridge envelopes, CloudWatch Logs (subscription, filter, query and export to S3), search-engine exports, test-suite
-envelopes, and rows of Athena or Lake tables (keys in lower case, values as JSON or structure text, JSON or CSV). The
-console's event-history CSV is not read: it holds neither request nor caller.
+Shapes  ``Records`` files, bare arrays, single objects, newline-delimited objects (also with pipeline fields added, or a
+        page of records on each line), lookup-events output, EventBridge envelopes, CloudWatch Logs (subscription,
+        filter, query and export to S3), search-engine exports, test-suite envelopes, rows of Athena or Lake tables
+        (keys in lower case, values as JSON or structure text, JSON or CSV).
+Maps    every record with a time to ``activity``; callers to ``identity_facts``; changes of identities, access and the
+        rules on it to ``decision_steps``; conversations with the console assistant to ``assistant_access``.
+Drops   request and response bodies but for the target and the hash of what was set; resources after the first; the
+        console's event-history CSV, which holds neither request nor caller, is not read.
+Schema  event versions 1.02 to 1.11; fields this version does not know are kept in ``unmapped``.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 PROVIDER = columns.PROVIDER
 LATENESS = timedelta(hours=1)
+FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 # Not the clock: one mistyped year must not become the newest record of an estate.

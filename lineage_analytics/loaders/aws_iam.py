@@ -1,15 +1,19 @@
 """AWS IAM inventories: account authorization details and credential reports (sources 2.4).
 
-A record is one user, group, role or policy of ``get-account-authorization-details`` (paged output: several files, or
-pages one after another in one), one row of the credential report (the CSV, or the CLI's JSON envelope around it, base64
-or plain), or one managed policy in a file of its own that states its ARN. Policy documents may be objects or
-URL-encoded JSON; of a managed policy only the default version counts. The export states no date, so ``as_of`` and
-``snapshot_at`` are null, except where a credential report says when it was generated: dates inside an export are a
-lower bound of its age, not its date.
+A record is one user, group, role or policy of ``get-account-authorization-details``, one row of the credential report,
+or one managed policy in a file of its own that states its ARN.
 
-An AWS-managed policy that an account holds but no export includes stays unread: who holds it has unknown
-permissions. A document that cannot be read leaves one statement that says nothing, so that the policy does not pass
-for empty.
+Shapes  the details, paged as several files or pages one after another in one; the report as CSV or in the CLI's JSON
+        envelope, base64 or plain; policy documents as objects or URL-encoded JSON.
+Maps    users, groups and roles to ``identity_facts``; keys, passwords and certificates to ``credentials``; attachments,
+        memberships, boundaries, statements and trusts to ``entitlements``; policies and roles to ``resources``.
+Drops   policy versions that are not the default; password policies and the region of a role's last use.
+Schema  the IAM API of 2010-05-08, the report's 22 columns; unknown keys of an entry are ignored.
+
+The export states no date, so ``as_of`` and ``snapshot_at`` are null, except where a credential report says when it was
+generated: dates inside an export are a lower bound of its age, not its date. An AWS-managed policy that an account
+holds but no export includes stays unread: who holds it has unknown permissions. A document that cannot be read leaves
+one statement that says nothing, so that the policy does not pass for empty.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from lineage_analytics.loaders import _iam_details as details
 from lineage_analytics.loaders import _iam_policy as policies
 from lineage_analytics.loaders import _iam_report as report
 from lineage_analytics.loaders._iam_policy import EntryError, inner, needed, objects, text
-from lineage_analytics.loaders._inventory_rows import csv_chunks, positions
+from lineage_analytics.loaders._inventory_rows import csv_chunks
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id, record_id
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 
 PROVIDER = "aws"
 LATENESS = timedelta(0)
+FEEDS = frozenset({"credentials", "entitlements", "identity_facts", "resources"})
 
 _MANAGED = "ManagedPolicy"
 _POLICY_ARN = re.compile(rb'"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/[^"]+"')
@@ -108,7 +113,7 @@ def _alone(document: Document) -> Chunk:
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Identity facts, credentials, grants and resources of one chunk."""
     found = _Found(document)
-    for number, (raw, position) in enumerate(zip(chunk.raws, positions(chunk), strict=False)):
+    for number, (position, raw) in enumerate(chunk.placed()):
         try:
             if chunk.tags:
                 found.keep(_entry(chunk.tags[number], _object(raw)), position)

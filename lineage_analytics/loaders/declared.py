@@ -1,7 +1,6 @@
 """What a customer writes by hand, as CSV or JSON: owners, persons, crown jewels, AI workflows, sources, environments.
 
-Columns in any order and case; ``,``, ``;`` or tab between them; columns we do not know are left alone. A record is one
-row. Each list is recognised by its columns:
+A record is one row. Each list is recognised by its columns:
 
     owners            identity, owner, confirmed_on, purpose
     persons           person, account, display_name, status (active or left), left_on
@@ -11,9 +10,15 @@ row. Each list is recognised by its columns:
     environments      identity, environment (prod or non-prod)
     organisation      organisation, synthetic (yes or no)
 
+Shapes  CSV with ``,``, ``;`` or tab, columns in any order and case; JSON objects, in an array or on lines, whose values
+        are all plain.
+Maps    owners, persons, environments and the accounts assistants act with to ``identity_facts``; crown jewels,
+        workflows and the organisation to ``resources``; expected sources to ``coverage``.
+Drops   columns not listed here.
+Schema  ours; new lists and columns are added, none changes its meaning.
+
 Identities and accounts are given as ARN, Entra object id, login or ``<provider>:<tenant>:<id>``. Dates are ISO dates.
-An empty cell is unknown: a person without a status is neither active nor gone. A JSON object is a row when all its
-values are plain.
+An empty cell is unknown: a person without a status is neither active nor gone.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ import msgspec
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.loaders._inventory_rows import NOT_UTF8, REPLACED, csv_chunks, positions
+from lineage_analytics.loaders._inventory_rows import NOT_UTF8, REPLACED, csv_chunks
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import guid, record_id
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 
 PROVIDER = "declared"
 LATENESS = timedelta(0)
+FEEDS = frozenset({"coverage", "identity_facts", "resources"})
 
 CLASSES = ("advises", "drafts", "executes_approved", "executes_autonomous")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -86,7 +92,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     ids: list[str] = []
     faults = list(chunk.faults)
     rows: dict[str, list[Row]] = {}
-    for position, raw in zip(positions(chunk), chunk.raws, strict=False):
+    for position, raw in chunk.placed():
         try:
             cells = _cells(raw)
             made = read(cells)

@@ -1,18 +1,21 @@
 """Entra directory audit log: activity, seen identities, PIM phases and directory changes (sources 3.1 to 3.3).
 
-Shapes: Graph ``directoryAudits`` pages, arrays, lines and single objects; diagnostic-settings envelopes (``records`` or
-lines, the record in ``properties``); Sentinel ``AuditLogs`` rows, JSON or CSV, with dynamic columns as text; test-suite
-envelopes. Every audit record with a time is accepted into ``activity``; sign-ins and other categories in the same file
-are rejected as ``out_of_scope``, by name. The action is the activity with plain hyphens and single spaces.
+Shapes  Graph ``directoryAudits`` pages, arrays, lines and single objects; diagnostic-settings envelopes (``records`` or
+        lines, the record in ``properties``); Sentinel ``AuditLogs`` rows, JSON or CSV, with dynamic columns as text;
+        test-suite envelopes.
+Maps    every audit record with a time to ``activity``, the action with plain hyphens and single spaces; actors and
+        targets to ``identity_facts``; changes and PIM phases to ``decision_steps``; the assignments that completed PIM
+        phases leave to ``entitlements``.
+Drops   reasons people gave, but for whether there was one and the ticket or conversation keys quoted in it; sign-ins
+        and other categories in the same file, rejected as ``out_of_scope`` by name.
+Schema  Graph v1.0 and beta ``directoryAudit``; unknown activities are activity, unknown keys ``unmapped``.
 
 The record id does not depend on the directory's id, because Graph objects of the core directory state none and the
 native id is unique without it: the same record from Graph and from a diagnostic setting is one record. Which directory
 such objects belong to is decided later, over all that is loaded (``_entra_directory.with_directory``).
 
-``entitlements`` holds the assignments that completed PIM phases leave (eligible, activated, time-bound, standing). They
-are read from events: what was assigned before the log begins is not among them, and what ended shows in the decision
-steps (revoke, expiry), not here. ``as_of`` is therefore null. Reasons people gave are never stored: only whether there
-was one, and the ticket or conversation keys quoted in it.
+``entitlements`` are read from events: what was assigned before the log begins is not among them, and what ended shows
+in the decision steps (revoke, expiry), not here. ``as_of`` is therefore null.
 
 Core-directory records that repeat a change which PIM or Conditional Access logs itself are steps with
 ``native_key_kind`` ``pim_mirror`` or ``ca_mirror`` and the correlation id as ``native_key``.
@@ -38,24 +41,18 @@ from lineage_analytics.loaders._entra_record import (
     target_id,
 )
 from lineage_analytics.loaders._entra_steps import change_of, entitlement, step
-from lineage_analytics.loaders._microsoft_fields import (
+from lineage_analytics.loaders.common.columns import frame, raw_refs, times
+from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
+from lineage_analytics.loaders.common.ids import identity_id, record_ids
+from lineage_analytics.loaders.common.packings import (
     csv_columns,
-    embedded,
-    first,
-    fold,
-    frame,
     head_keys,
     is_page,
     json_or_array_chunks,
     page_chunks,
-    positions,
-    raw_refs,
     row_chunks,
-    text,
-    times,
 )
-from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
-from lineage_analytics.loaders.common.ids import identity_id, record_ids
+from lineage_analytics.loaders.common.values import embedded, first, fold, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = ["LATENESS", "PROVIDER", "detect", "extract", "settle", "transform"]
 
 LATENESS = timedelta(hours=2)
+FEEDS = frozenset({"activity", "decision_steps", "entitlements", "identity_facts"})
 SOURCE = "entra_audit"
 
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
@@ -119,7 +117,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, decision steps and PIM entitlements of one chunk."""
     kept: list[Record] = []
     faults = list(chunk.faults)
-    for position, raw in positions(chunk):
+    for position, raw in chunk.placed():
         try:
             kept.append(decode(raw, position))
         except NoRecordError as error:

@@ -1,14 +1,16 @@
 """Microsoft 365 unified audit log: activity, seen identities, assistant use, sharing changes (sources 4.1 to 4.4).
 
-Shapes: the portal's CSV and ``Search-UnifiedAuditLog`` rows (an ``AuditData`` cell), Management API arrays, lines and
-single objects, Graph audit-query records (``auditData`` object or text), Sentinel ``OfficeActivity`` rows, Defender
-rows with ``RawEventData``, and test-suite envelopes. The same record gives the same rows in every one of them.
+Shapes  the portal's CSV and ``Search-UnifiedAuditLog`` rows (an ``AuditData`` cell), Management API arrays, lines and
+        single objects, Graph audit-query records (``auditData`` object or text), Sentinel ``OfficeActivity`` rows,
+        Defender rows with ``RawEventData``, test-suite envelopes. One record gives the same rows in all of them.
+Maps    every record with an operation and a time to ``activity``; users and applications to ``identity_facts``;
+        interactions with assistants to ``assistant_access``; sharing and settings to ``decision_steps``.
+Drops   what was asked or answered, and every other text people wrote; the decisions in record types 8, 9 and 15, which
+        the directory's own log holds.
+Schema  the Management Activity schema; unknown operations and record types are activity, unknown keys ``unmapped``.
 
-Every record with an operation and a time is accepted into ``activity``. A user is their login in lower case within
-the organisation; an empty ``UserId`` leaves the actor null. Interactions with assistants also become
-``assistant_access``; what was asked or answered is never read. Entra events that the unified log repeats (record
-types 8, 9 and 15) are activity only: decision steps come from the directory's own log. The declared lateness is that
-of interaction records, 72 h; other workloads deliver within 24 h.
+A user is their login in lower case within the organisation; an empty ``UserId`` leaves the actor null. The declared
+lateness is that of interaction records, 72 h; other workloads deliver within 24 h.
 """
 
 from __future__ import annotations
@@ -24,27 +26,18 @@ from lineage_analytics.loaders._m365_copilot import accesses, agent_of, assistan
 from lineage_analytics.loaders._m365_record import PAYLOADS, PROVIDER, NoRecordError, Record, decode
 from lineage_analytics.loaders._m365_steps import step
 from lineage_analytics.loaders._m365_urls import resource_key
-from lineage_analytics.loaders._microsoft_fields import (
+from lineage_analytics.loaders.common.columns import frame, raw_refs, times
+from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
+from lineage_analytics.loaders.common.ids import identity_id, record_ids
+from lineage_analytics.loaders.common.packings import (
     csv_columns,
-    embedded,
-    flag,
-    fold,
-    frame,
-    guid,
     head_keys,
     is_page,
     json_or_array_chunks,
-    name,
     page_chunks,
-    pairs,
-    positions,
-    raw_refs,
     row_chunks,
-    text,
-    times,
 )
-from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
-from lineage_analytics.loaders.common.ids import identity_id, record_ids
+from lineage_analytics.loaders.common.values import embedded, flag, fold, guid, name, pairs, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["LATENESS", "PROVIDER", "detect", "extract", "transform"]
 
 LATENESS = timedelta(hours=72)
+FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
 SOURCE = "m365_audit"
 
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
@@ -138,7 +132,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 def _decoded(chunk: Chunk) -> tuple[list[Record], list[Fault]]:
     kept: list[Record] = []
     faults: list[Fault] = []
-    for position, raw in positions(chunk):
+    for position, raw in chunk.placed():
         try:
             kept.append(decode(raw, position))
         except NoRecordError as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOADED = ("identity_facts", "credentials", "entitlements", "activity", "assistant_access", "decision_steps",
-           "resources", "coverage", "quarantine", "ledger", "usage")
+           "resources", "coverage", "quarantine", "drift", "ledger", "usage")
 _ID_COLUMNS = {
     "activity": ("actor_id", "on_behalf_of_id"),
     "usage": ("actor_id",),

@@ -18,6 +18,7 @@ from lineage_analytics.loaders.common.containers import InputFile, Member, Skipp
 from lineage_analytics.loaders.common.contract import Batch, Fault
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup
+from lineage_analytics.workspace.drifted import Drifted
 from lineage_analytics.workspace.seen import Seen, fingerprints
 
 if TYPE_CHECKING:
@@ -190,8 +191,11 @@ class _Load:
         member.shape = match.shape
         loader = loaders()[source]
         count = counts.setdefault(source, Count(source, shape=match.shape))
+        drifted = Drifted(source)
         for batch in self._read(loader, member, count):
+            drifted.note(batch)
             self._store_batch(batch, member, count)
+        self._keep("drift", drifted.rows(member))
 
     def _read(self, loader: Loader, member: Member, count: Count) -> Iterator[Batch]:
         """The batches of a member. One odd file costs the others nothing; a failure to store is not its fault."""

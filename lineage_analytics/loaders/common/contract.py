@@ -4,6 +4,10 @@
     extract(document) -> Iterator[Chunk]    touches bytes: yields raw records, a bounded number at a time
     transform(chunk, document) -> Batch     pure: raw records in, canonical tables out
 
+It says who provides the log (``PROVIDER``), how late it may deliver (``LATENESS``), which tables it feeds (``FEEDS``),
+and in its docstring under ``Shapes``, ``Maps``, ``Drops`` and ``Schema`` what it reads, what becomes of it, what it
+leaves and which versions of the format it was written for.
+
 A record is what one could count in the export: an event, a role, a report row. For every chunk
 ``seen = len(batch.record_ids) + len(batch.faults)``.
 """
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
     import msgspec
     import polars as pl
+
+    from lineage_analytics.loaders.common.leftovers import Drift
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,14 @@ class Batch:
     """Canonical frames of one chunk, and the ids of the records they come from.
 
     Every row of every frame carries the ``record_id`` it came from; ``record_ids`` lists each understood record once
-    per occurrence, so a repeat inside the chunk is counted as a duplicate by whoever stores it.
+    per occurrence, so a repeat inside the chunk is counted as a duplicate by whoever stores it. ``drift`` tells of
+    record types and JSON types the loader did not expect; new keys are told by the ``unmapped`` columns themselves.
     """
 
     record_ids: pl.Series
     frames: dict[str, pl.DataFrame]
     faults: list[Fault] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
 
 
 class Document(Protocol):
@@ -125,6 +133,7 @@ class Loader(Protocol):
 
     PROVIDER: str
     LATENESS: timedelta
+    FEEDS: frozenset[str]
 
     def detect(self, sample: Sample) -> Match | None: ...
     def extract(self, document: Document) -> Iterator[Chunk]: ...
