@@ -21,8 +21,8 @@ from lineage_analytics.graphs import access as access_room
 from lineage_analytics.graphs import assistants
 from lineage_analytics.graphs import decisions as decisions_room
 from lineage_analytics.graphs.access import AccessLineage
+from lineage_analytics.loaders.common.places import existing
 from lineage_analytics.metrics import Measured
-from lineage_analytics.text import printable
 from lineage_analytics.workspace import derived, ingest
 from lineage_analytics.workspace.estate import Estate, open_estate
 from lineage_analytics.workspace.store import Store
@@ -79,12 +79,14 @@ def read(*paths: str | Path, workspace: str | Path | None = None) -> Estate:
 
     Parameters
     ----------
-    paths : files, folders or archives; what each file is, is found from its content.
+    paths : files, folders, archives, globs, or addresses of object stores and web servers (``s3:// abfss:// gs://
+        https://``, extra ``cloud``); what each file is, is found from its content.
     workspace : folder to keep the tables in; default: a temporary one that ends with this process.
 
     Raises
     ------
-    UsageError : a path that does not exist. NothingAssessableError : nothing there could be used.
+    UsageError : a path that does not exist, an address that cannot be read.
+    NothingAssessableError : nothing there could be used.
 
     Examples
     --------
@@ -106,13 +108,9 @@ def load(paths: Iterable[str | Path], directory: Path, progress: ingest.Progress
     return result
 
 
-def check_paths(paths: Iterable[str | Path]) -> list[Path]:
-    """The paths; UsageError for one that does not exist."""
-    given = [Path(path) for path in paths]
-    for path in given:
-        if not path.exists():
-            raise UsageError(f"Wanted a file or folder at {printable(path)}", "there is none", "check the path")
-    return given
+def check_paths(paths: Iterable[str | Path]) -> list[Path | str]:
+    """The files, folders and addresses that paths and globs name; UsageError for one that names nothing."""
+    return [found for path in paths for found in existing(path)]
 
 
 def _temporary() -> Path:

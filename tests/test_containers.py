@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
@@ -12,7 +13,9 @@ import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
+import zstandard
 
 from lineage_analytics.loaders.common import containers
 from lineage_analytics.loaders.common.containers import InputFile, Member, Skipped, input_files, members
@@ -67,6 +70,11 @@ WRAPPED = {
     "zip": (_zip(a=TEXT), "a"), "zip of gzip": (_zip(a=gzip.compress(TEXT)), "a"),
     "tar": (_tar("w", a=TEXT), "a"), "tar.gz": (_tar("w:gz", a=TEXT), "a"),
     "tar of gzip": (_tar("w", a=gzip.compress(TEXT)), "a"),
+    "zstandard": (zstandard.compress(TEXT), None), "bzip2": (bz2.compress(TEXT), None),
+    "bzip2 in two members": (bz2.compress(TEXT[:99]) + bz2.compress(TEXT[99:]), None),
+    "zip in tar": (_tar("w", b=_zip(a=TEXT)), "b/a"), "tar.gz in zip": (_zip(b=_tar("w:gz", a=TEXT)), "b/a"),
+    "gzip in gzip": (gzip.compress(gzip.compress(TEXT)), None),
+    "gzip in zip in zip": (_zip(c=_zip(b=gzip.compress(TEXT))), "c/b"),
     "byte order mark": (b"\xef\xbb\xbf" + TEXT, None),
     "utf-16 little": (b"\xff\xfe" + TEXT.decode().encode("utf-16-le"), None),
     "utf-16 big": (b"\xfe\xff" + TEXT.decode().encode("utf-16-be"), None),
@@ -178,3 +186,44 @@ def test_what_cannot_be_opened_is_named_and_the_rest_is_read(
     found = list(input_files([tmp_path]))
     assert [(entry.name, getattr(entry, "reason", "")) for entry in found] == [
         ("a.json", "cannot be read: Permission denied"), ("b.json", ""), ("closed", "cannot be read: Permission denied")]
+
+
+def test_a_zip_that_holds_itself_again_and_again_is_named_and_not_followed_for_ever(tmp_path: Path) -> None:
+    data = TEXT
+    for _ in range(6):
+        data = _zip(a=data)
+    assert _read(tmp_path / "quine", data) == ([], ["limit_exceeded: packed more than 4 times"])
+
+
+def test_an_archive_in_an_archive_is_held_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "HELD_BYTES", 4_096)
+    data = _tar("w", b=_zip(a=os.urandom(9_000)), c=TEXT)
+    read, reasons = _read(tmp_path / "f", data)
+    assert [name for name, *_ in read] == ["c"]
+    assert [reason.split(":")[0] for reason in reasons] == ["limit_exceeded"]
+
+
+@pytest.mark.parametrize("cut", [20, 60, 95])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zstandard.compress])
+def test_a_cut_stream_gives_what_it_holds_and_says_that_it_breaks_off(pack: Any, cut: int, tmp_path: Path) -> None:
+    data = pack(os.urandom(3_000_000).hex().encode())
+    [(_, text, damaged)], _ = _read(tmp_path / "f", data[: len(data) * cut // 100])
+    assert damaged or pack is zstandard.compress, "the frame format has no end mark to miss between blocks"
+    assert 0 < len(text) < 6_000_000 or cut < 30
+
+
+def test_rows_of_a_parquet_file_are_objects_on_lines_whatever_packs_it(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": [1, None], "b": [{"c": ["x", "y"]}, None], "d": [b"raw", None], "e": [b"\xff", b"t"]})
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    for data in (buffer.getvalue(), gzip.compress(buffer.getvalue()), _zip(p=buffer.getvalue())):
+        [(_, text, damaged)], reasons = _read(tmp_path / "f", data)
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert rows == [{"a": 1, "b": {"c": ["x", "y"]}, "d": "raw", "e": "/w=="},
+                        {"a": None, "b": None, "d": None, "e": "dA=="}]
+        assert (damaged, reasons) == (False, [])
+
+
+def test_a_broken_parquet_file_is_damage_and_no_error(tmp_path: Path) -> None:
+    [(_, text, damaged)], _ = _read(tmp_path / "f", b"PAR1" + bytes(400) + b"PAR1")
+    assert (text, damaged) == (b"", True)

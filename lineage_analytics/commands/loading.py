@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DEGRADED = 3
 
 
-def load(paths: list[Path], workspace: Path) -> Result:
+def load(paths: list[Path | str], workspace: Path) -> Result:
     """Load with progress, one load at a time per workspace."""
     from lineage_analytics import analysis
     from lineage_analytics.workspace.lock import locked

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.errors import ConfigurationError, UsageError, did_you_mean
+from lineage_analytics.loaders.common.places import is_remote
 
 if TYPE_CHECKING:
     import argparse
@@ -41,8 +42,8 @@ def _path(name: str, value: Any) -> Path:
     return Path(str(value))
 
 
-def _paths(name: str, value: Any) -> list[Path]:
-    return [_path(name, item) for item in value]
+def _paths(name: str, value: Any) -> list[Path | str]:
+    return [str(item) if is_remote(item) else _path(name, item) for item in value]
 
 
 def _whole(low: int, high: int) -> Callable[[str, Any], int]:
@@ -69,7 +70,8 @@ def _profile(name: str, value: Any) -> str:
 
 
 OPTIONS: dict[str, Option] = {
-    "paths": Option(("paths",), "files, folders or archives of exported logs and inventories", _paths,
+    "paths": Option(("paths",), "files, folders, archives or globs of exported logs and inventories, or their s3:// abfss:// "
+                    "gs:// https:// addresses", _paths,
                     extra={"nargs": "+", "metavar": "PATH"}),
     "id": Option(("id",), "case, step, record or native event id", _text, extra={"metavar": "ID"}),
     "metric_id": Option(("metric_id",), "for example VIS-01", _text, extra={"metavar": "METRIC"}),

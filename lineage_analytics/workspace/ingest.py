@@ -12,10 +12,11 @@ import numpy as np
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.errors import LimitError, UsageError
+from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders import loaders, recognise
-from lineage_analytics.loaders.common.containers import InputFile, Member, Skipped, input_files, members
+from lineage_analytics.loaders.common.containers import Member, members
 from lineage_analytics.loaders.common.contract import Batch, Fault
+from lineage_analytics.loaders.common.places import InputFile, Skipped, existing, input_files
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup
 from lineage_analytics.workspace.drifted import Drifted
@@ -102,17 +103,15 @@ class Result:
 Progress = Callable[[InputFile, int, int], None]
 
 
-def load(paths: Iterable[Path], store: Store, progress: Progress | None = None) -> Result:
-    """Load every file under the paths into the workspace. The same bytes or records again change nothing.
+def load(paths: Iterable[Path | str], store: Store, progress: Progress | None = None) -> Result:
+    """Load every file under the paths, globs and addresses into the workspace. The same bytes or records again change
+    nothing.
 
     Raises
     ------
-    UsageError : a path that does not exist.
+    UsageError : a path that does not exist, an address that cannot be read.
     """
-    given = list(paths)
-    for path in given:
-        if not path.exists():
-            raise UsageError(f"Wanted a file or folder at {path}", "there is none", "check the path")
+    given = [found for path in paths for found in existing(path)]
     result = Result()
     entries = list(input_files(given))
     result.skipped = [entry for entry in entries if isinstance(entry, Skipped)]

@@ -1,60 +1,47 @@
-"""Input files as streams: folders, gzip, zip, tar and tar.gz, told apart by content, never extracted to disk."""
+"""Documents inside input files: gzip, zip, tar, zstd, bzip2, Parquet, one in another, told apart by content.
+
+Nothing is extracted to disk, and nothing is trusted to end well or to stay small.
+"""
 
 from __future__ import annotations
 
 import codecs
-import hashlib
 import io
-import os
-import stat
 import tarfile
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from isal import isal_zlib
 
 from lineage_analytics.errors import LimitError
+from lineage_analytics.loaders.common import streams
+from lineage_analytics.loaders.common.places import InputFile, Skipped, input_files
 from lineage_analytics.loaders.common.sampling import HEAD_BYTES, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from lineage_analytics.loaders.common.contract import Sample
 
-SKIPPED_FOLDERS = frozenset({"truth"})
+    # Where it is, the stream with its first bytes looked at, and the stream itself for formats read from their end.
+    _Unpack = Callable[["_At", IO[bytes], IO[bytes]], Iterator["Member | Skipped"]]
+
+__all__ = ["InputFile", "Member", "Skipped", "input_files", "members"]
+
 READ_BYTES = 1 << 20
 MEMBERS = 100_000
+DEPTH = 4
+HELD_BYTES = 128 << 20
+"""An archive inside another that cannot be read from front to back is held in memory, up to this size."""
 DECOMPRESSED_BYTES = 64 << 30
 RATIO, RATIO_FROM_BYTES = 200, 100 << 20
 
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_GZIP_WINDOW, _FEED_BYTES = 31, 1 << 18
+_PEEKED_BYTES = 512
 _BROKEN_STREAM: tuple[type[Exception], ...] = (
     EOFError, cast("type[Exception]", isal_zlib.error), zipfile.BadZipFile, tarfile.TarError, OSError,
     NotImplementedError, RuntimeError, ValueError)
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file to read and the name it goes by in every output: relative to the path that was given."""
-
-    path: Path
-    name: str
-    size: int
-
-    def sha256(self) -> str:
-        with self.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Something under a given path that is not read, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass
@@ -131,142 +118,122 @@ class Member:
         yield decoder.decode(b"", final=final).encode()
 
 
-def input_files(paths: Iterable[Path]) -> Iterator[InputFile | Skipped]:
-    """Every regular file under the paths, in name order; links, devices and ``truth`` folders are named, not read."""
-    for given in paths:
-        if given.is_file():
-            yield InputFile(given, given.name, given.stat().st_size)
-            continue
-        closed: list[OSError] = []
-        for folder, folders, files in os.walk(given, onerror=closed.append):
-            here = Path(folder)
-            for name in sorted(folders):
-                if name in SKIPPED_FOLDERS:
-                    yield Skipped((here / name).relative_to(given).as_posix(), "known answers, never read")
-                elif (here / name).is_symlink():
-                    yield Skipped((here / name).relative_to(given).as_posix(), "a link to a folder, not followed")
-            folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
-            for name in sorted(files):
-                yield _entry(here / name, given)
-        for error in closed:
-            name = Path(os.fsdecode(error.filename)).relative_to(given).as_posix()
-            yield Skipped(name, f"cannot be read: {error.strerror}")
+class _At(NamedTuple):
+    """Where a stream stands: in which file and member, how deep, and the compressed bytes it comes from."""
 
+    file: str
+    member: str | None
+    sha256: str
+    compressed: int
+    depth: int = 0
 
-def _entry(path: Path, root: Path) -> InputFile | Skipped:
-    name = path.relative_to(root).as_posix()
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            return Skipped(name, "not a regular file")
-        path.open("rb").close()
-    except OSError as error:
-        return Skipped(name, f"cannot be read: {error.strerror}")
-    return InputFile(path, name, status.st_size)
+    def inside(self, name: str | None = None, compressed: int | None = None) -> _At:
+        return _At(self.file, self.member if name is None else "/".join(filter(None, (self.member, name))),
+                   self.sha256, self.compressed if compressed is None else compressed, self.depth + 1)
+
+    @property
+    def name(self) -> str:
+        return self.file if self.member is None else f"{self.file}!{self.member}"
 
 
 def members(source: InputFile, file_sha256: str) -> Iterator[Member | Skipped]:
-    """The documents inside a file. One layer of archive, each member possibly gzipped."""
-    with source.path.open("rb") as raw:
-        magic = raw.read(512)
-        raw.seek(0)
-        if magic[:2] == b"\x1f\x8b":
-            yield from _gzip(source, file_sha256, raw)
-        elif magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-            yield from _zip(source, file_sha256, raw)
-        elif magic[257:262] == b"ustar":
-            yield from _tar(source, file_sha256, raw)
-        else:
-            yield Member(source.name, None, file_sha256, raw)
+    """The documents inside a file, through up to ``DEPTH`` layers of archives and compression."""
+    with source.open() as raw:
+        yield from _documents(_At(source.name, None, file_sha256, 0), raw, source.size)
 
 
-class _Gzip(io.RawIOBase):
-    """A gzip stream, members one after another. A cut or broken one gives all it holds before it raises."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._member: Any = isal_zlib.decompressobj(wbits=_GZIP_WINDOW)
-        self._rest = b""
-        self._started = False
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes, b"" at the end; EOFError where the stream is cut."""
-        while True:
-            if self._member.eof:
-                self._rest = self._member.unused_data.lstrip(b"\0")
-                self._member, self._started = isal_zlib.decompressobj(wbits=_GZIP_WINDOW), False
-            fed = self._rest or self._member.unconsumed_tail or self._raw.read(_FEED_BYTES)
-            self._rest = b""
-            if not fed:
-                if self._started:
-                    raise EOFError("the gzip stream ends early")
-                return b""
-            self._started = True
-            piece: bytes = self._member.decompress(fed, max(size, 0))
-            if piece:
-                return piece
-
-    def readinto(self, buffer: Any) -> int:
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-
-def _gzip(source: InputFile, digest: str, raw: IO[bytes]) -> Iterator[Member | Skipped]:
-    try:
-        magic = _Gzip(raw).read(512)
-    except _BROKEN_STREAM:
-        magic = b""
-    raw.seek(0)
-    if magic[257:262] == b"ustar":
-        yield from _tar(source, digest, cast("IO[bytes]", io.BufferedReader(_Gzip(raw))))
+def _documents(at: _At, stream: IO[bytes], size: int) -> Iterator[Member | Skipped]:
+    """``size`` is that of the stream as it stands, for what unpacks from it; 0 when not known."""
+    peeked = streams.Peeked(stream, _PEEKED_BYTES)
+    unpack = next((unpack for looks, unpack in _PACKINGS if looks(peeked.head)), None)
+    if unpack is None:
+        yield Member(at.file, at.member, at.sha256, cast("IO[bytes]", peeked), compressed=at.compressed)
+    elif at.depth >= DEPTH:
+        yield Skipped(at.name, f"limit_exceeded: packed more than {DEPTH} times")
     else:
-        yield Member(source.name, None, digest, cast("IO[bytes]", _Gzip(raw)), compressed=source.size)
+        yield from unpack(at._replace(compressed=at.compressed or size), cast("IO[bytes]", peeked), stream)
 
 
-def _inner(source: InputFile, name: str, digest: str, stream: IO[bytes], compressed: int) -> Member:
-    """A member of an archive, unzipped once more when it is gzip."""
-    buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
-    head = buffered.peek(2)[:2] if hasattr(buffered, "peek") else b""
-    inner = cast("IO[bytes]", _Gzip(buffered)) if head == b"\x1f\x8b" else buffered
-    return Member(source.name, name, digest, inner, compressed=compressed)
+def _stream(opened: Callable[[IO[bytes]], object]) -> _Unpack:
+    """How to unpack a format that holds one stream."""
+    def unpack(at: _At, peeked: IO[bytes], _: IO[bytes]) -> Iterator[Member | Skipped]:
+        yield from _documents(at.inside(), cast("IO[bytes]", opened(peeked)), 0)
+    return unpack
 
 
-def _zip(source: InputFile, digest: str, raw: IO[bytes]) -> Iterator[Member | Skipped]:
+def _seekable(at: _At, peeked: IO[bytes], stream: IO[bytes]) -> IO[bytes] | Skipped:
+    """The stream for a format that is read from its end: as it is, or held in memory when it cannot go back."""
+    if at.depth == 0 and stream.seekable():
+        stream.seek(0)
+        return stream
+    held = io.BytesIO()
+    try:
+        while piece := peeked.read(READ_BYTES):
+            held.write(piece)
+            if held.tell() > HELD_BYTES:
+                return Skipped(at.name, f"limit_exceeded: an archive in an archive of more than {HELD_BYTES >> 20} MiB")
+    except _BROKEN_STREAM as error:
+        return Skipped(at.name, f"cannot be read: {type(error).__name__}")
+    held.seek(0)
+    return held
+
+
+def _zip(at: _At, peeked: IO[bytes], stream: IO[bytes]) -> Iterator[Member | Skipped]:
+    raw = _seekable(at, peeked, stream)
+    if isinstance(raw, Skipped):
+        yield raw
+        return
     try:
         archive = zipfile.ZipFile(raw)
     except _BROKEN_STREAM as error:
-        yield Skipped(source.name, f"a zip that cannot be opened: {type(error).__name__}")
+        yield Skipped(at.name, f"a zip that cannot be opened: {type(error).__name__}")
         return
     with archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if len(entries) > MEMBERS:
-            yield Skipped(source.name, f"limit_exceeded: more than {MEMBERS} members")
+            yield Skipped(at.name, f"limit_exceeded: more than {MEMBERS} members")
             return
         for entry in sorted(entries, key=lambda e: e.filename):
+            inside = at.inside(entry.filename, entry.compress_size)
             try:
-                with archive.open(entry) as stream:
-                    yield _inner(source, entry.filename, digest, stream, entry.compress_size)
+                with archive.open(entry) as opened:
+                    yield from _documents(inside, opened, entry.compress_size)
             except _BROKEN_STREAM as error:
-                yield Skipped(f"{source.name}!{entry.filename}", f"cannot be read: {type(error).__name__}")
+                yield Skipped(inside.name, f"cannot be read: {type(error).__name__}")
 
 
-def _tar(source: InputFile, digest: str, raw: IO[bytes]) -> Iterator[Member | Skipped]:
+def _tar(at: _At, peeked: IO[bytes], _: IO[bytes]) -> Iterator[Member | Skipped]:
     try:
-        with tarfile.open(fileobj=raw, mode="r|") as archive:
+        with tarfile.open(fileobj=peeked, mode="r|") as archive:
             for count, entry in enumerate(archive):
                 if count >= MEMBERS:
-                    yield Skipped(source.name, f"limit_exceeded: more than {MEMBERS} members")
+                    yield Skipped(at.name, f"limit_exceeded: more than {MEMBERS} members")
                     return
                 if entry.isdir():
                     continue
-                stream = archive.extractfile(entry) if entry.isreg() else None
-                if stream is None:
-                    yield Skipped(f"{source.name}!{entry.name}", "a link or special member")
+                inside = at.inside(entry.name, 0)
+                opened = archive.extractfile(entry) if entry.isreg() else None
+                if opened is None:
+                    yield Skipped(inside.name, "a link or special member")
                     continue
-                yield _inner(source, entry.name, digest, stream, 0)
+                yield from _documents(inside, opened, entry.size)
     except _BROKEN_STREAM as error:
-        yield Skipped(source.name, f"truncated: the archive breaks off ({type(error).__name__})")
+        yield Skipped(at.name, f"truncated: the archive breaks off ({type(error).__name__})")
+
+
+def _parquet(at: _At, peeked: IO[bytes], stream: IO[bytes]) -> Iterator[Member | Skipped]:
+    raw = _seekable(at, peeked, stream)
+    if isinstance(raw, Skipped):
+        yield raw
+    else:
+        yield Member(at.file, at.member, at.sha256, cast("IO[bytes]", streams.ParquetRows(raw)))
+
+
+_PACKINGS: tuple[tuple[Callable[[bytes], bool], _Unpack], ...] = (
+    (lambda head: head.startswith(b"\x1f\x8b"), _stream(streams.Gzip)),
+    (lambda head: head.startswith(b"\x28\xb5\x2f\xfd"), _stream(streams.zstandard)),
+    (lambda head: head.startswith(b"BZh") and head[4:10] == b"1AY&SY", _stream(streams.Bzip2)),
+    (lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")), _zip),
+    (lambda head: head[257:262] == b"ustar", _tar),
+    (lambda head: head.startswith(b"PAR1"), _parquet),
+)
