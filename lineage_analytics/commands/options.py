@@ -70,8 +70,8 @@ def _profile(name: str, value: Any) -> str:
 
 
 OPTIONS: dict[str, Option] = {
-    "paths": Option(("paths",), "files, folders, archives or globs of exported logs and inventories, or their s3:// abfss:// "
-                    "gs:// https:// addresses", _paths,
+    "paths": Option(("paths",), "files, folders, archives or globs of exported logs and inventories, or their "
+                    "s3:// abfss:// gs:// https:// addresses", _paths,
                     extra={"nargs": "+", "metavar": "PATH"}),
     "id": Option(("id",), "case, step, record or native event id", _text, extra={"metavar": "ID"}),
     "metric_id": Option(("metric_id",), "for example VIS-01", _text, extra={"metavar": "METRIC"}),

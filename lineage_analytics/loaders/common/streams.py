@@ -47,11 +47,9 @@ class Peeked(Source):
             if self._broken is not None:
                 raise self._broken
             return self._stream.read(size)
-        held, self._held = self._held, b""
-        if 0 <= size < len(held):
-            held, self._held = held[:size], held[size:]
-            return held
-        return held if self._broken is not None else held + self._stream.read(size - len(held) if size > 0 else size)
+        held = self._held if size < 0 else self._held[:size]
+        self._held = self._held[len(held) :]
+        return held + self._stream.read() if size < 0 and self._broken is None else held
 
 
 class Gzip(Source):
@@ -116,7 +114,7 @@ def zstandard(raw: IO[bytes]) -> IO[bytes]:
 
 
 class ParquetRows(Source):
-    """The rows of a Parquet file as JSON objects on lines, some thousand at a time; binary cells as text, or in base64."""
+    """The rows of a Parquet file as JSON objects on lines, some thousand at a time; binary cells as text or base64."""
 
     def __init__(self, file: Any) -> None:
         self._rows = _json_lines(file)
