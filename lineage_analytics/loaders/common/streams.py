@@ -35,21 +35,27 @@ class Peeked(Source):
         self._stream = stream
         self._broken: Exception | None = None
         self.head = b""
-        try:
-            while len(self.head) < count and (piece := stream.read(count - len(self.head))):
-                self.head += piece
-        except Exception as error:
-            self._broken = error
+        while len(self.head) < count and (piece := self._more(count - len(self.head))):
+            self.head += piece
         self._held = self.head
 
-    def read(self, size: int = -1) -> bytes:
-        if not self._held:
-            if self._broken is not None:
-                raise self._broken
+    def _more(self, size: int) -> bytes:
+        if self._broken is not None:
+            return b""
+        try:
             return self._stream.read(size)
-        held = self._held if size < 0 else self._held[:size]
-        self._held = self._held[len(held) :]
-        return held + self._stream.read() if size < 0 and self._broken is None else held
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is raised once all before it has been given)
+            self._broken = error
+            return b""
+
+    def read(self, size: int = -1) -> bytes:
+        if self._held:
+            held = self._held if size < 0 else self._held[:size]
+            self._held = self._held[len(held) :]
+            return held + self._more(size - len(held) if size >= 0 else size) if len(held) != size else held
+        if self._broken is not None:
+            raise self._broken
+        return self._stream.read(size)
 
 
 class Gzip(Source):
