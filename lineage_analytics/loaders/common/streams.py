@@ -44,7 +44,7 @@ class Peeked(Source):
             return b""
         try:
             return self._stream.read(size)
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is raised once all before it has been given)
+        except Exception as error:  # raised again once all before it has been given
             self._broken = error
             return b""
 
@@ -75,14 +75,15 @@ class Gzip(Source):
                 self._member, self._started = isal_zlib.decompressobj(wbits=_GZIP_WINDOW), False
             fed = self._rest or self._member.unconsumed_tail or self._raw.read(_FEED_BYTES)
             self._rest = b""
+            piece: bytes = self._member.decompress(fed, max(size, 0)) if fed or self._started else b""
+            if piece:
+                self._started = True
+                return piece
             if not fed:
                 if self._started:
                     raise EOFError("the gzip stream ends early")
                 return b""
             self._started = True
-            piece: bytes = self._member.decompress(fed, max(size, 0))
-            if piece:
-                return piece
 
 
 class Bzip2(Source):
