@@ -126,6 +126,17 @@ ALIASES = Table("aliases", "ids that mean the same principal", _columns({
     "id": (pl.String, "the identity it resolves to"),
     "rule": (pl.String, "what proved it, e.g. arn, login_in_tenant, declared"),
     "tier": (pl.Int8, "5 same record .. 2 inferred; see the decision lineage tiers"),
+    "valid_from": (TIME, "from when the alias means this principal; null: since ever"),
+    "valid_to": (TIME, "until when; null: no end"),
+}), derived=True)
+
+ACCOUNTS = Table("accounts", "accounts of one person or workload, each its own principal", _columns({
+    "account_id": (pl.String, "the identity"),
+    "person_id": (pl.String, "as declared, or person:<first account> where records alone join"),
+    "rule": (pl.String, "", "declared on_premises_sid external_id equal_address"),
+    "tier": (pl.Int8, "4 stated by a provider, 3 declared, 2 inferred: never counts as proved"),
+    "evidence": (pl.String, "what the accounts share"),
+    "record_ids": (TEXTS, "records that speak of the account, at most 20"),
 }), derived=True)
 
 CREDENTIALS = Table("credentials", "keys, secrets, certificates, passwords: ids only, never values", _columns({
@@ -469,9 +480,9 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 }), derived=True)
 
 ALL: Mapping[str, Table] = {t.name: t for t in (
-    IDENTITY_FACTS, IDENTITIES, ALIASES, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS, DECISION_STEPS,
-    RESOURCES, COVERAGE, QUARANTINE, DRIFT, LEDGER, USAGE, NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS,
-    LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
+    IDENTITY_FACTS, IDENTITIES, ALIASES, ACCOUNTS, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS,
+    DECISION_STEPS, RESOURCES, COVERAGE, QUARANTINE, DRIFT, LEDGER, USAGE, NODES, EDGES, PERMISSIONS, CASES, STEPS,
+    LINKS, LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineage_analytics.identities import Resolution, apply_aliases, resolve
+from lineage_analytics.errors import UsageError
+from lineage_analytics.identities import Resolution, apply_aliases, resolve, who
 from lineage_analytics.loaders.common.ids import record_id, record_ids
 from lineage_analytics.tables import ALIASES, IDENTITIES, IDENTITY_FACTS, Facts, closed_value_faults
 
@@ -124,9 +126,99 @@ def test_unknown_kind_stays_unknown_and_is_never_human() -> None:
     assert _kinds(_resolved(_fact(f"aws:{A}:AIDAEXAMPLE000000001"))) == {f"aws:{A}:AIDAEXAMPLE000000001": "unknown"}
 
 
+def test_a_name_given_again_means_each_principal_in_its_own_time() -> None:
+    old, new = f"aws:{A}:AIDAOLD0000000000001", f"aws:{A}:AIDANEW0000000000001"
+    made, gone, again = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3, 4))
+    found = _resolved(_fact(old, basis="inventory", alt_ids=_alt(arn=ARN), created_at=made, deleted_at=gone),
+                      _fact(new, basis="inventory", alt_ids=_alt(arn=ARN), created_at=again, deleted_at=None))
+    name = f"aws:{A}:{ARN}"
+    assert found.aliases.select("alias", "id", "valid_from", "valid_to").rows() == [
+        (name, old, made, gone), (name, new, again, None)]
+    times = [datetime(2026, month, 2, tzinfo=UTC) for month in (1, 3, 5)]
+    acts = pl.LazyFrame({"actor_id": [name] * 3, "time": times})
+    assert apply_aliases(acts, ["actor_id"], found.aliases, "time").collect()["actor_id"].to_list() == [old, name, new]
+    assert apply_aliases(acts, ["actor_id"], found.aliases).collect()["actor_id"].to_list() == [new] * 3
+
+
+def test_a_service_account_that_a_log_names_by_address_is_the_listed_one_and_created_again_two() -> None:
+    address = "serviceAccount:etl@p.iam.gserviceaccount.com"
+    seen, listed = _fact(f"gcp::{address}"), _fact("gcp::104999999999999999991", alt_ids=_alt(principal_id=address))
+    assert _resolved(seen, listed).aliases.select("alias", "id", "rule").rows() == [
+        (f"gcp::{address}", "gcp::104999999999999999991", "principal_id")]
+    other = _fact("gcp::104999999999999999992", alt_ids=_alt(principal_id=address))
+    assert _resolved(seen, listed, other).identities.height == 3
+
+
+def test_an_application_id_means_the_service_principal_of_its_tenant_and_not_the_application_object() -> None:
+    app = "dddddddd-0000-4000-8000-000000000001"
+    principal = _fact(f"entra:{TENANT}:{OBJECT}", kind="app", subkind="service_principal", alt_ids=_alt(app_id=app))
+    application = _fact(f"entra:{TENANT}:eeeeeeee-0000-4000-8000-000000000001", kind="app", subkind="application",
+                        alt_ids=_alt(app_id=app))
+    seen = _fact(f"entra:{TENANT}:app/{app}", kind="app", subkind=None, alt_ids=_alt(app_id=app))
+    found = _resolved(principal, application, seen)
+    assert found.aliases.select("alias", "id", "rule", "tier").rows() == [
+        (seen["id"], principal["id"], "app_id_in_tenant", 4)]
+
+
+def test_an_id_stated_without_its_tenant_means_the_one_tenant_that_has_it_and_none_of_two() -> None:
+    bare, one, two = (_fact(f"okta:{tenant}:00uEXAMPLE0000000001") for tenant in ("", "a.okta.example", "b.okta.example"))
+    assert _resolved(bare, one).aliases.select("alias", "id", "rule").rows() == [(bare["id"], one["id"], "native_id")]
+    assert _resolved(bare, one, two).aliases.is_empty()
+
+
+SID = "S-1-5-21-1-2-3-1104"
+PEOPLE = {
+    "entra": _fact(f"entra:{TENANT}:{OBJECT}", kind="human", display_name="Ana", subkind=None,
+                   alt_ids=_alt(upn="ana@northwind.example", sid=SID)),
+    "ad": _fact(f"ad:S-1-5-21-1-2-3:{SID}", kind="human", display_name="ANA", alt_ids=_alt(sid=SID)),
+    "github": _fact("github:9:77", display_name="ana-codes", alt_ids=_alt(external_id="Ana@northwind.example")),
+    "okta": _fact("okta:a.okta.example:00uEXAMPLE0000000001", kind="human", alt_ids=_alt(email="ana@northwind.example")),
+}
+
+
+def test_a_sid_and_a_saml_name_join_accounts_as_proved_and_an_equal_address_only_as_inferred() -> None:
+    found = _resolved(*(PEOPLE[name] for name in ("entra", "ad", "github", "okta")))
+    assert found.identities.height == 4, "an account of the same person is a principal of its own"
+    person = f"person:{PEOPLE['ad']['id']}"
+    assert set(found.accounts.select("account_id", "rule", "tier").iter_rows()) == {
+        (PEOPLE["ad"]["id"], "on_premises_sid", 4), (PEOPLE["entra"]["id"], "on_premises_sid", 4),
+        (PEOPLE["entra"]["id"], "external_id", 4), (PEOPLE["github"]["id"], "external_id", 4),
+        (PEOPLE["okta"]["id"], "equal_address", 2)}
+    assert set(found.accounts["person_id"]) == {person}
+    persons = dict(found.identities.select("id", "person_id").iter_rows())
+    assert persons == {PEOPLE["ad"]["id"]: person, PEOPLE["entra"]["id"]: person, PEOPLE["github"]["id"]: person,
+                       PEOPLE["okta"]["id"]: None}
+
+
+def test_a_record_never_joins_two_persons_whom_the_customer_declares_apart() -> None:
+    found = _resolved({**PEOPLE["entra"], "person_id": "person:1"}, {**PEOPLE["ad"], "person_id": "person:2"})
+    assert dict(found.identities.select("id", "person_id").iter_rows()) == {
+        PEOPLE["entra"]["id"]: "person:1", PEOPLE["ad"]["id"]: "person:2"}
+
+
+def test_who_shows_every_account_of_a_person_and_why_each_joined() -> None:
+    found = _resolved(*(PEOPLE[name] for name in ("entra", "ad", "github", "okta")))
+    facts = Facts.of(AS_OF, identities=found.identities, aliases=found.aliases, accounts=found.accounts)
+    answer = who(facts, "ana-codes")
+    assert answer.accounts.select("account", "tier").rows() == [
+        ("github:9:77", 5), (PEOPLE["ad"]["id"], 4), (PEOPLE["entra"]["id"], 4), (PEOPLE["okta"]["id"], 2)]
+    assert "inferred, not proved" in repr(answer)
+    assert "0x" not in repr(answer)
+    with pytest.raises(UsageError, match="ana-codes"):
+        who(facts, "ana-code")
+
+
+def test_who_asked_for_a_name_that_two_principals_carry_gives_both() -> None:
+    found = _resolved(_fact("aws:1:AIDAEXAMPLE000000001", display_name="ana"),
+                      _fact("aws:2:AIDAEXAMPLE000000002", display_name="Ana"))
+    facts = Facts.of(AS_OF, identities=found.identities, aliases=found.aliases, accounts=found.accounts)
+    assert who(facts, "ANA").accounts["account"].to_list() == ["aws:1:AIDAEXAMPLE000000001", "aws:2:AIDAEXAMPLE000000002"]
+
+
 def test_aliases_are_applied_to_the_named_columns_only() -> None:
     frame = pl.LazyFrame({"actor_id": ["x", "y", None], "other": ["x", "x", "x"]})
-    aliases = pl.DataFrame({"alias": ["x"], "id": ["z"], "rule": ["arn"], "tier": [5]}, schema=ALIASES.schema)
+    aliases = pl.DataFrame({"alias": ["x"], "id": ["z"], "rule": ["arn"], "tier": [5], "valid_from": [None],
+                           "valid_to": [None]}, schema=ALIASES.schema)
     assert apply_aliases(frame, ["actor_id"], aliases).collect().rows() == [("z", "x"), ("y", "x"), (None, "x")]
 
 

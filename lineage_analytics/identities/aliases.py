@@ -1,19 +1,43 @@
-"""Which ids mean the same principal, and what proves it."""
+"""Which ids mean the same principal, what proves it, and from when to when."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from lineage_analytics import tables
+from lineage_analytics.identities.groups import Groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    # As in ALIASES: alias, id, rule, tier, valid from, valid to.
+    _Row = tuple[str, str, str, int, datetime | None, datetime | None]
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_AWS_UNIQUE = re.compile(r"A(IDA|ROA|GPA|NPA|NVA|PKA)[A-Z0-9]{5,}|root")
-_LOGINS = frozenset({"upn", "login"})
+_IMMUTABLE = {
+    "aws": re.compile(r"A(IDA|ROA|GPA|NPA|NVA|PKA)[A-Z0-9]{5,}|root"), "entra": _GUID, "gcp": re.compile(r"\d{6,}"),
+    "okta": re.compile(r"00[A-Za-z0-9]{18}|0o[A-Za-z0-9]{18}"), "github": re.compile(r"\d+"),
+    "ad": re.compile(r"(.+-)?S-1-[0-9-]+"), "gworkspace": re.compile(r"\d{10,}"),
+}
+"""How an id that a provider never gives twice looks; a name, an address or an ARN may come again."""
+
 _MICROSOFT = frozenset({"entra", "m365"})
-_TIERS = {"arn": 5, "object_id": 5, "login_in_tenant": 4, "declared": 3}
+_LOGINS = frozenset({"upn", "login", "username"})
+_NO_PRINCIPAL = frozenset({"application", "agent_blueprint"})
+"""Objects that share the application id of the principals made from them."""
+
+TIERS = {"arn": 5, "object_id": 5, "principal_id": 5, "sid": 5, "app_id_in_tenant": 4, "login_in_tenant": 4,
+         "native_id": 4, "declared": 3}
+"""What shares it proves: 5 the provider states both ids in one record, 4 a name that is unique in its tenant, or an id
+stated without its tenant, 3 the customer says so."""
+
+# Where an address that is declared without its directory belongs, first found first.
+_DIRECTORIES = ("microsoft", "okta", "gworkspace", "gcp", "ad", "aws", "github")
 
 
 class _Key(NamedTuple):
@@ -23,11 +47,23 @@ class _Key(NamedTuple):
     text: str
 
 
+class _Life(NamedTuple):
+    created: datetime | None
+    deleted: datetime | None
+
+
 def aliases(facts: pl.DataFrame) -> pl.DataFrame:
-    """The ALIASES rows of identity facts: every id that is not the principal's own, with rule and tier."""
-    keys, listed = _keys(facts)
-    groups = _Groups()
+    """The ALIASES rows of identity facts: every id that is not the principal's own, with rule, tier and validity.
+
+    Of two principals that carry one name after another, each has it for its own time, where creation and deletion are
+    stated; where they are not, the name belongs to the one an inventory lists, or to none.
+    """
+    keys = _keys(facts)
+    listed = frozenset(facts.filter(pl.col("basis") == "inventory")["id"])
+    lives = _lives(facts)
+    groups = Groups()
     rules: dict[str, str] = {}
+    timed: list[_Row] = []
     for key in sorted(keys):
         ids = _one_principal(keys[key], listed)
         for other in ids[1:]:
@@ -35,62 +71,130 @@ def aliases(facts: pl.DataFrame) -> pl.DataFrame:
         for identity in ids:
             if rules.get(identity, "") in ("", "declared"):
                 rules[identity] = key.rule
-    rows = []
+        if not ids:
+            timed += _by_turns(keys[key], lives, key.rule)
+    rows: list[_Row] = []
     for members in groups.members():
         best = min(members, key=lambda identity: _rank(identity, listed))
-        rows += [(identity, best, rules[identity], _TIERS[rules[identity]]) for identity in members if identity != best]
-    return pl.DataFrame(rows, schema=tables.ALIASES.schema, orient="row").sort("alias")
+        rows += [(identity, best, rules[identity], TIERS[rules[identity]], None, None)
+                 for identity in members if identity != best]
+    taken = {row[0] for row in rows}
+    rows += sorted({row for row in timed if row[0] not in taken}, key=repr)
+    return pl.DataFrame(rows, schema=tables.ALIASES.schema, orient="row").sort("alias", "valid_from")
 
 
-def _keys(facts: pl.DataFrame) -> tuple[dict[_Key, set[str]], frozenset[str]]:
-    """Ids by the keys they carry, and the ids an inventory lists."""
+def _keys(facts: pl.DataFrame) -> dict[_Key, set[str]]:
+    """Ids by the keys they carry."""
     keys: dict[_Key, set[str]] = {}
-    addressed: dict[str, set[str]] = {}
+    addressed: dict[str, dict[str, set[str]]] = {}
     declared: dict[str, set[str]] = {}
-    columns = facts.select("id", "provider", "tenant", "alt_ids").unique().iter_rows()
-    for identity, provider, tenant, alt_ids in columns:
-        native = _native(identity)
-        stated = {(alt["kind"], alt["value"]) for alt in alt_ids or [] if alt["value"]}
-        if _GUID.fullmatch(native) and (provider in _MICROSOFT or identity.startswith("entra:")):
-            stated.add(("object_id", native))
-        for kind, value in stated:
-            if kind == "arn":
-                key = _Key("arn", value)
+    columns = facts.select("id", "provider", "tenant", "subkind", "alt_ids").unique().iter_rows()
+    for identity, provider, tenant, subkind, alt_ids in columns:
+        for kind, value in _stated(identity, provider, alt_ids):
+            key = _key(kind, value, provider, tenant, subkind)
+            if key is None and kind in _LOGINS:
+                declared.setdefault(value.casefold(), set()).add(identity)
+            elif key is not None:
                 keys.setdefault(key, set()).add(identity)
-                if not value.endswith(":root"):  # trusting an account's root means the account, not its root user
-                    keys[key].add(_arn_id(value))
-            elif kind == "object_id":
-                keys.setdefault(_Key("object_id", value.lower()), set()).add(identity)
-            elif kind in _LOGINS:
-                login = value.casefold()
-                if provider in _MICROSOFT and tenant:
-                    keys.setdefault(_Key("login_in_tenant", f"{tenant.lower()} {login}"), set()).add(identity)
-                    addressed.setdefault(login, set()).add(tenant.lower())
-                else:
-                    declared.setdefault(login, set()).add(identity)
+            if kind == "arn" and not value.endswith(":root"):  # an account's root stands for the account, not its user
+                keys[_Key("arn", value)].add(_arn_id(value))
+            if key is not None and key.rule == "login_in_tenant":
+                addressed.setdefault(value.casefold(), {}).setdefault(_family(provider), set()).add(key.text)
     for login, ids in declared.items():
-        tenants = addressed.get(login, set())
-        if len(tenants) == 1:  # the same address in two tenants names nobody
-            keys[_Key("login_in_tenant", f"{next(iter(tenants))} {login}")] |= ids
+        where = addressed.get(login, {})
+        found = next((where[family] for family in _DIRECTORIES if family in where), set())
+        if len(found) == 1:  # the same address in two tenants of a directory names nobody
+            keys[_Key("login_in_tenant", next(iter(found)))] |= ids
         elif len(ids) > 1:
             keys.setdefault(_Key("declared", login), set()).update(ids)
-    inventory = facts.filter(pl.col("basis") == "inventory")["id"]
-    return keys, frozenset(inventory)
+    return keys | _without_tenant(facts["id"].unique())
+
+
+def _stated(identity: str, provider: str, alt_ids: Iterable[dict[str, str]] | None) -> set[tuple[str, str]]:
+    native = _native(identity)
+    stated = {(alt["kind"], alt["value"]) for alt in alt_ids or [] if alt["value"]}
+    if _GUID.fullmatch(native) and (provider in _MICROSOFT or identity.startswith("entra:")):
+        stated.add(("object_id", native))
+    if provider == "gcp" and ":" in native:
+        stated.add(("principal_id", native))
+    return stated
+
+
+def _family(provider: str) -> str:
+    return "microsoft" if provider in _MICROSOFT else provider
+
+
+def _key(kind: str, value: str, provider: str, tenant: str | None, subkind: str | None) -> _Key | None:
+    """The key an alternative id is; None for one that proves nothing by itself."""
+    if kind == "arn":
+        return _Key("arn", value)
+    if kind == "object_id":
+        return _Key("object_id", value.lower())
+    if kind == "sid":
+        return _Key("sid", value.upper()) if provider == "ad" else None
+    if kind in ("principal_id", "node_id", "puid"):
+        return _Key("principal_id", f"{_family(provider)} {kind} {value.casefold()}")
+    if kind == "app_id":
+        owned = provider in _MICROSOFT and tenant and subkind not in _NO_PRINCIPAL
+        return _Key("app_id_in_tenant", f"{(tenant or '').lower()} {value.lower()}") if owned else None
+    if kind in _LOGINS and provider != "declared" and tenant:
+        return _Key("login_in_tenant", f"{_family(provider)} {tenant.lower()} {value.casefold()}")
+    return None
+
+
+def _without_tenant(ids: pl.Series) -> dict[_Key, set[str]]:
+    """Immutable ids that one export states with and another without the tenant: one where only one tenant has it."""
+    tenants: dict[tuple[str, str], set[str]] = {}
+    for identity in ids:
+        provider, tenant, native = (*identity.split(":", 2), "", "")[:3]
+        if _is_immutable(identity, whatever_tenant=True):
+            tenants.setdefault((provider, native), set()).add(tenant)
+    return {
+        _Key("native_id", f"{provider} {native}"): {f"{provider}:{tenant}:{native}" for tenant in found}
+        for (provider, native), found in tenants.items() if len(found) == 2 and "" in found
+    }
 
 
 def _one_principal(ids: set[str], listed: frozenset[str]) -> list[str]:
     """The ids of a key that are one principal. Two immutable ids of one provider are two principals: then the key
     belongs to the one that is listed, or to none."""
-    immutable = sorted(identity for identity in ids if _is_immutable(identity))
-    by_provider: dict[str, list[str]] = {}
-    for identity in immutable:
-        by_provider.setdefault(identity.split(":", 1)[0], []).append(identity)
-    crowded = [found for found in by_provider.values() if len(found) > 1]
+    crowded = _crowded(ids)
     if not crowded:
         return sorted(ids)
     out = {identity for found in crowded for identity in found}
     kept = [identity for found in crowded for identity in found if identity in listed]
     return sorted((ids - out) | set(kept)) if len(kept) == 1 else []
+
+
+def _crowded(ids: set[str]) -> list[list[str]]:
+    by_provider: dict[str, list[str]] = {}
+    for identity in sorted(filter(_is_immutable, ids)):
+        by_provider.setdefault(identity.split(":", 1)[0], []).append(identity)
+    return [found for found in by_provider.values() if len(found) > 1]
+
+
+def _by_turns(ids: set[str], lives: dict[str, _Life], rule: str) -> list[_Row]:
+    """The name of principals that had it one after another, for each in its time; nothing where times are not stated
+    or overlap."""
+    crowded = _crowded(ids)
+    names = sorted(identity for identity in ids if not _is_immutable(identity))
+    if len(crowded) != 1 or not names:
+        return []
+    known = [(identity, lives[identity]) for identity in crowded[0]]
+    if any(life.created is None for _, life in known):
+        return []
+    turns = sorted(((life.created, life.deleted, identity) for identity, life in known), key=repr)
+    spans = [(identity, created, deleted or (turns[at + 1][0] if at + 1 < len(turns) else None))
+             for at, (created, deleted, identity) in enumerate(turns)]
+    overlap = any(end is None or start is None or end > start
+                  for (*_, end), (_, start, _) in pairwise(spans))
+    return [] if overlap else [
+        (name, identity, rule, TIERS[rule], start, end) for name in names for identity, start, end in spans]
+
+
+def _lives(facts: pl.DataFrame) -> dict[str, _Life]:
+    found = facts.group_by("id").agg(pl.col("created_at").min(), pl.col("deleted_at").max())
+    return {identity: _Life(created, deleted) for identity, created, deleted in found.iter_rows()}
 
 
 def _native(identity: str) -> str:
@@ -104,39 +208,16 @@ def _arn_id(arn: str) -> str:
     return f"aws:{parts[4] if len(parts) > 4 else ''}:{arn}"
 
 
-def _is_immutable(identity: str) -> bool:
-    provider, native = identity.split(":", 1)[0], _native(identity)
-    return bool(_AWS_UNIQUE.fullmatch(native)) if provider == "aws" else bool(
-        provider == "entra" and identity.split(":", 2)[1] and _GUID.fullmatch(native))
+def _is_immutable(identity: str, *, whatever_tenant: bool = False) -> bool:
+    provider, tenant, native = (*identity.split(":", 2), "", "")[:3]
+    looks = _IMMUTABLE.get(provider)
+    placed = whatever_tenant or provider == "gcp" or bool(tenant)
+    return looks is not None and placed and looks.fullmatch(native) is not None
 
 
-def _rank(identity: str, listed: frozenset[str]) -> tuple[bool, bool, int, str]:
+def _rank(identity: str, listed: frozenset[str]) -> tuple[bool, bool, bool, int, str]:
     """Smallest first: the provider's immutable id, listed before seen, the directory before its applications."""
     order = ("aws", "entra", "m365")
-    provider = identity.split(":", 1)[0]
-    return (not _is_immutable(identity), identity not in listed,
+    provider, tenant = (*identity.split(":", 2), "")[:2]
+    return (not _is_immutable(identity), not tenant and provider != "gcp", identity not in listed,
             order.index(provider) if provider in order else len(order), identity)
-
-
-class _Groups:
-    """Disjoint sets of ids."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def _root(self, identity: str) -> str:
-        parent = self._parent.setdefault(identity, identity)
-        while parent != self._parent[parent]:
-            self._parent[identity] = self._parent[parent]
-            identity = parent = self._parent[parent]
-        return parent
-
-    def join(self, one: str, other: str) -> None:
-        first, second = sorted((self._root(one), self._root(other)))
-        self._parent[second] = first
-
-    def members(self) -> list[list[str]]:
-        found: dict[str, list[str]] = {}
-        for identity in sorted(self._parent):
-            found.setdefault(self._root(identity), []).append(identity)
-        return list(found.values())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOADED = ("identity_facts", "credentials", "entitlements", "activity", "assistant_access", "decision_steps",
            "resources", "coverage", "quarantine", "drift", "ledger", "usage")
+_TIMES = {"activity": "time", "usage": "first", "assistant_access": "time", "decision_steps": "time"}
 _ID_COLUMNS = {
     "activity": ("actor_id", "on_behalf_of_id"),
     "usage": ("actor_id",),
@@ -69,6 +70,19 @@ class Estate(Facts):
         made_up = declared["attributes"].fill_null("").str.contains('"synthetic": ?true').any()
         return ", ".join(declared["display_name"].drop_nulls().unique(maintain_order=True)), bool(made_up)
 
+    def who(self, name: str) -> identities.Who:
+        """Every account of the person or workload that an id or a name means, why each joined, and how sure that is.
+
+        Raises
+        ------
+        UsageError : nobody goes by it; with the nearest names.
+
+        Examples
+        --------
+        >>> estate.who("ana.silva@northwind.example")  # doctest: +SKIP
+        """
+        return identities.who(self, name)
+
     def __repr__(self) -> str:
         lines = ["Synthetic data: no real person, company or account"] if self.organisation[1] else []
         lines += [f"Estate as of {self.as_of:%Y-%m-%d %H:%M} UTC, window {self.window_days} d, look-back "
@@ -114,11 +128,13 @@ def open_estate(
     facts = Facts(loaded, moment, window, lookback)
     resolution = identities.resolve(facts)
     resolved = {
-        name: identities.apply_aliases(frame, _ID_COLUMNS[name], resolution.aliases) if name in _ID_COLUMNS else frame
+        name: identities.apply_aliases(frame, _ID_COLUMNS[name], resolution.aliases, _TIMES.get(name))
+        if name in _ID_COLUMNS else frame
         for name, frame in loaded.items()
     }
     resolved["usage"] = rollup.merged_usage(resolved["usage"])
-    resolved |= {"identities": resolution.identities.lazy(), "aliases": resolution.aliases.lazy()}
+    resolved |= {"identities": resolution.identities.lazy(), "aliases": resolution.aliases.lazy(),
+                 "accounts": resolution.accounts.lazy()}
     return Estate(resolved, moment, window, lookback, directory=directory, versions=dict(store.versions()))
 
 
