@@ -1,0 +1,267 @@
+"""SharpHound collections. Objects here are made up, except those under ``shared_data``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lineage_analytics.loaders import recognise
+from lineage_analytics.loaders._sharphound_types import type_of
+from lineage_analytics.loaders.common.values import fold, obj
+from tests._documents import Loaded, member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Json = dict[str, Any]
+DOMAIN = "S-1-5-21-111-222-333"
+OTHER = "S-1-5-21-444-555-666"
+ALICE, SERVICE, ADMINS, SERVER = (f"{DOMAIN}-{rid}" for rid in (1101, 1102, 512, 1103))
+ALICE_ID, SERVICE_ID, ADMINS_ID, SERVER_ID = (f"ad:{DOMAIN}:{sid}" for sid in (ALICE, SERVICE, ADMINS, SERVER))
+DOMAIN_ID, OTHER_ID = f"ad:{DOMAIN}:{DOMAIN}", f"ad:{OTHER}:{OTHER}"
+UNIT, POLICY = "A0000000-0000-4000-8000-00000000000A", "B0000000-0000-4000-8000-00000000000B"
+UNIT_ID, POLICY_ID = f"ad:{DOMAIN}:{UNIT.lower()}", f"ad:{DOMAIN}:{POLICY.lower()}"
+CANARY = "Winter2024-canary!"
+
+
+def properties(name: str, **more: Any) -> Json:
+    return {"domain": "CORP.LOCAL", "name": name, "distinguishedname": f"CN={name},DC=CORP,DC=LOCAL",
+            "domainsid": DOMAIN, "description": CANARY, "whencreated": 1600000000} | more
+
+
+def item(native: str, held: Json, **more: Any) -> Json:
+    return {"Properties": held, "Aces": [], "ObjectIdentifier": native, "IsDeleted": False, "IsACLProtected": False,
+            "ContainedBy": None} | more
+
+
+def ace(principal: str, right: str, *, inherited: bool = False) -> Json:
+    return {"PrincipalSID": principal, "PrincipalType": "User", "RightName": right, "IsInherited": inherited}
+
+
+def collection(kind: str, *data: Json, version: int = 6, meta_first: bool = False) -> bytes:
+    meta = {"methods": 521215, "type": kind, "count": 99, "version": version}
+    whole = {"meta": meta, "data": data} if meta_first else {"data": data, "meta": meta}
+    return json.dumps(whole).encode()
+
+
+def user(native: str, name: str, held: Json | None = None, **more: Any) -> Json:
+    stated = {"samaccountname": name.title(), "enabled": True, "hasspn": False, "serviceprincipalnames": [],
+              "email": None, "lastlogon": 1700000000, "lastlogontimestamp": 1699000000, "pwdlastset": 1650000000,
+              "userpassword": CANARY, "unixpassword": None, "sidhistory": []} | (held or {})
+    return item(native, properties(f"{name}@CORP.LOCAL", **stated), AllowedToDelegate=[], HasSIDHistory=[], SPNTargets=[],
+                PrimaryGroupSID=f"{DOMAIN}-513") | more
+
+
+def result(*found: Any, collected: bool = True) -> Json:
+    return {"Results": list(found), "Collected": collected, "FailureReason": None}
+
+
+def ref(native: str, kind: str = "User") -> Json:
+    return {"ObjectIdentifier": native, "ObjectType": kind}
+
+
+USERS = collection(
+    "users",
+    user(ALICE, "ALICE", {"email": "Alice@Corp.example"}, Aces=[ace(SERVICE, "GenericAll"), ace(ADMINS, "Owns")]),
+    user(SERVICE, "SQLSVC", {"hasspn": True, "lastlogon": 0, "lastlogontimestamp": -1, "pwdlastset": 0, "gmsa": False},
+         HasSIDHistory=[ref(f"{OTHER}-1500")], AllowedToDelegate=[ref(SERVER, "Computer")]),
+)
+GROUPS = collection("groups", item(
+    ADMINS, properties("DOMAIN ADMINS@CORP.LOCAL", samaccountname="Domain Admins", admincount=True),
+    Members=[ref(ALICE), ref("CN=FOREIGN,DC=OTHER,DC=LOCAL", "Base")],
+    Aces=[ace("CORP.LOCAL-S-1-5-32-544", "WriteDacl", inherited=True)]), meta_first=True)
+COMPUTERS = collection("computers", item(
+    SERVER, properties("SRV1.CORP.LOCAL", samaccountname="SRV1$", enabled=True, unconstraineddelegation=True,
+                       lastlogon=0, lastlogontimestamp=1699000000, pwdlastset=1690000000),
+    PrimaryGroupSID=f"{DOMAIN}-515", AllowedToDelegate=[], AllowedToAct=[ref(SERVICE)], HasSIDHistory=[],
+    DumpSMSAPassword=[],
+    Sessions=result({"UserSID": ALICE, "ComputerSID": SERVER}),
+    PrivilegedSessions=result({"UserSID": SERVICE, "ComputerSID": SERVER}, collected=False),
+    RegistrySessions=result(),
+    LocalGroups=[{"ObjectIdentifier": f"{SERVER}-544", "Name": "ADMINISTRATORS", "LocalNames": []} | result(ref(ALICE)),
+                 {"ObjectIdentifier": f"{SERVER}-555", "Name": "RDP", "LocalNames": []} | result(
+                     ref(SERVICE), collected=False)],
+    UserRights=[{"Privilege": "SeRemoteInteractiveLogonRight"} | result(ref(ADMINS, "Group"))],
+    Status=None, IsDC=False, DomainSID=DOMAIN))
+OLD_COMPUTERS = collection("computers", item(
+    SERVER, properties("SRV1.CORP.LOCAL", samaccountname="SRV1$"), LocalAdmins=result(ref(ALICE)),
+    RemoteDesktopUsers=result(ref(SERVICE), collected=False), Sessions=result(collected=False), AllowedToDelegate=[]),
+    version=4)
+DOMAINS = collection("domains", item(
+    DOMAIN, properties("CORP.LOCAL", functionallevel="2016"), ChildObjects=[ref(UNIT, "OU")],
+    Links=[{"GUID": POLICY, "IsEnforced": True}], GPOChanges={"LocalAdmins": [ref(ALICE)], "RemoteDesktopUsers": [],
+                                                              "DcomUsers": [], "PSRemoteUsers": [],
+                                                              "AffectedComputers": [ref(SERVER, "Computer")]},
+    Trusts=[{"TargetDomainSid": OTHER, "TargetDomainName": "OTHER.LOCAL", "IsTransitive": True,
+             "SidFilteringEnabled": False, "TrustDirection": "Inbound", "TrustType": "External"}]))
+UNITS = collection("ous", item(UNIT, properties("TIER0@CORP.LOCAL", blocksinheritance=True), Links=[], ChildObjects=[],
+                               GPOChanges={}, ContainedBy=ref(DOMAIN, "Domain")))
+TEMPLATES = collection("certtemplates", item(
+    POLICY, properties("WEB@CORP.LOCAL", enrollmentflag="NONE", requiresmanagerapproval=False,
+                       enrolleesuppliessubject=True), Aces=[ace(f"{DOMAIN}-513", "Enroll")]))
+AUTHORITIES = collection("enterprisecas", item(
+    UNIT, properties("CORP-CA@CORP.LOCAL", caname="CORP-CA"), HostingComputer=SERVER,
+    EnabledCertTemplates=[ref(POLICY, "CertTemplate")], CARegistryData={
+        "CASecurity": {"Data": [ace(ADMINS, "ManageCA")], "Collected": True, "FailureReason": None}}))
+LATER = collection("quantumthings", item(UNIT, properties("Q@CORP.LOCAL", secretnote=CANARY), Aces=[ace(ALICE, "Owns")],
+                                         Extra=7))
+EMPTY_AND_ONE = json.dumps({"data": [item(POLICY, properties("GPO@CORP.LOCAL", gpcpath="\\\\CORP.LOCAL\\SYSVOL"))],
+                            "meta": {"type": "gpos", "methods": 0, "count": 1, "version": 5}}, indent=2).encode()
+
+CONTRACT_FILES = {"users": USERS, "groups": GROUPS, "computers": COMPUTERS, "old_computers": OLD_COMPUTERS,
+                  "domains": DOMAINS, "ous": UNITS, "certtemplates": TEMPLATES, "enterprisecas": AUTHORITIES,
+                  "later": LATER, "gpos": EMPTY_AND_ONE}
+
+
+def rights(loaded: Loaded) -> set[tuple[str, str, str, str]]:
+    return {(who, kind, right, over) for who, kind, right, over in loaded.rows(
+        "entitlements", "principal_id", "grant_kind", "privilege", "scope")}
+
+
+def test_an_account_is_of_unknown_kind_unless_a_service_name_without_mailbox_says_otherwise() -> None:
+    found = {row["id"]: row for row in Loaded(USERS)["identity_facts"].to_dicts()}
+    assert (found[ALICE_ID]["kind"], found[SERVICE_ID]["kind"]) == ("unknown", "service_account")
+    assert found[ALICE_ID]["alt_ids"] == [{"kind": "email", "value": "alice@corp.example"},
+                                          {"kind": "sid", "value": ALICE},
+                                          {"kind": "username", "value": "alice@corp.local"}]
+
+
+def test_the_later_logon_counts_and_zero_and_minus_one_are_not_times() -> None:
+    found = {row["id"]: row for row in Loaded(USERS)["identity_facts"].to_dicts()}
+    assert int(found[ALICE_ID]["last_seen_at"].timestamp()) == 1700000000
+    assert (found[SERVICE_ID]["last_seen_at"], found[SERVICE_ID]["last_seen_basis"]) == (None, None)
+    assert [(row["identity_id"], int(row["created_at"].timestamp())) for row in Loaded(
+        USERS)["credentials"].to_dicts()] == [(ALICE_ID, 1650000000)]
+
+
+def test_rights_owners_history_delegation_and_primary_groups_are_grants() -> None:
+    assert rights(Loaded(USERS)) == {
+        (SERVICE_ID, "right", "GenericAll", ALICE_ID), (ADMINS_ID, "owner", "Owns", ALICE_ID),
+        (SERVICE_ID, "right", "HasSIDHistory", f"ad:{OTHER}:{OTHER}-1500"),
+        (SERVICE_ID, "right", "AllowedToDelegate", SERVER_ID),
+        (ALICE_ID, "membership", None, f"ad:{DOMAIN}:{DOMAIN}-513"),
+        (SERVICE_ID, "membership", None, f"ad:{DOMAIN}:{DOMAIN}-513"),
+    }
+
+
+def test_a_well_known_group_has_one_id_wherever_it_is_named() -> None:
+    builtin = item("CORP.LOCAL-S-1-5-32-544", properties("ADMINISTRATORS@CORP.LOCAL"), Members=[])
+    assert Loaded(collection("groups", builtin)).rows("identity_facts", "id") == [("ad::CORP.LOCAL-S-1-5-32-544",)]
+    assert ("ad::CORP.LOCAL-S-1-5-32-544", "right", "WriteDacl", ADMINS_ID) in rights(Loaded(GROUPS))
+
+
+def test_what_was_not_collected_is_not_read() -> None:
+    assert rights(Loaded(COMPUTERS)) == {
+        (SERVER_ID, "right", "HasSession", ALICE_ID), (ALICE_ID, "right", "AdminTo", SERVER_ID),
+        (ADMINS_ID, "right", "SeRemoteInteractiveLogonRight", SERVER_ID),
+        (SERVICE_ID, "right", "AllowedToAct", SERVER_ID), (SERVER_ID, "right", "UnconstrainedDelegation", DOMAIN_ID),
+        (SERVER_ID, "membership", None, f"ad:{DOMAIN}:{DOMAIN}-515"),
+    }
+    assert rights(Loaded(OLD_COMPUTERS)) == {(ALICE_ID, "right", "AdminTo", SERVER_ID)}
+
+
+def test_trusts_point_from_the_trusted_to_the_trusting_domain() -> None:
+    found = rights(Loaded(DOMAINS))
+    assert found == {(DOMAIN_ID, "right", "TrustedBy", OTHER_ID), (POLICY_ID, "right", "GPLink", DOMAIN_ID),
+                     (DOMAIN_ID, "right", "Contains", UNIT_ID), (ALICE_ID, "right", "AdminTo", SERVER_ID)}
+    changed = json.loads(DOMAINS)
+    for direction, expected in ((2, {(OTHER_ID, DOMAIN_ID)}), (3, {(OTHER_ID, DOMAIN_ID), (DOMAIN_ID, OTHER_ID)}),
+                                ("Disabled", set())):
+        changed["data"][0]["Trusts"][0]["TrustDirection"] = direction
+        said = rights(Loaded(changed))
+        assert {(who, over) for who, _, right, over in said if right == "TrustedBy"} == expected
+
+
+def test_the_type_comes_from_the_meta_and_without_it_from_the_objects() -> None:
+    assert Loaded(TEMPLATES).rows("resources", "id", "kind") == [(POLICY_ID, "cert_template")]
+    cut = USERS[: USERS.rindex(b', "meta"')]
+    whole, broken = Loaded(USERS), Loaded(cut)
+    assert broken.ids == whole.ids
+    assert broken.rows("identity_facts", "id", "kind") == whole.rows("identity_facts", "id", "kind")
+
+
+def test_objects_of_a_later_type_are_resources_with_their_rights_and_noted() -> None:
+    loaded = Loaded(LATER)
+    assert loaded.rows("resources", "id", "kind") == [(UNIT_ID, "quantumthings")]
+    assert rights(loaded) == {(ALICE_ID, "owner", "Owns", UNIT_ID)}
+    [(left,)] = loaded.rows("resources", "unmapped")
+    assert json.loads(left) == {"extra": 7, "properties": {"secretnote": "[content not stored]"}}
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACT_FILES))
+def test_descriptions_and_password_attributes_are_stored_nowhere(name: str) -> None:
+    loaded = Loaded(CONTRACT_FILES[name])
+    assert loaded.ids
+    assert CANARY not in json.dumps([frame.to_dicts() for frame in loaded.frames.values()], default=str)
+
+
+def test_a_first_object_longer_than_the_head_and_an_empty_list_are_recognised() -> None:
+    crowd = item(ADMINS, properties("ALL@CORP.LOCAL"), Members=[ref(f"{DOMAIN}-{rid}") for rid in range(2000, 4000)])
+    loaded = Loaded(collection("groups", crowd))
+    assert loaded.source == "ad_sharphound"
+    assert loaded["entitlements"].height == 2000
+    empty = recognise(member(collection("ntauthstores")).sample)
+    assert empty is not None
+    assert empty[0] == "ad_sharphound"
+    assert Loaded(collection("ntauthstores")).ids == []
+
+
+def test_an_object_without_identifier_is_a_fault_and_costs_no_other() -> None:
+    loaded = Loaded(collection("users", {"Properties": {}, "ObjectIdentifier": None}, *json.loads(USERS)["data"]))
+    assert [(fault.reason, fault.position) for fault in loaded.faults] == [("no_id", 0)]
+    assert len(loaded.ids) == 2
+
+
+def test_a_policy_that_fills_groups_on_too_many_computers_is_written_over_its_unit() -> None:
+    changed = json.loads(DOMAINS)
+    changed["data"][0]["GPOChanges"] = {
+        "LocalAdmins": [ref(f"{DOMAIN}-{rid}") for rid in range(2000, 2500)],
+        "AffectedComputers": [ref(f"{DOMAIN}-{rid}", "Computer") for rid in range(5000, 5401)]}
+    found = {over for _, _, right, over in rights(Loaded(changed)) if right == "AdminTo"}
+    assert found == {DOMAIN_ID}
+
+
+def _real(shared_data: Path) -> Iterator[tuple[bytes, Json]]:
+    for path in sorted((shared_data / "active_directory" / "bloodhound_sharphound").glob("*.json.gz")):
+        data = gzip.decompress(path.read_bytes())
+        yield data, json.loads(data.decode("utf-8-sig"))
+
+
+def test_a_real_collection_is_read_whole(shared_data: Path) -> None:
+    seen = 0
+    for data, whole in _real(shared_data):
+        loaded = Loaded(data)
+        objects = whole["data"]
+        assert loaded.source == "ad_sharphound"
+        assert (len(loaded.ids), loaded.faults) == (len(objects), [])
+        natives = {row[0].split(":", 2)[2].lower() for table in ("identity_facts", "resources")
+                   for row in loaded.rows(table, "id")}
+        assert natives == {found["ObjectIdentifier"].lower() for found in objects}
+        aces = {(a["PrincipalSID"], a["RightName"], a["IsInherited"], found["ObjectIdentifier"].lower())
+                for found in objects for a in found["Aces"]}
+        names = {(row[0].split(":", 2)[2], row[1], row[2] == "inherited", row[3].split(":", 2)[2].lower())
+                 for row in loaded.rows("entitlements", "principal_id", "privilege", "origin", "scope")
+                 if row[2] in ("direct", "inherited") and row[1] not in (None, "DumpSMSAPassword")}
+        ca = {(a["PrincipalSID"], a["RightName"], a["IsInherited"], found["ObjectIdentifier"].lower())
+              for found in objects for a in (found.get("CARegistryData") or {}).get("CASecurity", {}).get("Data", [])}
+        assert names == aces | ca
+        members = {(m["ObjectIdentifier"], found["ObjectIdentifier"])
+                   for found in objects for m in found.get("Members", ())}
+        members |= {(found["ObjectIdentifier"], found["PrimaryGroupSID"]) for found in objects
+                    if found.get("PrimaryGroupSID")}
+        held = {(row[1].split(":", 2)[2], row[2].split(":", 2)[2]) for row in loaded.rows(
+            "entitlements", "origin", "principal_id", "scope", "grant_kind")
+            if row[3] == "membership" and row[0] != "local_group"}
+        assert held == members
+        seen += len(objects)
+    assert seen == 784
+
+
+def test_real_objects_show_the_type_that_their_file_states(shared_data: Path) -> None:
+    for _, whole in _real(shared_data):
+        for found in whole["data"]:
+            assert type_of(None, fold(found), obj(found["Properties"])) == whole["meta"]["type"]
