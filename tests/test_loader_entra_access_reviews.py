@@ -1,0 +1,162 @@
+"""Access reviews of Entra. Records here are made up."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from tests._documents import Loaded
+from tests._microsoft import Json, as_csv, as_json, as_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANA, BO = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
+GROUP, REVIEW = "44444444-0000-4000-8000-000000000004", "77777777-0000-4000-8000-000000000007"
+NOBODY = {"id": "00000000-0000-0000-0000-000000000000", "displayName": "", "userPrincipalName": ""}
+CANARY = "pineapple-canary-77"
+TARGET = f"entra::group/{GROUP}|{ANA}"
+
+
+def item(number: int = 1, **changed: Any) -> Json:
+    return {
+        "id": f"88888888-0000-4000-8000-00000000000{number}", "accessReviewId": REVIEW,
+        "reviewedDateTime": "2026-03-02T09:00:00.5Z", "decision": "Deny", "recommendation": "Deny",
+        "justification": f"{CANARY} JIRA-42", "appliedDateTime": "2026-03-05T01:00:00Z",
+        "applyResult": "AppliedSuccessfully", "principalLink": f"https://graph.microsoft.com/v1.0/users/{ANA}",
+        "resourceLink": f"https://graph.microsoft.com/v1.0/groups/{GROUP}",
+        "reviewedBy": {"id": BO, "displayName": "Bo", "userPrincipalName": "bo@contoso.com"}, "appliedBy": NOBODY,
+        "resource": {"id": GROUP, "displayName": "Ops Admins", "type": "group"},
+        "principal": {"@odata.type": "#microsoft.graph.userIdentity", "id": ANA, "displayName": "Ana",
+                      "userPrincipalName": "ana@contoso.com", "type": "user"},
+    } | changed
+
+
+OPEN = item(2, decision="NotReviewed", reviewedDateTime=None, appliedDateTime=None, applyResult="New",
+            reviewedBy=NOBODY, justification="")
+KEPT = item(3, decision="Approve", appliedDateTime=None, applyResult="New")
+ITEMS = [item(), OPEN, KEPT]
+DEFINITIONS = [{
+    "id": "99999999-0000-4000-8000-000000000009", "displayName": "Quarterly", "status": "InProgress",
+    "createdDateTime": "2026-01-01T00:00:00Z", "descriptionForAdmins": CANARY, "scope": {"query": "/groups"},
+    "createdBy": {"id": BO, "displayName": "Bo"}, "reviewers": [], "settings": {
+        "recommendationsEnabled": True, "autoApplyDecisionsEnabled": False, "defaultDecision": "None"}}]
+INSTANCES = [{"id": REVIEW, "startDateTime": "2026-03-01T00:00:00Z", "endDateTime": "2026-03-04T00:00:00Z",
+              "status": "Applied", "scope": {"query": "x"}, "reviewers": [], "fallbackReviewers": []}]
+SHAPES: dict[str, Callable[[list[Json]], bytes]] = {
+    "array": as_json,
+    "lines": as_lines,
+    "page": lambda values: as_json({"@odata.context": "x/decisions", "@odata.count": 3, "value": values}),
+    "pages_on_lines": lambda values: as_lines([{"value": values[:1]}, {"value": values[1:]}]),
+    "csv": lambda values: as_csv([{k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in value.items()}
+                                  for value in values]),
+    "powershell": lambda values: as_json([{k[0].upper() + k[1:]: v for k, v in value.items()} for value in values]),
+    "test_suite": lambda values: as_lines([{"_origin": {"test": 1}, "log": value} for value in values]),
+}
+CONTRACT_FILES: dict[str, bytes] = {**{name: write(ITEMS) for name, write in SHAPES.items()},
+                                    "definitions": as_json(DEFINITIONS), "instances": as_json({"value": INSTANCES})}
+
+
+def steps(*records: Json) -> pl.DataFrame:
+    return Loaded(list(records))["decision_steps"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_same_decisions_give_the_same_rows_in_every_packaging(shape: str) -> None:
+    plain, packed = Loaded(as_json(ITEMS)), Loaded(SHAPES[shape](ITEMS))
+    assert packed.faults == []
+    assert sorted(packed.ids) == sorted(plain.ids)
+    for table, frame in plain.frames.items():
+        order = pl.all().exclude(pl.List, pl.List(pl.Struct))
+        assert packed[table].drop("raw_ref").sort(order).equals(frame.drop("raw_ref").sort(order)), table
+
+
+def test_one_item_is_a_recommendation_a_decision_and_an_action_under_its_own_id() -> None:
+    found = steps(item())
+    assert found.select("kind", "verdict", "recommended_value", "decided_value", "applied_value", "origin").rows() == [
+        ("recommendation", None, "Deny", None, None, "rule"),
+        ("decision", "approve", "Deny", "Deny", "AppliedSuccessfully", None),
+        ("action", None, "Deny", "Deny", "AppliedSuccessfully", None)]
+    assert set(found["native_key"]) == {"88888888-0000-4000-8000-000000000001"}
+    assert set(found["correlation_id"]) == {REVIEW}
+    assert set(found["effect_key"]) == {f"revoke({TARGET})"}
+    assert found.select("actor_id", "actor_class").rows() == [
+        (None, "automation"), (f"entra::{BO}", "human"), (None, "automation")]
+    assert found.filter(kind="decision").select("capacity", "quoted_keys", "justification_present").rows() == [
+        ("reviewer", ["JIRA-42"], True)]
+    assert CANARY not in str(found.to_dicts())
+
+
+@pytest.mark.parametrize(("advice", "decision", "verdict", "effect"), [
+    ("Deny", "Deny", "approve", f"revoke({TARGET})"), ("Deny", "Approve", "deny", f"revoke({TARGET})"),
+    ("Approve", "Approve", "approve", None), ("Approve", "Deny", "approve", f"revoke({TARGET})"),
+    ("NoInfoAvailable", "Approve", "approve", None), ("Deny", "DontKnow", None, None),
+])
+def test_a_verdict_is_about_the_removal(advice: str, decision: str, verdict: str | None, effect: str | None) -> None:
+    found = steps(item(recommendation=advice, decision=decision)).filter(kind="decision")
+    assert found.select("verdict", "effect_key", "decided_value").rows() == [(verdict, effect, decision)]
+
+
+def test_an_item_nobody_reviewed_has_a_recommendation_and_no_decision() -> None:
+    assert steps(OPEN).select("kind", "time").rows() == [("recommendation", None)]
+    assert steps(OPEN | {"recommendation": "NoInfoAvailable"}).is_empty()
+    assert len(Loaded([OPEN | {"recommendation": "NoInfoAvailable"}]).ids) == 1
+
+
+def test_an_all_zero_reviewer_is_nobody_and_the_services_own_name_is_the_system() -> None:
+    nobody = steps(item(reviewedBy=NOBODY)).filter(kind="decision")
+    assert nobody.select("actor_id", "actor_class", "capacity").rows() == [(None, "unknown", None)]
+    service = steps(item(reviewedBy=NOBODY | {"displayName": "AAD Access Reviews"})).filter(kind="decision")
+    assert service.select("actor_id", "actor_class", "capacity").rows() == [(None, "automation", "system")]
+
+
+@pytest.mark.parametrize(("result", "kind", "status"), [
+    ("AppliedWithUnknownFailure", "attempt", "failed"),
+    ("AppliedSuccessfullyButObjectNotFound", "attempt", "unknown"),
+])
+def test_an_application_that_failed_is_an_attempt(result: str, kind: str, status: str) -> None:
+    assert steps(item(applyResult=result)).select("kind", "status").rows()[-1] == (kind, status)
+
+
+@pytest.mark.parametrize("result", ["New", "ApplyNotSupported"])
+def test_a_decision_not_applied_leaves_no_action(result: str) -> None:
+    assert steps(item(applyResult=result))["kind"].to_list() == ["recommendation", "decision"]
+
+
+def test_confirmed_access_leaves_no_action_even_when_applied() -> None:
+    assert "action" not in steps(item(decision="Approve"))["kind"].to_list()
+
+
+def test_items_of_the_beta_and_of_links_alone_name_the_same_target() -> None:
+    beta = item(principal=None, principalLink=None, target={
+        "@odata.type": "#microsoft.graph.accessReviewInstanceDecisionItemUserTarget", "userId": ANA,
+        "userDisplayName": "Ana", "userPrincipalName": "ana@contoso.com"})
+    links = item(principal=None, resource=None)
+    assert set(steps(beta)["target_key"]) == set(steps(links)["target_key"]) == {TARGET}
+    assert set(steps(item(resource=None, resourceLink=None))["target_key"]) == {None}
+
+
+def test_who_is_reviewed_is_a_person_only_by_type() -> None:
+    facts = Loaded([item(principal={"id": ANA, "displayName": "Ana"})])["identity_facts"]
+    kinds = dict(facts.select("id", "kind").rows())
+    assert kinds[f"entra::{ANA}"] == "unknown"
+    assert kinds[f"entra::{BO}"] == "human"
+    agent = item(principal={"@odata.type": "#microsoft.graph.agentUser", "id": ANA})
+    assert (f"entra::{ANA}", "ai_agent") in Loaded([agent])["identity_facts"].select("id", "kind").rows()
+
+
+def test_a_definition_is_a_resource_with_its_settings_and_without_its_descriptions() -> None:
+    found = Loaded(DEFINITIONS)["resources"]
+    assert found.select("kind", "display_name").rows() == [("access_review", "Quarterly")]
+    held = json.loads(found["attributes"][0])
+    assert (held["recommendationsEnabled"], held["autoApplyDecisionsEnabled"]) == (True, False)
+    assert CANARY not in str(found.to_dicts())
+
+
+def test_an_item_exported_before_and_after_its_review_is_two_records_of_one_case() -> None:
+    before, after = item(decision="NotReviewed", reviewedDateTime=None), item()
+    assert Loaded([before]).ids != Loaded([after]).ids
+    assert set(steps(before, after)["native_key"]) == {"88888888-0000-4000-8000-000000000001"}
