@@ -1,0 +1,314 @@
+"""Cloud Audit Logs of Google Cloud: activity, callers, access changes, keys, use of models, GKE calls (sources 7.1).
+
+Shapes  LogEntry objects as array, lines, single objects or pages; Pub/Sub envelopes with Base64 data; rows out of
+        BigQuery and Log Analytics (``protopayload_auditlog``, ``requestJson``, lower case, underscores); payload parts
+        as JSON text; ``@type`` renamed; test-suite envelopes.
+Maps    every audit entry with a time to ``activity``; callers, delegates and members to ``identity_facts``; binding
+        deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants to
+        ``decision_steps``; added bindings to ``entitlements``; created keys to ``credentials``; calls of publisher
+        models, Gemini and agent engines to ``assistant_access``. The recommender's action log, mixed in, is read as
+        ``gcp_recommender`` reads it.
+Drops   request and response bodies but for targets, deltas and hashes of what was set; prompts and answers; entries of
+        other logs (flows, load balancers, containers), rejected as ``out_of_scope`` by the name of their log.
+Schema  google.cloud.audit.AuditLog and LogEntry v2; unknown keys of entry and payload are kept in ``unmapped``.
+
+GKE calls (``io.k8s.*``) are entries of the same log and are read here, never by ``k8s_audit``: action, actor and target
+are those of Kubernetes, the cluster named ``<project>/<location>/<cluster>``.
+
+The address of the caller may be redacted: then nobody is named. With a delegation chain the actor is the service
+account that called and ``on_behalf_of_id`` the first of the chain, whose authority it was; a longer chain stands in
+``unmapped``. An operation that has begun and not ended (``operation.first`` alone) has outcome unknown.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from lineage_analytics import tables
+from lineage_analytics.loaders import _k8s_changes as k8s_changes
+from lineage_analytics.loaders import _k8s_names as k8s_names
+from lineage_analytics.loaders._gcp_actions import read_action
+from lineage_analytics.loaders._gcp_assistants import assistant_row
+from lineage_analytics.loaders._gcp_bindings import deltas, grant, shown
+from lineage_analytics.loaders._gcp_changes import (
+    account_email,
+    as_step,
+    changes,
+    key_id,
+    last_part,
+    members_named,
+    over_of,
+)
+from lineage_analytics.loaders._gcp_entry import (
+    LogEntry,
+    action_payload,
+    identified,
+    is_action_log,
+    is_entry,
+    labels,
+    leftovers,
+    listed,
+    moment,
+    parse,
+    squeezed,
+)
+from lineage_analytics.loaders._gcp_members import PROVIDER, caller, service_account
+from lineage_analytics.loaders._principals import Principal, fact
+from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
+from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
+from lineage_analytics.loaders.common.packings import head_keys, is_page, json_or_array_chunks, page_chunks
+from lineage_analytics.loaders.common.values import flag, name, obj, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from lineage_analytics.loaders.common.contract import Document, Sample
+
+__all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "transform"]
+
+LATENESS = timedelta(hours=1)
+FEEDS = frozenset({"activity", "assistant_access", "credentials", "decision_steps", "entitlements", "identity_facts"})
+SOURCE = "gcp_audit"
+
+_READ_WORDS = ("get", "list", "search", "query", "check", "test", "batchget", "read", "lookup", "fetch", "count")
+_PERMISSION_TYPES = {"DATA_READ": True, "ADMIN_READ": True, "DATA_WRITE": False, "ADMIN_WRITE": False}
+_DENIED = "7"
+
+
+class Caller(NamedTuple):
+    """Who called, and on whose authority."""
+
+    actor: Principal | None
+    chain: tuple[Principal, ...]
+    key: str | None
+
+
+def detect(sample: Sample) -> Match | None:
+    """Entries of Cloud Logging by ``protoPayload``, or ``logName`` with a payload; not the recommender's own log."""
+    first = sample.first
+    if first is None:
+        keys = head_keys(sample)
+        long = "protopayload" in keys and bool(keys & {"logname", "methodname", "insertid"})
+        return Match("json", 0.8, "protoPayload in a first record longer than the head") if long else None
+    pages = sample.wrapper == "lines" and is_page(first)
+    if pages:
+        listed_in = (item for key in ("value", "records") for item in first.get(key) or ())
+        first = next((item for item in listed_in if isinstance(item, dict)), None)
+    if not is_entry(first) or (is_action_log(first) and b"protoPayload" not in sample.head):
+        return None
+    return Match("pages" if pages else "json", 0.95, "LogEntry of Cloud Logging: protoPayload, or logName and payload")
+
+
+def extract(document: Document) -> Iterator[Chunk]:
+    """Entries as they stand in the file; envelopes are opened record by record."""
+    return page_chunks(document) if document.shape == "pages" else json_or_array_chunks(document)
+
+
+def transform(chunk: Chunk, document: Document) -> Batch:
+    """Activity, identities, steps, grants, keys and assistant use of one chunk."""
+    return assemble(chunk, document, SOURCE, read)
+
+
+def read(entry: Entry) -> None:
+    """One entry of any log: audit entries and recommender actions become rows, others are out of scope."""
+    found = parse(entry)
+    if found.audit:
+        read_audit(entry, found)
+    elif action_payload(found.fields):
+        read_action(entry, found)
+    else:
+        raise RecordFault("out_of_scope", f"an entry of another log: {(found.log or 'unnamed')[:200]}", "rejected")
+
+
+def read_audit(entry: Entry, found: LogEntry) -> None:
+    """One audit entry."""
+    time = moment(entry, found)
+    method = name(found.audit.get("methodname"))
+    kubernetes = k8s_names.gke_method(method, text(found.audit.get("resourcename"))) if method else None
+    cluster = _cluster(found)
+    who = _caller(found, cluster)
+    identified(entry, found, time)
+    for principal in (who.actor, *who.chain):
+        if principal is not None:
+            entry.add(tables.IDENTITY_FACTS, **fact(principal))
+    outcome, code = _outcome(found, method)
+    common = {"time": time, "event_id": found.insert_id, **_who(who)}
+    if kubernetes is not None:
+        _kubernetes(entry, found, kubernetes, cluster, who, outcome, code, common)
+        return
+    service = name(found.audit.get("servicename"))
+    delta = list(deltas(found.audit.get("servicedata"))) or list(deltas(found.audit.get("metadata")))
+    _activity(entry, found, who, outcome, code, common, action=method, is_read=_is_read(found, method),
+              resource_id=text(found.audit.get("resourcename")), effect_delta=shown(delta))
+    if method is not None:
+        _changes(entry, found, service, method, delta, who, outcome, common)
+    row = assistant_row(found, service, method or "")
+    if row is not None:
+        cells, assistant = row
+        entry.add(tables.ASSISTANT_ACCESS, time=time, user_id=who.chain[0].id if who.chain else common["actor_id"],
+                  event_id=found.insert_id, interaction_id=found.insert_id, **cells)
+        entry.add(tables.IDENTITY_FACTS, **fact(assistant))
+
+
+def _who(who: Caller) -> dict[str, Any]:
+    chain = bool(who.chain)
+    return {"actor_id": who.actor.id if who.actor else None, "on_behalf_of_id": who.chain[0].id if chain else None}
+
+
+def _activity(
+    entry: Entry, found: LogEntry, who: Caller, outcome: str, code: str | None, common: dict[str, Any], **cells: Any,
+) -> None:
+    metadata = squeezed(found.audit.get("requestmetadata"))
+    entry.add(
+        tables.ACTIVITY, **common, outcome=outcome, error_code=code, ip=name(metadata.get("callerip")),
+        client=text(metadata.get("callersupplieduseragent")), credential_id=who.key,
+        delegation_kind="delegation_chain" if who.chain else None,
+        delegation_trust="provider_asserted" if who.chain else None,
+        correlation_id=name(squeezed(found.fields.get("operation")).get("id")),
+        observed_time=_observed(entry, found), unmapped=_unmapped(entry, found, who), **cells)
+
+
+def _observed(entry: Entry, found: LogEntry) -> datetime | None:
+    try:
+        return entry.time(found.fields.get("receivetimestamp"), "receiveTimestamp")
+    except RecordFault:
+        return None
+
+
+def _unmapped(entry: Entry, found: LogEntry, who: Caller) -> str | None:
+    """What is not known, and the rest of a delegation chain, which has no column."""
+    odd = leftovers(entry, found)
+    if len(who.chain) < 2:
+        return odd
+    held = msgspec.json.decode(odd) if odd else {}
+    held["delegation_chain"] = [principal.id for principal in who.chain]
+    return msgspec.json.encode(held, order="sorted").decode()
+
+
+def _caller(found: LogEntry, cluster: str | None) -> Caller:
+    stated = squeezed(found.audit.get("authenticationinfo"))
+    email, subject = name(stated.get("principalemail")), name(stated.get("principalsubject"))
+    email = email or name(stated.get("authorityselector"))
+    if email is not None and email.startswith("system:"):
+        actor: Principal | None = k8s_names.user(cluster, email)
+    else:
+        actor = caller(email, subject)
+    chain = []
+    for link in listed(stated.get("serviceaccountdelegationinfo")):
+        first_party = squeezed(link.get("firstpartyprincipal"))
+        held = caller(name(first_party.get("principalemail")), name(link.get("principalsubject")))
+        chain += [held] if held is not None else []
+    return Caller(actor, tuple(chain), key_id(name(stated.get("serviceaccountkeyname"))))
+
+
+def _outcome(found: LogEntry, method: str | None) -> tuple[str, str | None]:
+    """Outcome and error code; without a status a permission that was refused says denied."""
+    status = squeezed(found.audit.get("status"))
+    code = text(status.get("code"))
+    if code not in (None, "0"):
+        return ("denied" if code in (_DENIED, "PERMISSION_DENIED") else "failure"), code
+    if last_part(method or "") == "loginfailure":
+        return "failure", None
+    if found.audit.get("status") is None:
+        refused = [flag(held.get("granted")) is False for held in listed(found.audit.get("authorizationinfo"))]
+        if any(refused):
+            return "denied", None
+    operation = squeezed(found.fields.get("operation"))
+    if flag(operation.get("first")) and not flag(operation.get("last")):
+        return "unknown", None
+    return "success", None
+
+
+def _is_read(found: LogEntry, method: str | None) -> bool | None:
+    """By the type of the permission checked, else by the log: admin activity only holds writes."""
+    for held in listed(found.audit.get("authorizationinfo")):
+        stated = _PERMISSION_TYPES.get(text(held.get("permissiontype")) or "")
+        if stated is not None:
+            return stated
+    log = (found.log or "").rpartition("cloudaudit.googleapis.com%2F")[2]
+    if log in ("activity", "system_event"):
+        return False
+    return True if last_part(method or "").startswith(_READ_WORDS) else None
+
+
+def _changes(
+    entry: Entry, found: LogEntry, service: str | None, method: str, delta: list[Any], who: Caller, outcome: str,
+    common: dict[str, Any],
+) -> None:
+    acting = _acting(who)
+    for change in changes(found, service, method, delta):
+        cells = as_step(change, method, outcome)
+        entry.step(change.part, **common, **acting, **cells,
+                   correlation_id=name(squeezed(found.fields.get("operation")).get("id")),
+                   initiator_id=common["actor_id"] if change.kind in ("request", "action") else None)
+        for principal in members_named([], change):
+            entry.add(tables.IDENTITY_FACTS, **fact(principal))
+    over = over_of(found, service)
+    for one in delta:
+        entry.add(tables.IDENTITY_FACTS, **fact(one.member))
+        if one.added and outcome == "success":
+            entry.add(tables.ENTITLEMENTS, **grant(one, over, granted_at=common["time"],
+                                                   granted_by=common["actor_id"]))
+    if outcome == "success":
+        _created(entry, found, last_part(method), common["time"])
+
+
+def _acting(who: Caller) -> dict[str, Any]:
+    actor = who.actor
+    if actor is None:
+        return {}
+    authority = actor.authority
+    if who.chain:
+        authority = "obo_user" if who.chain[0].kind == "human" else "service_chain"
+    return {"actor_class": actor.agent_class, "actor_class_basis": actor.basis, "authority_mode": authority}
+
+
+def _created(entry: Entry, found: LogEntry, word: str, time: datetime) -> None:
+    """A service account or a key that came to be."""
+    answer = squeezed(found.audit.get("response"))
+    email = account_email(found)
+    if email is None:
+        return
+    if word == "createserviceaccount" and "@" in email:
+        made = service_account(email, name(answer.get("uniqueid")) or name(labels(found).get("uniqueid")))
+        entry.add(tables.IDENTITY_FACTS, **fact(made, created_at=time))
+    elif word in ("createserviceaccountkey", "uploadserviceaccountkey"):
+        key = key_id(name(answer.get("name")))
+        if key is not None:
+            holder = service_account(email)
+            entry.add(tables.CREDENTIALS, identity_id=holder.id, credential_id=key, kind="key", created_at=time,
+                      status="active")
+
+
+def _cluster(found: LogEntry) -> str | None:
+    """``<project>/<location>/<cluster>`` of a GKE call."""
+    held = labels(found)
+    parts = [name(held.get(key)) for key in ("projectid", "location", "clustername")]
+    return "/".join(part or "" for part in parts) if parts[2] else None
+
+
+def _kubernetes(
+    entry: Entry, found: LogEntry, said: tuple[str, str, str, str | None], cluster: str | None, who: Caller,
+    outcome: str, code: str | None, common: dict[str, Any],
+) -> None:
+    verb, api_group, resource_kind, sub = said
+    stated = text(found.audit.get("resourcename"))
+    parts = (stated or "").split("/")
+    namespace = parts[parts.index("namespaces") + 1] if "namespaces" in parts[:-1] else None
+    held = parts[parts.index(resource_kind) + 1] if resource_kind in parts[:-1] else None
+    call = k8s_changes.Call(cluster, verb, api_group, resource_kind, sub, namespace, held,
+                            obj(found.audit.get("request")), obj(found.audit.get("response")))
+    _activity(entry, found, who, outcome, code, common, resource_id=stated, is_read=k8s_names.is_read(verb, sub),
+              action=k8s_names.action(verb, api_group, resource_kind, sub))
+    if not k8s_changes.is_change(call):
+        return
+    entry.step("action", **common, **_acting(who), **k8s_changes.step(call, outcome),
+               initiator_id=None if call.sub == "approval" else common["actor_id"])
+    for holder, cells in k8s_changes.grants(call) if outcome == "success" else ():
+        entry.add(tables.IDENTITY_FACTS, provider=k8s_names.PROVIDER, tenant=cluster, **fact(holder))
+        entry.add(tables.ENTITLEMENTS, provider=k8s_names.PROVIDER, tenant=cluster, **cells,
+                  granted_at=common["time"], granted_by=common["actor_id"])

@@ -1,0 +1,396 @@
+"""Cloud Audit Logs. Records here are made up, except those under ``shared_data``."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests._documents import Loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Json = dict[str, Any]
+
+PROJECT, CLUSTER = "shop-prod", "shop-prod/europe-west1/kitchen"
+BOT = f"deployer@{PROJECT}.iam.gserviceaccount.com"
+KEY_NAME = f"//iam.googleapis.com/projects/{PROJECT}/serviceAccounts/{BOT}/keys/0123abcd"
+RM, IAM, AI = "cloudresourcemanager.googleapis.com", "iam.googleapis.com", "aiplatform.googleapis.com"
+MODEL = f"projects/{PROJECT}/locations/europe-west1/publishers/google/models/gemini-2.0-flash-001"
+CANARY = "pineapple-canary-77"
+
+
+def entry(number: int, service: str, method: str, resource_name: str, /, *, log: str = "activity", **payload: Any) -> Json:
+    """A synthetic audit entry of Ana's."""
+    return {
+        "insertId": f"ins-{number}", "logName": f"projects/{PROJECT}/logs/cloudaudit.googleapis.com%2F{log}",
+        "timestamp": f"2026-03-01T10:00:{number % 60:02d}.123456789Z",
+        "receiveTimestamp": f"2026-03-01T10:01:{number % 60:02d}.5Z", "severity": "NOTICE",
+        "resource": {"type": "project", "labels": {"project_id": PROJECT}},
+        "protoPayload": {
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog", "serviceName": service, "methodName": method,
+            "resourceName": resource_name, "status": {},
+            "authenticationInfo": {"principalEmail": "Ana@Shop.example", "principalSubject": "user:Ana@Shop.example"},
+            "requestMetadata": {"callerIp": "198.51.100.7", "callerSuppliedUserAgent": "gcloud/1.2"}, **payload,
+        },
+    }
+
+
+def policy(number: int, *deltas: tuple[str, str, str], **payload: Any) -> Json:
+    """A synthetic SetIamPolicy on the project with its deltas."""
+    stated = [{"action": action, "role": role, "member": member} for action, role, member in deltas]
+    return entry(number, RM, "SetIamPolicy", f"projects/{PROJECT}", **{
+        "serviceData": {"@type": "type.googleapis.com/google.iam.v1.logging.AuditData",
+                        "policyDelta": {"bindingDeltas": stated}},
+        "request": {"policy": {"bindings": [], "etag": "x"}}, **payload})
+
+
+def gke(number: int, method: str, resource_name: str, email: str = "ana@shop.example", **payload: Any) -> Json:
+    """A synthetic GKE audit entry."""
+    found = entry(number, "k8s.io", method, resource_name, **payload)
+    found["protoPayload"]["authenticationInfo"] = {"principalEmail": email}
+    found["resource"] = {"type": "k8s_cluster", "labels": {
+        "project_id": PROJECT, "location": "europe-west1", "cluster_name": "kitchen"}}
+    return found
+
+
+BINDING = {"kind": "ClusterRoleBinding", "metadata": {"name": "cooks", "uid": "b-1"},
+           "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+           "subjects": [{"kind": "ServiceAccount", "name": "oven", "namespace": "kitchen"},
+                        {"kind": "Group", "name": "cooks"}]}
+
+LOG: list[Json] = [
+    policy(1, ("ADD", "roles/editor", f"serviceAccount:{BOT}"), ("REMOVE", "roles/viewer", "user:Bo@Shop.example")),
+    policy(2, ("ADD", "roles/owner", "user:eve@shop.example"), status={"code": 7, "message": CANARY}),
+    entry(3, IAM, "google.iam.admin.v1.CreateServiceAccount", f"projects/{PROJECT}",
+          response={"email": BOT, "uniqueId": "111222333", "name": f"projects/{PROJECT}/serviceAccounts/{BOT}"},
+          request={"account_id": "deployer"}),
+    entry(4, IAM, "google.iam.admin.v1.CreateServiceAccountKey", f"projects/-/serviceAccounts/{BOT}",
+          response={"name": f"projects/{PROJECT}/serviceAccounts/{BOT}/keys/0123abcd", "private_key_data": CANARY}),
+    entry(5, IAM, "google.iam.admin.v1.DeleteServiceAccountKey",
+          f"projects/-/serviceAccounts/{BOT}/keys/0123abcd"),
+    entry(6, AI, "google.cloud.aiplatform.v1.PredictionService.GenerateContent", MODEL, log="data_access",
+          request={"model": MODEL, "contents": CANARY}),
+    entry(7, "storage.googleapis.com", "storage.objects.get", "projects/_/buckets/menus/objects/a", log="data_access",
+          authenticationInfo={
+              "principalEmail": BOT, "serviceAccountKeyName": KEY_NAME, "serviceAccountDelegationInfo": [
+                  {"firstPartyPrincipal": {"principalEmail": "cy@shop.example"},
+                   "principalSubject": "user:cy@shop.example"},
+                  {"firstPartyPrincipal": {"principalEmail": f"hop@{PROJECT}.iam.gserviceaccount.com"}}]}),
+    gke(8, "io.k8s.authorization.rbac.v1.clusterrolebindings.create",
+        "rbac.authorization.k8s.io/v1/clusterrolebindings/cooks", request=BINDING),
+    gke(9, "io.k8s.core.v1.pods.exec.create", "core/v1/namespaces/kitchen/pods/stove/exec",
+        "system:serviceaccount:kitchen:oven", status={"code": 7}),
+]
+
+
+def lines(records: list[Json]) -> bytes:
+    return "\n".join(map(json.dumps, records)).encode()
+
+
+def pubsub(records: list[Json]) -> bytes:
+    """As ``gcloud pubsub subscriptions pull --format=json``."""
+    return json.dumps([{"ackId": "a", "message": {
+        "data": base64.b64encode(json.dumps(record).encode()).decode(), "messageId": "1"}} for record in records]).encode()
+
+
+def bigquery(records: list[Json]) -> bytes:
+    """As rows of a log sink's table: payload renamed, bodies as JSON text, times with a blank and a zone name."""
+    made = []
+    for record in records:
+        payload = {key: held for key, held in record["protoPayload"].items() if key not in (
+            "request", "response", "serviceData", "@type")}
+        for key in ("request", "response"):
+            if key in record["protoPayload"]:
+                payload[f"{key}Json"] = json.dumps(record["protoPayload"][key])
+        if "serviceData" in record["protoPayload"]:
+            payload["servicedata_v1_iam"] = record["protoPayload"]["serviceData"]
+        made.append({**{key: held for key, held in record.items() if key != "protoPayload"},
+                     "timestamp": record["timestamp"].replace("T", " ").replace("Z", " UTC"),
+                     "protopayload_auditlog": payload})
+    return lines(made)
+
+
+def lowered(records: list[Json]) -> bytes:
+    """All keys in lower case and ``@type`` renamed, as some pipelines do, with the payload as text."""
+    made = []
+    for record in records:
+        low = {key.lower(): held for key, held in record.items()}
+        payload = {key.lower().replace("@", "at_sign_"): json.dumps(held) if isinstance(held, dict) else held
+                   for key, held in record["protoPayload"].items()}
+        made.append({**low, "protopayload": json.dumps(payload), "p_log_type": "GCP.AuditLog"})
+    return json.dumps(made).encode()
+
+
+PACKINGS: dict[str, Callable[[list[Json]], bytes]] = {
+    "array": lambda records: json.dumps(records, indent=1).encode(), "lines": lines, "pubsub": pubsub,
+    "bigquery": bigquery, "lowered": lowered,
+    "envelopes": lambda records: lines([{"_origin": {"test": "x"}, "log": record} for record in records]),
+    "entries": lambda records: json.dumps({"entries": [], "records": records}).encode(),
+    "single": lambda records: json.dumps(records[0]).encode(),
+}
+CONTRACT_FILES = {name: pack(LOG) for name, pack in PACKINGS.items()}
+
+
+@pytest.fixture(scope="module")
+def log() -> Loaded:
+    return Loaded(lines(LOG))
+
+
+@pytest.mark.parametrize("packing", [name for name in PACKINGS if name != "single"])
+def test_every_packing_gives_the_same_rows(log: Loaded, packing: str) -> None:
+    found = Loaded(PACKINGS[packing](LOG))
+    assert sorted(found.ids) == sorted(log.ids)
+    for table in ("activity", "decision_steps", "entitlements", "credentials", "assistant_access", "identity_facts"):
+        columns = [name for name in log[table].columns if name != "raw_ref"]
+        assert found.rows(table, *columns) == log.rows(table, *columns)
+
+
+def test_a_binding_delta_becomes_a_step_each_and_the_added_one_a_grant(log: Loaded) -> None:
+    over = f"cloudresourcemanager.googleapis.com/projects/{PROJECT}"
+    steps = log["decision_steps"].filter(log["decision_steps"]["event_id"] == "ins-1")
+    assert sorted(zip(steps["kind"], steps["effect_key"], strict=True)) == [
+        ("action", f"grant(gcp::binding/{over}|roles/editor|serviceAccount:{BOT})"),
+        ("action", f"revoke(gcp::binding/{over}|roles/viewer|user:bo@shop.example)")]
+    assert log.rows("entitlements", "principal_id", "privilege", "scope", "provider", "granted_by")[0] == (
+        f"gcp::serviceAccount:{BOT}", "roles/editor", over, "gcp", "gcp::user:ana@shop.example")
+    delta = json.loads(log["activity"].filter(log["activity"]["event_id"] == "ins-1")["effect_delta"][0])
+    assert [one["role"] for one in delta["added"]] == ["roles/editor"]
+    assert [one["role"] for one in delta["removed"]] == ["roles/viewer"]
+
+
+def test_a_refused_change_is_an_attempt_and_grants_nothing(log: Loaded) -> None:
+    steps = log["decision_steps"].filter(log["decision_steps"]["event_id"] == "ins-2")
+    assert steps.select("kind", "status").rows() == [("attempt", "failed")]
+    assert "gcp::user:eve@shop.example" not in log["entitlements"]["principal_id"]
+
+
+def test_removing_what_was_added_names_the_same_target() -> None:
+    added = policy(1, ("ADD", "roles/editor", f"serviceAccount:{BOT.upper()}"))
+    removed = policy(2, ("REMOVE", "roles/editor", f"serviceAccount:{BOT}"))
+    grant, revoke = Loaded([added, removed])["decision_steps"].sort("time")["effect_key"]
+    assert grant.removeprefix("grant") == revoke.removeprefix("revoke")
+
+
+def test_a_condition_with_an_end_makes_the_grant_timebound_and_its_description_is_not_kept() -> None:
+    record = policy(1, ("ADD", "roles/editor", "user:bo@shop.example"))
+    record["protoPayload"]["serviceData"]["policyDelta"]["bindingDeltas"][0]["condition"] = {
+        "expression": 'request.time < timestamp("2026-03-02T00:00:00Z")', "title": "a day", "description": CANARY}
+    found = Loaded([record, record])
+    assert found["entitlements"]["state"][0] == "timebound"
+    assert found["entitlements"]["expires_at"][0].isoformat() == "2026-03-02T00:00:00+00:00"
+    assert CANARY not in json.dumps(found["entitlements"].to_dicts(), default=str)
+
+
+def test_a_policy_set_without_deltas_is_known_by_the_hash_of_its_bindings_whatever_its_etag() -> None:
+    def put(number: int, etag: str) -> Json:
+        return entry(number, "iap.googleapis.com", "google.cloud.iap.v1.X.SetIamPolicy", "projects/1/iap_web",
+                     request={"policy": {"bindings": [{"role": "r", "members": ["user:a@b.c"]}], "etag": etag}})
+    states = Loaded([put(1, "one"), put(2, "two")])["decision_steps"]["after_state"].to_list()
+    assert states[0] is not None
+    assert states[0] == states[1]
+
+
+def test_creating_and_deleting_a_key_name_the_same_target_and_the_key_is_a_credential_without_its_value(
+    log: Loaded,
+) -> None:
+    keys = {event: effect for event, effect in log.rows("decision_steps", "event_id", "effect_key")
+            if event in ("ins-4", "ins-5")}
+    assert keys == {"ins-4": f"create(gcp::service_account/{BOT}|key/0123abcd)",
+                    "ins-5": f"delete(gcp::service_account/{BOT}|key/0123abcd)"}
+    assert log.rows("credentials", "identity_id", "credential_id", "kind") == [
+        (f"gcp::serviceAccount:{BOT}", "0123abcd", "key")]
+    held = json.dumps([frame.to_dicts() for frame in log.frames.values()], default=str)
+    assert CANARY not in held
+
+
+def test_a_new_service_account_is_known_by_its_number_with_the_address_as_a_name(log: Loaded) -> None:
+    facts = log["identity_facts"].filter(log["identity_facts"]["id"] == "gcp::111222333")
+    assert facts["created_at"].is_not_null().all()
+    assert {"kind": "principal_id", "value": f"serviceAccount:{BOT}"} in facts["alt_ids"][0].to_list()
+
+
+def test_a_delegated_call_keeps_the_account_that_called_and_whose_authority_it_was(log: Loaded) -> None:
+    row = log["activity"].filter(log["activity"]["event_id"] == "ins-7").to_dicts()[0]
+    assert (row["actor_id"], row["on_behalf_of_id"]) == (f"gcp::serviceAccount:{BOT}", "gcp::user:cy@shop.example")
+    assert (row["delegation_kind"], row["delegation_trust"]) == ("delegation_chain", "provider_asserted")
+    assert row["credential_id"] == "0123abcd"
+    assert json.loads(row["unmapped"])["delegation_chain"][1].endswith(f"hop@{PROJECT}.iam.gserviceaccount.com")
+    assert row["is_read"] is True
+
+
+def test_a_call_of_a_model_is_assistant_access_and_what_was_said_is_nowhere(log: Loaded) -> None:
+    assert log.rows("assistant_access", "user_id", "assistant_id", "model_provider", "completeness", "role") == [
+        ("gcp::user:ana@shop.example", "gcp::assistant/model/google/gemini-2.0-flash-001", "google", "absent", "none")]
+
+
+def test_a_plain_prediction_endpoint_is_no_assistant() -> None:
+    record = entry(1, AI, "google.cloud.aiplatform.v1.PredictionService.Predict",
+                   f"projects/{PROJECT}/locations/x/endpoints/12", log="data_access")
+    assert Loaded([record, record])["assistant_access"].height == 0
+
+
+def test_gke_calls_are_read_here_with_the_names_of_kubernetes(log: Loaded) -> None:
+    rows = {event: (actor, action, outcome) for event, actor, action, outcome in log.rows(
+        "activity", "event_id", "actor_id", "action", "outcome") if event in ("ins-8", "ins-9")}
+    assert rows == {
+        "ins-8": ("gcp::user:ana@shop.example", "k8s:create:rbac.authorization.k8s.io/clusterrolebindings", "success"),
+        "ins-9": (f"k8s:{CLUSTER}:system:serviceaccount:kitchen:oven", "k8s:create:core/pods/exec", "denied")}
+    assert log.rows("entitlements", "provider", "principal_id", "privilege")[1:] == [
+        ("k8s", f"k8s:{CLUSTER}:group:cooks", "clusterroles/cluster-admin"),
+        ("k8s", f"k8s:{CLUSTER}:system:serviceaccount:kitchen:oven", "clusterroles/cluster-admin")]
+
+
+@pytest.mark.parametrize(("email", "subject", "kind"), [
+    ("a@b.c", "user:a@b.c", "human"), ("a@b.c", None, "unknown"), (BOT, None, "service_account"),
+    (None, "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s", "workload"),
+    (None, "principal://iam.googleapis.com/locations/global/workforcePools/p/subject/s", "human"),
+    (None, "principal://agents.global.org-1.system.id.goog/resources/aiplatform/x/reasoningEngines/2", "ai_agent"),
+    ("gemini-agent@shop.example", None, "unknown"),
+])
+def test_the_kind_of_a_caller_comes_from_its_type_and_never_from_its_name(
+    email: str | None, subject: str | None, kind: str,
+) -> None:
+    record = entry(1, IAM, "x.Get", "r", authenticationInfo={"principalEmail": email, "principalSubject": subject})
+    assert Loaded([record, record])["identity_facts"]["kind"].unique().to_list() == [kind]
+
+
+def test_nobody_is_named_where_the_caller_is_redacted() -> None:
+    record = entry(1, IAM, "x.Get", "r", authenticationInfo={})
+    found = Loaded([record, record])
+    assert found["activity"]["actor_id"].to_list() == [None, None]
+    assert found["identity_facts"].height == 0
+
+
+def test_a_deleted_account_and_the_one_that_got_its_address_are_two() -> None:
+    found = Loaded([policy(1, ("REMOVE", "roles/editor", f"deleted:serviceAccount:{BOT}?uid=987"),
+                           ("ADD", "roles/editor", f"serviceAccount:{BOT}"))] * 2)
+    ids = {row[0] for row in found.rows("identity_facts", "id")}
+    assert {"gcp::987", f"gcp::serviceAccount:{BOT}"} <= ids
+    assert found["identity_facts"].filter(found["identity_facts"]["id"] == "gcp::987")["alt_ids"][0].to_list() == []
+
+
+@pytest.mark.parametrize(("changed", "wanted"), [
+    ({"status": {}}, "success"), ({"status": {"code": 0}}, "success"), ({"status": {"code": 7}}, "denied"),
+    ({"status": {"code": 5}}, "failure"), ({"status": None}, "success"),
+    ({"status": {}, "authorizationInfo": [{"permission": "a", "granted": False}]}, "success"),
+])
+def test_the_status_decides_the_outcome(changed: Json, wanted: str) -> None:
+    record = entry(1, IAM, "x.Get", "r", **changed)
+    assert Loaded([record, record])["activity"]["outcome"][0] == wanted
+
+
+def test_without_a_status_a_refused_permission_is_a_denial() -> None:
+    record = entry(1, IAM, "x.Get", "r", authorizationInfo=[{"permission": "a", "granted": False}])
+    del record["protoPayload"]["status"]
+    assert Loaded([record, record])["activity"]["outcome"][0] == "denied"
+
+
+def test_an_operation_that_has_only_begun_has_no_outcome_yet() -> None:
+    begun = entry(1, IAM, "x.Do", "r") | {"operation": {"id": "op-1", "first": True}}
+    ended = entry(2, IAM, "x.Do", "r") | {"operation": {"id": "op-1", "last": True}}
+    found = Loaded([begun, ended])["activity"].sort("time")
+    assert found["outcome"].to_list() == ["unknown", "success"]
+    assert found["correlation_id"].to_list() == ["op-1", "op-1"]
+
+
+def test_elevation_grants_are_asked_for_and_decided_under_one_key() -> None:
+    grant = f"projects/{PROJECT}/locations/global/entitlements/e/grants/g"
+    service, prefix = "privilegedaccessmanager.googleapis.com", "google.cloud.privilegedaccessmanager.v1.X."
+    found = Loaded([entry(1, service, prefix + "CreateGrant", grant.rpartition("/grants")[0], response={"name": grant}),
+                    entry(2, service, prefix + "ApproveGrant", grant, request={"reason": CANARY}),
+                    entry(3, service, prefix + "DenyGrant", grant)])
+    steps = found["decision_steps"].sort("time").select("kind", "verdict", "native_key_kind", "native_key").rows()
+    assert steps == [("request", None, "pam_grant", grant), ("decision", "approve", "pam_grant", grant),
+                     ("decision", "deny", "pam_grant", grant)]
+
+
+def test_entries_of_other_logs_are_rejected_by_the_name_of_their_log() -> None:
+    flow = {"insertId": "f", "logName": f"projects/{PROJECT}/logs/compute.googleapis.com%2Fvpc_flows",
+            "timestamp": "2026-03-01T10:00:00Z", "resource": {"type": "gce_subnetwork"}, "jsonPayload": {"a": 1}}
+    found = Loaded([LOG[0], flow])
+    assert [(fault.reason, fault.disposition) for fault in found.faults] == [("out_of_scope", "rejected")]
+    assert "vpc_flows" in found.faults[0].detail
+    assert len(found.ids) == 1
+
+
+def test_an_entry_without_time_is_set_aside_and_one_without_insert_id_is_known_by_its_content() -> None:
+    untimed = {key: held for key, held in LOG[0].items() if key != "timestamp"}
+    nameless = {key: held for key, held in LOG[0].items() if key != "insertId"}
+    found = Loaded([untimed, nameless, nameless])
+    assert [fault.reason for fault in found.faults] == ["no_time"]
+    assert len(found.ids) == 2
+    assert len(set(found.ids)) == 1
+
+
+def test_keys_nobody_knows_are_kept() -> None:
+    record = entry(1, IAM, "x.Get", "r", policyNews={"a": 1}) | {"newTop": 2}
+    assert json.loads(Loaded([record, record])["activity"]["unmapped"][0]) == {"newtop": 2, "payload.policynews": {"a": 1}}
+
+
+def _raw(path: Path) -> list[Json]:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".jsonl":
+        return [json.loads(line)["log"] for line in text.splitlines() if line.strip()]
+    found = json.loads(text)
+    return found if isinstance(found, list) else [found]
+
+
+def _part(value: Any) -> Json:
+    """A part of a payload, which some exports hold as text."""
+    found = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    return found if isinstance(found, dict) else {}
+
+
+def _key(record: Json, *names: str) -> Any:
+    return next((held for key, held in record.items() if key.lower() in names and held), None)
+
+
+@pytest.mark.parametrize("folder", ["gcp_security_analytics", "sekoia/Google_Cloud_Audit"])
+def test_of_real_entries_each_audit_record_is_accepted_with_its_method_caller_and_outcome(
+    shared_data: Path, folder: str,
+) -> None:
+    wanted, got, others = [], [], 0
+    for path in sorted((shared_data / "gcp_audit" / folder).iterdir()):
+        for record in _raw(path):
+            payload = _key(record, "protopayload", "protopayload_auditlog")
+            if payload is None:
+                others += 1
+                continue
+            code = (payload.get("status") or {}).get("code", 0)
+            failed = code != 0 or payload["methodName"].endswith("loginFailure")
+            email = payload.get("authenticationInfo", {}).get("principalEmail")
+            wanted.append((record["insertId"], payload["methodName"], email.lower() if email else None,
+                           "denied" if code == 7 else "failure" if failed else "success"))
+        found = Loaded(path.read_bytes())
+        assert not [fault for fault in found.faults if fault.disposition == "quarantined"]
+        others -= len(found.faults)
+        got += [(event, action, actor.rpartition(":")[2] if actor else None, outcome) for event, action, actor, outcome
+                in found.rows("activity", "event_id", "action", "actor_id", "outcome")]
+    assert others == 0
+    assert sorted(got, key=repr) == sorted(wanted, key=repr)
+
+
+def test_of_the_rule_tests_all_with_a_payload_and_a_time_are_accepted(shared_data: Path) -> None:
+    path = shared_data / "gcp_audit" / "panther" / "GCP.AuditLog.tests.jsonl"
+    timed = emails = deltas = 0
+    for record in _raw(path):
+        payload = _key(record, "protopayload")
+        if not isinstance(payload, dict):
+            continue
+        requested = _part(_part(payload.get("requestMetadata")).get("requestAttributes"))
+        if not (_key(record, "timestamp", "p_event_time") or payload.get("timestamp") or requested.get("time")):
+            continue
+        timed += 1
+        emails += bool(_part(payload.get("authenticationInfo")).get("principalEmail"))
+        changed = _part(_part(payload.get("serviceData")).get("policyDelta")).get("bindingDeltas") or []
+        deltas += sum(delta.get("action") in ("ADD", "REMOVE") for delta in changed)
+    found = Loaded(path.read_bytes())
+    assert len(found.ids) == timed > 70
+    assert found["activity"]["actor_id"].drop_nulls().len() >= emails > 60
+    per_delta = found["decision_steps"]["title"].str.contains(" for ", literal=True)
+    assert per_delta.sum() == deltas > 5
