@@ -16,6 +16,7 @@ from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
 from lineage_analytics.simulation import simulate, thought_up
 from lineage_analytics.simulation.truth_access import rights
+from lineage_analytics.simulation.writing import told
 from lineage_analytics.workspace import Store, load, open_estate
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def test_every_principal_is_of_the_kind_it_is(found: Found) -> None:
 def test_permissions_of_every_principal_equal_an_independent_count(found: Found) -> None:
     rows = {row["principal_id"].split(":", 2)[-1]: row for row in found.access.permissions.iter_rows(named=True)}
     wrong = []
-    for native, own in rights(found.world).items():
+    for native, own in rights(found.world, told(found.world)).items():
         if own.granted is None:
             wanted: dict[str, object] = {"granted": None, "admin_equivalent": None}
         else:

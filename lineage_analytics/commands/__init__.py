@@ -41,6 +41,6 @@ COMMANDS: dict[str, Command] = {
                       ("path", "require_anchor", "json")),
     "loaders": Command("what can be read", "loading", "list_loaders", ("json",)),
     "simulate": Command("write a made-up organisation as native provider files", "simulating", "simulate",
-                        ("directory", "seed", "people", "days")),
+                        ("directory", "seed", "people", "days", "scale")),
     "doctor": Command("is this machine ready", "checking", "doctor", ("workspace", "out", "json")),
 }

@@ -102,6 +102,8 @@ OPTIONS: dict[str, Option] = {
     "people": Option(("--people",), "people in the organisation; default 200", _whole(5, 100_000), 200,
                      {"metavar": "N"}),
     "days": Option(("--days",), "days of logs; default 120", _whole(1, 3660), 120, {"metavar": "N"}),
+    "scale": Option(("--scale",), "rows of everyday activity beyond the story; default 0", _whole(0, 10**9), 0,
+                    {"metavar": "ROWS"}),
 }
 
 

@@ -24,7 +24,7 @@ def simulate(given: argparse.Namespace) -> int:
     if directory.exists() and not _writable(directory):
         raise UsageError(f"Wanted an empty or absent folder at {directory}", "it holds other files",
                          "name another folder")
-    write(directory, seed=given.seed, people=given.people, days=given.days)
+    write(directory, seed=given.seed, people=given.people, days=given.days, scale=given.scale)
     console.note(f"A made-up organisation (synthetic): seed {given.seed}, {given.people} people, {given.days} days")
     print(directory)
     return 0

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["simulate"]
 
 
-def simulate(directory: Path, seed: int = 7, people: int = 200, days: int = 120) -> None:
+def simulate(directory: Path, seed: int = 7, people: int = 200, days: int = 120, scale: int = 0) -> None:
     """Write the made-up organisation and its truth under ``directory``.
 
     Parameters
     ----------
-    directory : made when absent; files of the same name are replaced.
+    directory : made when absent; the folders of an earlier simulation in it are replaced.
     seed : the same seed and sizes give the same bytes.
     people : 20 to 5000; there are three service accounts for each.
     days : of logs, 35 to 400, ending 2026-06-30. Under 91 nothing that needs the 90-day look-back can be scored.
+    scale : rows of everyday CloudTrail activity beyond the story, up to 10**9; memory does not grow with them.
 
     Raises
     ------
@@ -32,13 +33,13 @@ def simulate(directory: Path, seed: int = 7, people: int = 200, days: int = 120)
     """
     from lineage_analytics.simulation.writing import write_everything  # noqa: PLC0415  (fast import of the package)
 
-    write_everything(directory, thought_up(seed, people, days))
+    write_everything(directory, thought_up(seed, people, days), scale)
 
 
 def thought_up(seed: int, people: int, days: int) -> World:
-    """The organisation with everything that happens in it, before anything is written."""
+    """The organisation with everything that happens in it, but for the everyday."""
     from lineage_analytics.errors import UsageError  # noqa: PLC0415
-    from lineage_analytics.simulation import activity, aws_changes, organisation, owners, pim, stories  # noqa: PLC0415
+    from lineage_analytics.simulation import aws_changes, chapters, everyday, organisation, owners, pim, stories  # noqa: PLC0415  # noqa: PLC0415
 
     for name, value, low, high in (("people", people, 20, 5000), ("days", days, 35, 400)):
         if not low <= value <= high:
@@ -46,9 +47,9 @@ def thought_up(seed: int, people: int, days: int) -> World:
     world = organisation.founded(seed, people, days)
     stories.cast(world)
     owners.assign(world)
-    activity.live(world)
+    everyday.settle_in(world)
     aws_changes.change(world)
     pim.decide(world)
     stories.tell(world)
-    activity.note_last_use(world)
+    chapters.begin(world)
     return world

@@ -68,6 +68,11 @@ class Person:
     left_on: datetime | None = None
     admin_id: str = ""
     admin_login: str = ""
+    diligence: float = 0.0
+    """Chance of work on a weekday."""
+    copilot: bool = False
+    files: tuple[File, ...] = ()
+    """Documents it works on, the usual ones first."""
 
     @property
     def ref(self) -> str:
@@ -129,6 +134,12 @@ class Principal:
     federated: str = ""
     uses: tuple[str, ...] = ()
     rhythm: str = ""
+    hour: float = 0.0
+    """When its daily work begins, in hours UTC."""
+    busy: float = 0.0
+    """Calls on a working day, on average."""
+    last_day: datetime | None = None
+    """Midnight of its last working day; None: it never worked."""
     quiet: bool = False
     """A person's account that has not been seen for more than the look-back."""
     stated_use: datetime | None = None
@@ -229,6 +240,77 @@ class Interaction:
     context: File | None = None
     jailbreak: bool | None = None
     web: bool | None = None
+
+
+@dataclass
+class Account:
+    """An account with another provider than AWS and the directory; or one there that people do not use.
+
+    ``listed``: True an inventory or a declaration lists it, False one of its tenant is loaded and does not, None no
+    inventory of its tenant is loaded. ``owner_state``, ``keys`` and ``purpose`` as of a Principal.
+    """
+
+    provider: str
+    tenant: str
+    native_id: str
+    name: str
+    kind: str
+    person: Person | None = None
+    listed: bool | None = None
+    excluded: str = ""
+    created: datetime | None = None
+    enabled: bool | None = None
+    owner_state: str = "false"
+    purpose: str = ""
+    keys: list[Key] = field(default_factory=list)
+    logged: bool = False
+    """Whether a log of its use covers all days."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What its writers need besides."""
+
+    @property
+    def ref(self) -> str:
+        return f"{self.provider}:{self.tenant}:{self.native_id}"
+
+    @property
+    def is_nhi(self) -> bool:
+        return self.kind not in ("human", "unknown", "group", "role") and not self.excluded and self.listed is True
+
+
+@dataclass(slots=True)
+class Deed:
+    """One record of a log that has no type of its own here; ``details`` are spelled out by the source's writer."""
+
+    time: datetime
+    source: str
+    event_id: str
+    who: Account | Person | Principal | None
+    action: str
+    outcome: str = "success"
+    details: dict[str, Any] = field(default_factory=dict)
+    admin: bool = False
+    """By a person's administrative account."""
+
+
+@dataclass
+class Happened:
+    """What happened on one day, each list in order of time."""
+
+    day: datetime
+    aws: list[AwsEvent] = field(default_factory=list)
+    files: list[FileEvent] = field(default_factory=list)
+    asked: list[Interaction] = field(default_factory=list)
+    entra: list[EntraEvent] = field(default_factory=list)
+    deeds: dict[str, list[Deed]] = field(default_factory=dict)
+    """By source."""
+
+    def add(self, deed: Deed) -> None:
+        self.deeds.setdefault(deed.source, []).append(deed)
+
+    def sort(self) -> None:
+        lists: list[list[Any]] = [self.aws, self.files, self.asked, self.entra, *self.deeds.values()]
+        for events in lists:
+            events.sort(key=lambda event: (event.time, event.event_id))
 
 
 @dataclass
@@ -338,9 +420,11 @@ class World:
     agents: list[Agent] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     aws: list[AwsEvent] = field(default_factory=list)
-    file_events: list[FileEvent] = field(default_factory=list)
+    """What is told apart from everyday life, which is made day by day and never held."""
     interactions: list[Interaction] = field(default_factory=list)
     entra: list[EntraEvent] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     assignments: list[Assignment] = field(default_factory=list)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation import names
+from lineage_analytics.simulation.activity import interaction
 from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.model import END, Actor, Assignment, Decision, EntraEvent, Link
 
@@ -220,12 +221,14 @@ def _assignments(
 
 def _recent_question(world: World, dice: Dice, day: datetime, admins: list[Person]) -> str:
     """Event id and thread of a question an administrator put to Copilot in the days before; empty when none."""
-    found = [i for i in world.interactions if i.person in admins and i.thread and
-             day - timedelta(days=4) < i.time < day]
-    if not found:
+    before = day - timedelta(days=dice.whole(1, 3))
+    who = dice.pick([p for p in admins if p.left_on is None or p.left_on > before])
+    if before in world.silent or before < world.start:
         return ""
-    chosen = dice.pick(found)
-    return f"{chosen.event_id}|{chosen.thread}"
+    asked = interaction(dice, dice.moment(before, 8, 16), who, list(who.files[:5]))
+    asked.thread = asked.thread or dice.thread()
+    world.interactions.append(asked)
+    return f"{asked.event_id}|{asked.thread}"
 
 
 def direct_changes(world: World, dice: Dice, admins: list[Person]) -> None:

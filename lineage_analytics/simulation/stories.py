@@ -152,7 +152,7 @@ def _copilot_story(world: World, dice: Dice) -> None:
     """One person's Copilot reads labelled documents that the person has never opened."""
     able = [p for p in world.persons if p.left_on is None and p.declared and not p.admin_id]
     person = next((p for p in able if p.department == "Sales"), able[0])
-    opened = {e.file for e in world.file_events if e.person is person}
+    opened = set(person.files)  # nobody opens any other
     never = [f for f in world.files if f.label in (names.LABELS["Confidential"], names.LABELS["Highly Confidential"])
              and f.site in ("Finance", "People", "Legal", "Board") and f not in opened]
     ids = []

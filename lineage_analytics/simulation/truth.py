@@ -11,17 +11,19 @@ from lineage_analytics.simulation.writers.files import as_csv, pretty, put
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lineage_analytics.simulation.observed import Observed
 
-def write(directory: Path, world: World) -> None:
+
+def write(directory: Path, world: World, observed: Observed) -> None:
     put(directory / "measures.json", pretty({"measures": [
         {"metric_id": m.metric_id, "scope": m.scope, "numerator": m.numerator, "denominator": m.denominator,
-         "n_unknown": m.unknown} for m in measures(world)]}))
+         "n_unknown": m.unknown} for m in measures(world, observed)]}))
     put(directory / "identities.csv", as_csv(("native_id", "person_or_workload", "kind"), _identities(world)))
     put(directory / "links.csv", as_csv(("from_event_id", "to_event_id", "rel", "provable"), (
         (link.source, link.target, link.rel, str(link.provable).lower())
         for link in sorted(world.links, key=lambda k: (k.source, k.target, k.rel)))))
     put(directory / "stories.json", pretty({"stories": [vars(story) for story in world.stories]}))
-    put(directory / "records.json", pretty(_records(world)))
+    put(directory / "records.json", pretty(_records(world, observed)))
 
 
 def _identities(world: World) -> list[tuple[str, str, str]]:
@@ -31,15 +33,15 @@ def _identities(world: World) -> list[tuple[str, str, str]]:
         if person.admin_id:
             rows.append((person.admin_id, person.ref, "human"))
     rows += [(agent.object_id, agent.name, "ai_agent") for agent in world.agents]
+    rows += [(a.native_id, a.person.ref if a.person else a.name, a.kind) for a in world.accounts]
     return sorted(rows)
 
 
-def _records(world: World) -> dict[str, Any]:
+def _records(world: World, observed: Observed) -> dict[str, Any]:
     """Distinct records by source; every further copy is a duplicate."""
     listed = [p for p in world.principals if p.inventoried]
     return {
-        "aws_cloudtrail": len(world.aws), "entra_audit": len(world.entra),
-        "m365_audit": len(world.file_events) + len(world.interactions),
+        **dict(sorted(observed.records.items())),
         "aws_iam": {"users": sum(not p.is_role for p in listed), "roles": sum(p.is_role for p in listed),
                     "groups": len(world.groups), "policies": sum(p.readable for p in world.policies.values()),
                     "credential_report_rows": 1 + sum(p.in_report and not p.is_role for p in listed)},

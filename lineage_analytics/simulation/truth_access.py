@@ -19,6 +19,8 @@ from lineage_analytics.simulation.model import END, Policy, Principal, Statement
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lineage_analytics.simulation.observed import Observed
+
 LOOKBACK = timedelta(days=90)
 Actions = frozenset[str]
 
@@ -127,19 +129,14 @@ def _holds_control(who: Principal, granted: Actions, tier0_arns: frozenset[str])
     return False
 
 
-def rights(world: World) -> dict[str, Rights]:
+def rights(world: World, observed: Observed) -> dict[str, Rights]:
     """By native id, for every listed principal."""
     found = {p.native_id: _one(p) for p in world.principals if p.inventoried}
-    since = END - LOOKBACK
-    for event in world.aws:
-        own = found.get(event.principal.native_id) if event.principal is not None else None
-        if own is None:
-            continue
-        if own.last_use is None or event.time > own.last_use:
-            own.last_use = event.time
-        if not event.error and event.time > since:
-            own.successes.add(event.action.lower())
-    for own in found.values():
+    for native_id, own in found.items():
+        logged = observed.last_use.get(native_id)
+        if logged is not None:
+            own.last_use = max(own.last_use or logged, logged)
+        own.successes = observed.successes.get(native_id, set())
         _used(own)
     _reach(world, found)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics.simulation.model import END, World
 from lineage_analytics.simulation.names import PRIVILEGED_ROLES
+from lineage_analytics.simulation.observed import SINCE, WINDOW, Answer
 from lineage_analytics.simulation.owners import purpose_stated
 from lineage_analytics.simulation.truth_access import LOOKBACK, Rights, rights, sensitive_actions, tier0_actions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lineage_analytics.simulation.model import Decision, Key, Principal
+    from lineage_analytics.simulation.model import Account, Decision, Key, Principal
+    from lineage_analytics.simulation.observed import Copilot, Observed, Seen
 
-WINDOW = timedelta(days=30)
-SINCE = END - WINDOW
-Answer = bool | None
+EXPECTED = ("aws_cloudtrail", "m365_audit", "entra_audit")
+"""Logs that are declared to be expected, and come; one more is declared and does not."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,18 @@ class Measure:
     unknown: int = 0
 
 
-def measures(world: World) -> list[Measure]:
+def measures(world: World, observed: Observed) -> list[Measure]:
     """Every measure with a known answer, by id and scope."""
-    found = rights(world)
-    parts = [visibility(world), owned(world, found), credentials(world), copilot(world), decided(world)]
+    found = rights(world, observed)
+    parts = [visibility(world, observed), owned(world, found, observed), credentials(world),
+             copilot(observed.copilot), decided(world)]
     parts.append(assignments(world, found))
     if world.days > LOOKBACK.days:
-        parts.append(privilege(found))
+        parts.append(privilege(world, found))
     return sorted((m for part in parts for m in part), key=lambda m: (m.metric_id, m.scope))
 
 
-def share(metric_id: str, scope: str, answers: Iterable[Answer]) -> Measure:
+def share(metric_id: str, scope: str, answers: Iterable[Answer] | Counter[Answer]) -> Measure:
     """Three-valued: True counts above and below, False below, None is unknown."""
     counted = Counter(answers)
     return Measure(metric_id, scope, counted[True], counted[True] + counted[False], counted[None])
@@ -53,24 +55,30 @@ def share(metric_id: str, scope: str, answers: Iterable[Answer]) -> Measure:
 # --- privilege -----------------------------------------------------------------------------------------------------
 
 
-def privilege(found: dict[str, Rights]) -> list[Measure]:
+def privilege(world: World, found: dict[str, Rights]) -> list[Measure]:
     nhis = [r for r in found.values() if r.principal.is_nhi]
     ripe = [r for r in nhis if not r.young]
     known = [r for r in ripe if r.granted is not None]
     others = [r for r in found.values() if not r.principal.excluded and not r.young]
     privileged = [r for r in others if r.privileged is not False]
-    agents = [None]  # the AI agent of the directory: its permissions are on no inventory
+    # The AI agent of the directory and accounts of other providers: their permissions are not worked out.
+    others_ripe: list[Answer] = [None, *(None for a in world.accounts if a.is_nhi and not _young(a))]
+    others_all: list[Answer] = [None, *(None for a in world.accounts if a.is_nhi)]
     return [
-        share("PRV-01", "a", [*map(_broad, ripe), *agents]),
-        share("PRV-01", "b", [*map(_standard, ripe), *agents]),
-        share("PRV-01", "c", [*(r.admin if r.granted is not None else None for r in nhis), *agents]),
+        share("PRV-01", "a", [*map(_broad, ripe), *others_ripe]),
+        share("PRV-01", "b", [*map(_standard, ripe), *others_ripe]),
+        share("PRV-01", "c", [*(r.admin if r.granted is not None else None for r in nhis), *others_all]),
         Measure("PRV-02", "pooled", sum(len(r.unused) for r in known), sum(len(r.unused | r.used) for r in known),
                 sum(len(r.hidden) for r in known)),
-        share("PRV-05", "all", [*(r.wildcard if r.granted is not None else None for r in nhis), *agents]),
+        share("PRV-05", "all", [*(r.wildcard if r.granted is not None else None for r in nhis), *others_all]),
         share("PRV-18", "all", (
             None if r.privileged is None else r.last_use is None or r.last_use <= END - LOOKBACK
             for r in privileged)),
     ]
+
+
+def _young(account: Account) -> bool:
+    return account.created is not None and account.created > END - LOOKBACK
 
 
 def _broad(own: Rights) -> Answer:
@@ -107,77 +115,48 @@ def assignments(world: World, found: dict[str, Rights]) -> list[Measure]:
 # --- visibility ----------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Actor:
-    kind: str
-    listed: bool
-    events: int = 0
-
-
-def _actors(world: World) -> list[_Actor]:
-    """Everyone seen in the window who counts: neither provider-managed nor a role only people assume."""
-    seen: dict[str, _Actor] = {}
-
-    def saw(key: str, kind: str, time: datetime, *, listed: bool) -> None:
-        if SINCE < time <= END:
-            seen.setdefault(key, _Actor(kind, listed)).events += 1
-
-    for event in world.aws:
-        who = event.principal
-        if who is not None and not who.excluded:
-            saw(who.native_id, who.kind, event.time, listed=who.inventoried)
-    done = [*((e.person, e.time) for e in world.file_events), *((i.person, i.time) for i in world.interactions)]
-    for person, time in done:
-        saw(person.login, "human", time, listed=person.declared)
-    for change in world.entra:
-        if change.actor.person is not None:
-            account = change.actor.person.admin_login if change.actor.admin else change.actor.person.login
-            saw(account, "human", change.time, listed=change.actor.person.declared)
-        elif change.actor.agent is not None:
-            saw(change.actor.object_id, "ai_agent", change.time, listed=True)
-    return list(seen.values())
-
-
-def visibility(world: World) -> list[Measure]:
-    actors = _actors(world)
-    scopes: dict[str, Callable[[_Actor], bool]] = {
+def visibility(world: World, observed: Observed) -> list[Measure]:
+    actors = list(observed.actors.values())
+    scopes: dict[str, Callable[[Seen], bool]] = {
         "all": lambda _: True, "human": lambda a: a.kind == "human",
         "nhi": lambda a: a.kind not in ("human", "unknown")}
     found = [share("VIS-01", scope, (a.listed for a in actors if fits(a))) for scope, fits in scopes.items()]
-    found += [share("VIS-02", scope, (not a.listed for a in actors if fits(a))) for scope, fits in scopes.items()]
-    found.append(Measure("VIS-02", "events", sum(a.events for a in actors if not a.listed),
-                         sum(a.events for a in actors)))
-    return [*found, _received(world)]
+    found += [share("VIS-02", scope, (_not(a.listed) for a in actors if fits(a))) for scope, fits in scopes.items()]
+    told = [a for a in actors if a.listed is not None]
+    found.append(Measure("VIS-02", "events", sum(a.events for a in told if not a.listed),
+                         sum(a.events for a in told), sum(a.events for a in actors if a.listed is None)))
+    return [*found, _received(world, observed)]
 
 
-def _received(world: World) -> Measure:
+def _received(world: World, observed: Observed) -> Measure:
     """Source-days received: at least a tenth of the source's median day. One expected source never delivered."""
-    days: dict[str, Counter[object]] = defaultdict(Counter)
-    for name, events in (("aws", world.aws), ("m365", [*world.file_events, *world.interactions]),
-                         ("entra", world.entra)):
-        days[name].update(e.time.date() for e in events)  # type: ignore[attr-defined]
     in_window = [day.date() for day in world.midnights[-WINDOW.days:]]
     good = sum(counts[day] > 0 and counts[day] >= 0.1 * median(counts.values())
-               for counts in days.values() for day in in_window)
-    return Measure("VIS-09", "all", good, 4 * len(in_window))
+               for counts in (observed.daily[source] for source in EXPECTED) for day in in_window)
+    return Measure("VIS-09", "all", good, (len(EXPECTED) + 1) * len(in_window))
 
 
-def owned(world: World, found: dict[str, Rights]) -> list[Measure]:
+def owned(world: World, found: dict[str, Rights], observed: Observed) -> list[Measure]:
     nhis = [p for p in world.principals if p.is_nhi]
     answers: dict[str, Answer] = {"true": True, "false": False, "unknown": None}
     # The AI agent of the directory has a confirmed owner; its permissions and its use are on no record.
-    result = [share("VIS-04", "all", [*(answers[p.owner_state] for p in nhis), True]),
-              share("VIS-14", "all", [*(_visible(world, p, found[p.native_id]) for p in nhis), None])]
+    others = [a for a in world.accounts if a.is_nhi]
+    owners = [*(p.owner_state for p in nhis), *(a.owner_state for a in others)]
+    result = [share("VIS-04", "all", [*(answers[state] for state in owners), True]),
+              share("VIS-14", "all", [*(_visible(world, p, found[p.native_id]) for p in nhis), None,
+                                      *(None for _ in others)])]
     for days in (45, 90):
         if world.days >= days:
             since = END - timedelta(days=days)
             result.append(share("VIS-17", str(days), [
-                *(_idle(found[p.native_id], since) for p in nhis if p.created <= since), None]))
+                *(_idle(found[p.native_id].last_use, since) for p in nhis if p.created <= since), None,
+                *(_idle(observed.last_use.get(a.ref), since) if a.logged else None for a in others
+                  if a.enabled is not False and (a.created is None or a.created <= since))]))
     return result
 
 
-def _idle(own: Rights, since: datetime) -> bool:
-    return own.last_use is None or own.last_use <= since
+def _idle(last_use: datetime | None, since: datetime) -> bool:
+    return last_use is None or last_use <= since
 
 
 def _visible(world: World, who: Principal, own: Rights) -> Answer:
@@ -197,6 +176,7 @@ def credentials(world: World) -> list[Measure]:
     for who in world.principals:
         if who.inventoried and who.in_report and not who.is_role:
             keys += [*who.keys, *([who.password] if who.password else [])]
+    keys += [key for account in world.accounts for key in account.keys]
     old = END - timedelta(days=90)
     return [share("VIS-07", "all", (k.created is not None for k in keys)),
             share("VIS-08", "all", (None if k.created is None else k.created < old for k in keys))]
@@ -205,19 +185,11 @@ def credentials(world: World) -> list[Measure]:
 # --- copilot -------------------------------------------------------------------------------------------------------
 
 
-def copilot(world: World) -> list[Measure]:
-    asked = [i for i in world.interactions if SINCE < i.time <= END]
-    chats = [e for e in world.aws if e.action == "q:SendMessage" and SINCE < e.time <= END]
-    accesses = [a for i in asked for a in i.accessed or ()]
-    outcome: dict[str, Answer] = {"blocked": True, "deferred": None}
-    crossed = [[a.xpia for a in i.accessed or () if a.xpia is not None] for i in asked]
-    silent: list[Answer] = [None] * len(chats)  # Amazon Q's records have neither flags nor a list of resources
+def copilot(sums: Copilot) -> list[Measure]:
     return [
-        share("COP-07", "all", (bool(a.file.label) for a in accesses)),
-        share("COP-09", "all", [*(bool(i.thread) and i.accessed is not None for i in asked), *(False for _ in chats)]),
-        share("COP-10", "all", (outcome.get(a.outcome, False) for a in accesses)),
-        share("COP-11", "jailbreak", [*(i.jailbreak for i in asked), *silent]),
-        share("COP-11", "cross_prompt", [*(any(flags) if flags else None for flags in crossed), *silent]),
+        share("COP-07", "all", sums.labelled), share("COP-09", "all", sums.threaded),
+        share("COP-10", "all", sums.blocked), share("COP-11", "jailbreak", sums.jailbreak),
+        share("COP-11", "cross_prompt", sums.crossed),
     ]
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shutil
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
-from lineage_analytics.simulation import truth
+from lineage_analytics.simulation import bulk, chapters, truth
+from lineage_analytics.simulation.everyday import Life
 from lineage_analytics.simulation.model import NAME, World
-from lineage_analytics.simulation.writers import aws_cloudtrail, aws_iam, declared, entra_audit, m365_audit
+from lineage_analytics.simulation.observed import Observed
+from lineage_analytics.simulation.writers import writers
 from lineage_analytics.simulation.writers.files import put
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
     from pathlib import Path
+
+    from lineage_analytics.simulation.model import Happened
 
 _README = f"""# {NAME}: a made-up organisation
 
 Nothing here is real: people, accounts, documents and events are synthetic, written by `lineage simulate`.
 
-    aws_cloudtrail/  aws_iam/  m365_audit/  entra_audit/   synthetic exports in the providers' own formats
-    declared/                                              the organisation's own lists
-    truth/                                                 the known answers; no loader reads them
+    <source>/     synthetic exports in the providers' own formats, one folder per source
+    declared/     the organisation's own lists
+    truth/        the known answers; no loader reads them
 
 `truth/` is what was thought up, not what was measured: measures.json (numerators and denominators of the report's
 window), identities.csv, links.csv, records.json (distinct records by source) and stories.json (what was planted).
@@ -29,9 +37,57 @@ elsewhere in full, so whatever is kept of it is a duplicate and the truth is the
 """
 
 
-def write_everything(directory: Path, world: World) -> None:
-    for name, writer in (("aws_cloudtrail", aws_cloudtrail), ("aws_iam", aws_iam), ("m365_audit", m365_audit),
-                         ("entra_audit", entra_audit), ("declared", declared)):
-        writer.write(directory / name, world)
-    truth.write(directory / "truth", world)
+def write_everything(directory: Path, world: World, scale: int = 0) -> None:
+    """Tell the days one after another, let every log write each, and write inventories and truth at the end."""
+    for name in (*writers(), "truth"):  # of an earlier simulation; sizes may differ
+        shutil.rmtree(directory / name, ignore_errors=True)
+    logs = [module.Log(directory / name, world) for name, module in writers().items() if hasattr(module, "Log")]
+    observed = told(world, logs)
+    if scale:
+        bulk.write(directory / "aws_cloudtrail" / "more", world, observed, scale)
+    for log in logs:
+        log.end()
+    observed.finish()
+    for name, module in writers().items():
+        if hasattr(module, "write"):
+            module.write(directory / name, world)
+    truth.write(directory / "truth", world, observed)
     put(directory / "README.md", _README.encode())
+
+
+def told(world: World, logs: Iterable[Any] = ()) -> Observed:
+    """Tell all days, each to every log, and what a reader of the logs could know of them."""
+    observed, life, apart = Observed(world), Life(world), _told_apart(world)
+    for day in world.midnights:
+        happened = life.day(day)
+        chapters.day(world, day, happened)
+        apart[day](happened)
+        happened.sort()
+        observed.day(happened)
+        for log in logs:
+            log.day(happened)
+    return observed
+
+
+class _Apart:
+    """Events of one day that are not everyday ones."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Any]] = []
+
+    def __call__(self, happened: Happened) -> None:
+        for kind, event in self.events:
+            if kind == "deeds":
+                happened.add(event)
+            else:
+                getattr(happened, kind).append(event)
+
+
+def _told_apart(world: World) -> dict[datetime, _Apart]:
+    """By day; what happened outside of the days told is on no record."""
+    found: dict[datetime, _Apart] = defaultdict(_Apart)
+    for kind, events in (("aws", world.aws), ("asked", world.interactions), ("entra", world.entra),
+                         ("deeds", world.deeds)):
+        for event in events:
+            found[event.time.replace(hour=0, minute=0, second=0)].events.append((kind, event))
+    return found

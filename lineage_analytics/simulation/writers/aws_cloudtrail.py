@@ -10,53 +10,61 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation.activity import signing_key
 from lineage_analytics.simulation.dice import Dice
-from lineage_analytics.simulation.model import AWS_ACCOUNT, AwsEvent, World
+from lineage_analytics.simulation.model import AWS_ACCOUNT, AwsEvent
 from lineage_analytics.simulation.writers.files import as_json, put, zulu
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lineage_analytics.simulation.model import Happened, World
+
 _SOURCES = {"cloudwatch": "monitoring"}
 _Q = "q.amazonaws.com"
+_AGAIN = frozenset({3, 5, 6, 8, 10})
+"""Days before the last of which an export brings records again."""
 
 
-def write(directory: Path, world: World) -> None:
-    """All CloudTrail files under ``directory``."""
-    dice = Dice(world.seed, "cloudtrail files")
-    days: dict[datetime, list[AwsEvent]] = defaultdict(list)
-    late: dict[datetime, list[AwsEvent]] = defaultdict(list)
-    last = max(world.midnights)
-    for event in sorted(world.aws, key=lambda e: (e.time, e.event_id)):
-        day = event.time.replace(hour=0, minute=0, second=0)
-        if day + timedelta(days=2) <= last and dice.chance(0.004):
-            late[day + timedelta(days=2)].append(event)  # delivered two days after it happened
-        else:
-            days[day].append(event)
-    encoded = {day: [_record(e) for e in [*late[day], *days[day]]] for day in world.midnights}
-    for day, found in encoded.items():
-        put(directory / f"{AWS_ACCOUNT}_CloudTrail_{day:%Y%m%d}.json.gz", as_json({"Records": found}))
-    _again(directory, encoded, last)
+class Log:
+    """One file a day; a few records are delivered two days after they happened."""
+
+    def __init__(self, directory: Path, world: World) -> None:
+        self._directory = directory
+        self._dice = Dice(world.seed, "cloudtrail files")
+        self._last = max(world.midnights)
+        self._late: dict[datetime, list[AwsEvent]] = defaultdict(list)
+        self._kept: dict[int, list[dict[str, Any]]] = {}
+
+    def day(self, happened: Happened) -> None:
+        due = happened.day + timedelta(days=2)
+        found = self._late.pop(happened.day, [])
+        for event in happened.aws:
+            late = due <= self._last and self._dice.chance(0.004)
+            (self._late[due] if late else found).append(event)
+        records = [record(event) for event in found]
+        put(self._directory / f"{AWS_ACCOUNT}_CloudTrail_{happened.day:%Y%m%d}.json.gz", as_json({"Records": records}))
+        back = (self._last - happened.day).days
+        if back in _AGAIN:
+            self._kept[back] = records
+
+    def end(self) -> None:
+        """The same records once more, in other packagings, as overlapping exports bring them."""
+        again = self._directory / "reexport"
+        lines = [r for back in (6, 5) for r in self._kept[back]]
+        put(again / "overlap.ndjson.gz", b"".join(as_json(r) + b"\n" for r in lines))
+        put(again / "eventbridge.ndjson.gz", b"".join(as_json(
+            {"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "synthetic", "detail": r}) + b"\n"
+            for r in self._kept[8][:60]))
+        put(again / "lookup-events.json", as_json({"Events": [
+            {"EventId": r["eventID"], "EventName": r["eventName"], "ReadOnly": str(r["readOnly"]).lower(),
+             "CloudTrailEvent": json.dumps(r, separators=(",", ":"))} for r in self._kept[3][:25]]}))
+        whole = gzip.compress(as_json({"Records": self._kept[10]}), 9, mtime=0)
+        (again / f"{AWS_ACCOUNT}_CloudTrail_cut.json.gz").write_bytes(whole[: len(whole) * 3 // 5])
 
 
-def _again(directory: Path, encoded: dict[datetime, list[dict[str, Any]]], last: datetime) -> None:
-    """The same records once more, in other packagings, as overlapping exports bring them."""
-    lines = [r for back in (6, 5) for r in encoded[last - timedelta(days=back)]]
-    put(directory / "reexport" / "overlap.ndjson.gz", b"".join(as_json(r) + b"\n" for r in lines))
-    bus = encoded[last - timedelta(days=8)][:60]
-    put(directory / "reexport" / "eventbridge.ndjson.gz", b"".join(as_json(
-        {"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "synthetic", "detail": r}) + b"\n"
-        for r in bus))
-    looked = encoded[last - timedelta(days=3)][:25]
-    put(directory / "reexport" / "lookup-events.json", as_json({"Events": [
-        {"EventId": r["eventID"], "EventName": r["eventName"], "ReadOnly": str(r["readOnly"]).lower(),
-         "CloudTrailEvent": json.dumps(r, separators=(",", ":"))} for r in looked]}))
-    whole = gzip.compress(as_json({"Records": encoded[last - timedelta(days=10)]}), 9, mtime=0)
-    (directory / "reexport" / f"{AWS_ACCOUNT}_CloudTrail_cut.json.gz").write_bytes(whole[: len(whole) * 3 // 5])
-
-
-def _record(event: AwsEvent) -> dict[str, Any]:
+def record(event: AwsEvent) -> dict[str, Any]:
+    """An event as CloudTrail writes it."""
     agent = _Q if event.via_q else _agent(event)
-    record: dict[str, Any] = {
+    found: dict[str, Any] = {
         "eventVersion": "1.11",
         "userIdentity": _identity(event),
         "eventTime": zulu(event.time),
@@ -67,20 +75,20 @@ def _record(event: AwsEvent) -> dict[str, Any]:
         "userAgent": agent,
     }
     if event.error:
-        record["errorCode"] = event.error
-        record["errorMessage"] = "not authorized (synthetic)"
-    record["requestParameters"] = event.request
-    record["responseElements"] = event.response
+        found["errorCode"] = event.error
+        found["errorMessage"] = "not authorized (synthetic)"
+    found["requestParameters"] = event.request
+    found["responseElements"] = event.response
     if event.request_id:
-        record["requestID"] = event.request_id
-    record |= {
+        found["requestID"] = event.request_id
+    found |= {
         "eventID": event.event_id, "readOnly": event.read_only,
         "eventType": "AwsConsoleSignIn" if event.name == "ConsoleLogin" else "AwsApiCall",
         "managementEvent": True, "recipientAccountId": AWS_ACCOUNT, "eventCategory": "Management",
     }
     if event.console:
-        record["sessionCredentialFromConsole"] = "true"
-    return record
+        found["sessionCredentialFromConsole"] = "true"
+    return found
 
 
 def _address(event: AwsEvent) -> str:

@@ -14,7 +14,7 @@ from lineage_analytics.simulation.writers.files import as_json, put
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lineage_analytics.simulation.model import Actor, EntraEvent, World
+    from lineage_analytics.simulation.model import Actor, EntraEvent, Happened, World
 
 _PAGE = 500
 _OVERLAP = 3
@@ -22,16 +22,25 @@ _TWICE = timedelta(days=3)
 _CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#auditLogs/directoryAudits"
 
 
-def write(directory: Path, world: World) -> None:
-    events = sorted(world.entra, key=lambda e: (e.time, e.event_id))
-    _pages(directory, [e for e in reversed(events) if e.service == "PIM"])  # newest first, as the API pages
-    months: dict[str, list[EntraEvent]] = defaultdict(list)
-    for event in events:
-        if event.service != "PIM" or event.time > events[-1].time - _TWICE:
-            months[f"{event.time:%Y-%m}"].append(event)
-    for month, found in months.items():
-        put(directory / "insights-logs-auditlogs" / f"{month}.json.gz",
-            b"".join(as_json(_envelope(world, e)) + b"\n" for e in found))
+class Log:
+    """All of it at the end: few records, and pages run from the newest to the oldest."""
+
+    def __init__(self, directory: Path, world: World) -> None:
+        self._directory, self._world = directory, world
+        self._events: list[EntraEvent] = []
+
+    def day(self, happened: Happened) -> None:
+        self._events += happened.entra
+
+    def end(self) -> None:
+        _pages(self._directory, [e for e in reversed(self._events) if e.service == "PIM"])
+        months: dict[str, list[EntraEvent]] = defaultdict(list)
+        for event in self._events:
+            if event.service != "PIM" or event.time > self._events[-1].time - _TWICE:
+                months[f"{event.time:%Y-%m}"].append(event)
+        for month, found in months.items():
+            put(self._directory / "insights-logs-auditlogs" / f"{month}.json.gz",
+                b"".join(as_json(_envelope(self._world, e)) + b"\n" for e in found))
 
 
 def _pages(directory: Path, events: list[EntraEvent]) -> None:

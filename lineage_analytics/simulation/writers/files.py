@@ -20,6 +20,22 @@ def put(path: Path, content: bytes) -> None:
     path.write_bytes(gzip.compress(content, 9, mtime=0) if path.suffix == ".gz" else content)
 
 
+class Packed:
+    """A gzip file written piece by piece, without a time stamp in it."""
+
+    def __init__(self, path: Path, level: int = 9) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._raw = path.open("wb")
+        self._packed = gzip.GzipFile("", "wb", level, self._raw, mtime=0)
+
+    def write(self, content: bytes) -> None:
+        self._packed.write(content)
+
+    def close(self) -> None:
+        self._packed.close()
+        self._raw.close()
+
+
 def as_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -31,7 +47,8 @@ def pretty(value: object) -> bytes:
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    if header:
+        writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue().encode()
 

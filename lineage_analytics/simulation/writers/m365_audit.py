@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lineage_analytics.simulation.dice import Dice
-from lineage_analytics.simulation.model import SITES, World
-from lineage_analytics.simulation.writers.files import as_csv, as_json, put
+from lineage_analytics.simulation.model import SITES
+from lineage_analytics.simulation.writers.files import Packed, as_csv, as_json, put
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lineage_analytics.simulation.model import Access, File, FileEvent, Interaction, Person
+    from lineage_analytics.simulation.model import Access, File, FileEvent, Happened, Interaction, Person, World
 
 _HEADER = ("RecordId", "CreationDate", "RecordType", "Operation", "UserId", "AuditData", "AssociatedAdminUnits",
            "AssociatedAdminUnitsNames")
@@ -24,24 +23,36 @@ _BLOCK = {"PolicyId": "5c1d9a10-aaaa-4c10-a000-00000000b10c", "PolicyName": "Kee
                      "Severity": "High", "RuleMode": "Enforce", "Actions": ["ExcludeFromProcessing"]}]}
 
 
-def write(directory: Path, world: World) -> None:
-    dice = Dice(world.seed, "m365 files")
-    found = sorted([*((e.time, e.event_id, _file_record(world, e)) for e in world.file_events),
-                    *((i.time, i.event_id, _copilot_record(world, i)) for i in world.interactions)],
-                   key=lambda row: row[:2])
-    months: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    last = max(world.midnights)
-    for time, _, record in found:
-        if dice.chance(0.02):  # the same person's login, as another service writes it
-            record["UserId"] = record["UserId"].upper()
-        months[f"{time:%Y-%m}"].append(record)
-        following = time + timedelta(days=1)
-        if following.month != time.month and following <= last:
-            months[f"{following:%Y-%m}"].append(record)  # exports overlap by a day
-    for month, records in sorted(months.items()):
-        put(directory / f"AuditLog_{month}.csv.gz", as_csv(_HEADER, map(_row, records)))
-    again = [r for time, _, r in found if last - timedelta(days=4) <= time < last - timedelta(days=3)]
-    put(directory / "management-api" / "audit.general.json.gz", as_json(again))
+class Log:
+    """A portal export a month; exports overlap by a day. One day stands again in the management API's form."""
+
+    def __init__(self, directory: Path, world: World) -> None:
+        self._directory, self._world = directory, world
+        self._dice = Dice(world.seed, "m365 files")
+        self._last = max(world.midnights)
+        self._months: dict[str, Packed] = {}
+
+    def day(self, happened: Happened) -> None:
+        found = sorted([*((e.time, e.event_id, _file_record(self._world, e)) for e in happened.files),
+                        *((i.time, i.event_id, _copilot_record(self._world, i)) for i in happened.asked)],
+                       key=lambda row: row[:2])
+        records = [record for *_, record in found]
+        for record in records:
+            if self._dice.chance(0.02):  # the same person's login, as another service writes it
+                record["UserId"] = record["UserId"].upper()
+        following = happened.day + timedelta(days=1)
+        days = {happened.day, following} if following <= self._last else {happened.day}
+        for month in sorted({f"{day:%Y-%m}" for day in days}) if records else ():
+            if month not in self._months:
+                self._months[month] = Packed(self._directory / f"AuditLog_{month}.csv.gz")
+                self._months[month].write(as_csv(_HEADER, ()))
+            self._months[month].write(as_csv((), map(_row, records)))
+        if (self._last - happened.day).days == 4:
+            put(self._directory / "management-api" / "audit.general.json.gz", as_json(records))
+
+    def end(self) -> None:
+        for month in self._months.values():
+            month.close()
 
 
 def _row(record: dict[str, Any]) -> list[Any]:
