@@ -92,7 +92,7 @@ def _keys(facts: pl.DataFrame) -> dict[_Key, set[str]]:
     for identity, provider, tenant, subkind, alt_ids in columns:
         for kind, value in _stated(identity, provider, alt_ids):
             key = _key(kind, value, provider, tenant, subkind)
-            if key is None and kind in _LOGINS:
+            if key is None and kind in _LOGINS and (provider == "declared" or provider in _MICROSOFT):
                 declared.setdefault(value.casefold(), set()).add(identity)
             elif key is not None:
                 keys.setdefault(key, set()).add(identity)

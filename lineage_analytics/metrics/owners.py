@@ -14,6 +14,7 @@ CONFIRMED_WITHIN = timedelta(days=365)
 # Whoever created an account, or manages its user, is not thereby its owner.
 _NOT_OWNERS = ("created_by", "manager")
 _PERSON_NAMES = ("email", "upn", "login")
+_DIRECTORIES = {"entra": 0, "m365": 0, "okta": 1, "gworkspace": 2, "gcp": 2, "ad": 3, "aws": 4}
 
 
 def owner_validity(context: Context) -> pl.DataFrame:
@@ -63,9 +64,12 @@ def _stated(context: Context) -> pl.DataFrame:
 def _index(context: Context) -> pl.DataFrame:
     """Every name an identity goes by, lower case, with the identity and whether it is active.
 
-    A name several identities share is ambiguous unless all of them are one person's.
+    An address is asked of declared persons first, then of one directory after another: what a help desk or a code host
+    calls by the same address adds nothing. A name several identities share there is ambiguous unless all of them are
+    one person's.
     """
-    identities = context.identities.select("id", "alt_ids", "person_id", "enabled", "inventoried", "deleted_at")
+    identities = context.identities.select(
+        "id", "alt_ids", "person_id", "enabled", "inventoried", "deleted_at", asked=_asked())
     names = [
         identities.select(name=pl.col("id"), id="id"),
         identities.select("id", "alt_ids").explode("alt_ids").select(
@@ -78,13 +82,22 @@ def _index(context: Context) -> pl.DataFrame:
         .then(pl.lit(value=False)).when(pl.col("inventoried").fill_null(value=False)).then(pl.lit(value=True)))
     spelled = pl.concat([frame.select("name", "id") for frame in names]).drop_nulls().with_columns(
         pl.col("name").str.to_lowercase()).unique().join(
-        identities.with_columns(active=active, person=pl.coalesce("person_id", "id")).select("id", "active", "person"),
-        on="id", how="inner")
+        identities.with_columns(active=active, person=pl.coalesce("person_id", "id")).select(
+            "id", "active", "person", "asked"), on="id", how="inner").filter(
+        pl.col("asked") == pl.col("asked").min().over("name"))
     # One person's accounts: the person is active while any of them is.
     return spelled.group_by("name").agg(
         found=pl.col("id").min(), ambiguous=pl.col("person").n_unique() > 1,
         active=pl.when(pl.col("active").any(ignore_nulls=True)).then(pl.lit(value=True))
         .when(pl.col("active").is_null().any()).then(None).otherwise(pl.lit(value=False))).sort("name")
+
+
+def _asked() -> pl.Expr:
+    """Whose word on a name counts, smallest first."""
+    listed = pl.col("inventoried").fill_null(value=False)
+    place = pl.col("provider").replace_strict(_DIRECTORIES, default=len(_DIRECTORIES), return_dtype=pl.Int64)
+    return pl.when(listed & pl.col("person_id").is_not_null()).then(-1).otherwise(
+        place + pl.when(listed).then(0).otherwise(100))
 
 
 def _people_listed(context: Context) -> bool:

@@ -1,0 +1,78 @@
+"""Okta System Log: pages of the API a month, the last days again as the log stream delivers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.simulation.writers.files import Packed, as_json, put
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from lineage_analytics.simulation.model import Deed, Happened, World
+
+SOURCE = "okta_system_log"
+ORGANISATION = "northwind-synthetic"
+_TYPES = {"human": "User", "app": "PublicClientApp"}
+
+
+class Log:
+    """One array a month; the stream repeats the last five days."""
+
+    def __init__(self, directory: Path, world: World) -> None:
+        self._directory = directory
+        self._last = max(world.midnights)
+        self._month: tuple[str, Packed] | None = None
+        self._streamed: list[dict[str, Any]] = []
+
+    def day(self, happened: Happened) -> None:
+        for deed in happened.deeds.get(SOURCE, ()):
+            self._write(happened.day, _event(deed))
+            if (self._last - happened.day).days < 5:
+                self._streamed.append(_event(deed))
+
+    def _write(self, day: datetime, event: dict[str, Any]) -> None:
+        month = f"{day:%Y-%m}"
+        if self._month is None or self._month[0] != month:
+            self._close()
+            self._month = month, Packed(self._directory / f"system-log-{month}.json.gz")
+            self._month[1].write(b"[" + as_json(event))
+        else:
+            self._month[1].write(b"," + as_json(event))
+
+    def _close(self) -> None:
+        if self._month is not None:
+            self._month[1].write(b"]")
+            self._month[1].close()
+
+    def end(self) -> None:
+        self._close()
+        put(self._directory / "log-stream.ndjson.gz", b"".join(as_json({
+            "version": "0", "detail-type": "SystemLog", "source": f"aws.partner/okta.com/{ORGANISATION}/synthetic",
+            "detail": event}) + b"\n" for event in self._streamed))
+
+
+def _event(deed: Deed) -> dict[str, Any]:
+    who, details = deed.who, deed.details
+    kind = "SystemPrincipal" if who.name == "Okta System" else _TYPES[who.kind]  # type: ignore[union-attr]
+    return {
+        "uuid": deed.event_id, "published": deed.time.strftime("%Y-%m-%dT%H:%M:%S.000Z"), "eventType": deed.action,
+        "version": "0", "severity": "INFO", "legacyEventType": None, "displayMessage": f"synthetic: {deed.action}",
+        "actor": {"id": who.native_id, "type": kind, "alternateId": who.name,  # type: ignore[union-attr]
+                  "displayName": who.name, "detailEntry": None},  # type: ignore[union-attr]
+        "client": {"userAgent": {"rawUserAgent": "Mozilla/5.0 (X11; Linux x86_64)", "os": "Linux",
+                                 "browser": "FIREFOX"},
+                   "zone": "null", "device": "Computer", "id": None, "ipAddress": "203.0.113.24",
+                   "geographicalContext": None},
+        "outcome": {"result": deed.outcome.upper(), "reason": None},
+        "target": [{"id": native, "type": of, "alternateId": name, "displayName": name, "detailEntry": None}
+                   for of, native, name in details.get("targets", ())],
+        "transaction": {"type": "WEB", "id": details["transaction"], "detail": {}},
+        "authenticationContext": {"authenticationProvider": None, "credentialProvider": None, "credentialType": None,
+                                  "issuer": None, "interface": None, "authenticationStep": 0,
+                                  "externalSessionId": details.get("session", "unknown")},
+        "securityContext": {"asNumber": None, "asOrg": None, "isp": None, "domain": None, "isProxy": None},
+        "debugContext": {"debugData": {"requestUri": "/synthetic", **details.get("debug", {})}},
+        "request": {"ipChain": []},
+    }
