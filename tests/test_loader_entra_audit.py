@@ -352,6 +352,9 @@ def test_an_agent_acting_through_a_user_stays_the_users_act_with_the_agent_as_th
         f"entra:{TENANT}:{ANA}", f"entra:{TENANT}:{APP}", "platform_field")
     assert (step["actor_class"], step["via_assistant_id"], step["authority_mode"]) == (
         "human", f"entra:{TENANT}:{APP}", "obo_user")
+    assert row["delegation_trust"] == "provider_asserted"
+    facts = {fact["id"]: fact["kind"] for fact in found.rows("identity_facts")}
+    assert facts[f"entra:{TENANT}:{APP}"] == "ai_agent"
 
 
 def test_whom_a_change_is_about_is_seen_too() -> None:
@@ -481,17 +484,122 @@ def test_requests_failures_removals_and_direct_changes_leave_no_entitlement() ->
                   CHAIN[3] | {"initiatedBy": PERSON, "id": "Directory_8"}) == []
 
 
-def test_sign_ins_beside_audits_are_rejected_by_name_and_alone_they_are_not_recognised() -> None:
-    sign_in = envelope(audit(1, "x")) | {"category": "SignInLogs", "properties": {"id": "1", "userId": ANA}}
-    mixed = load(as_lines([envelope(CHAIN[0]), sign_in, envelope(CHAIN[1])]))
-    assert (len(mixed.record_ids), mixed.seen) == (2, 3)
-    [fault] = mixed.faults
-    assert (fault.position, fault.reason, fault.disposition) == (1, "out_of_scope", "rejected")
-    assert "SignInLogs" in fault.detail
-    assert [row["raw_ref"]["offset"] for row in mixed.rows("activity")] == [0, 2]
-    assert load(as_lines([sign_in, envelope(CHAIN[0])])).seen == 2
-    assert load(as_lines([sign_in, sign_in])).source is None
-    assert load(as_json([{"id": "1", "createdDateTime": "2026-03-01T10:00:00Z", "signInEventTypes": []}])).source is None
+SIGN_IN: Json = {
+    "time": "2026-03-01T11:00:00Z", "resourceId": f"/tenants/{TENANT}/providers/Microsoft.aadiam", "category": "SignInLogs",
+    "tenantId": TENANT, "operationName": "Sign-in activity", "resultType": "0",
+    "properties": {"id": "s-1", "createdDateTime": "2026-03-01T10:59:00Z", "userId": ANA, "appId": APP,
+                   "isInteractive": True, "status": {"errorCode": 0}},
+}
+REQUEST_LOG: Json = SIGN_IN | {"category": "MicrosoftGraphActivityLogs", "properties": {
+    "requestId": "q-1", "timeGenerated": "2026-03-01T11:01:00Z", "requestMethod": "GET", "responseStatusCode": 200,
+    "requestUri": "https://graph.microsoft.com/v1.0/users", "userId": ANA, "appId": APP}}
+DETECTION: Json = SIGN_IN | {"category": "UserRiskEvents", "properties": {
+    "id": "d-1", "riskEventType": "leakedCredentials", "riskState": "atRisk", "riskLevel": "high", "userId": ANA,
+    "detectedDateTime": "2026-03-01T11:02:00Z"}}
+PROVISIONING: Json = SIGN_IN | {"category": "ProvisioningLogs", "properties": {"id": "p-1"}}
+
+
+@pytest.mark.parametrize(("order", "reader"), [
+    ([*CHAIN[:2], SIGN_IN, REQUEST_LOG, PROVISIONING, DETECTION], "entra_audit"),
+    ([SIGN_IN, SIGN_IN | {"properties": SIGN_IN["properties"] | {"id": "s-2"}}, REQUEST_LOG, PROVISIONING, DETECTION,
+      CHAIN[0]], "entra_signins"),
+])
+def test_a_file_of_several_logs_loses_none_and_each_record_is_booked_under_its_own(order: list[Json], reader: str) -> None:
+    packed = [record if "category" in record and "properties" in record else envelope(record) for record in order]
+    found = load(as_lines(packed))
+    assert (found.source, found.seen, len(found.record_ids)) == (reader, 6, 5)
+    [fault] = found.faults
+    assert (fault.position, fault.reason, fault.disposition) == (packed.index(PROVISIONING), "out_of_scope", "rejected")
+    assert "ProvisioningLogs" in fault.detail
+    by_category = {"AuditLogs": "entra_audit", "SignInLogs": "entra_signins", "UserRiskEvents": "entra_risk",
+                   "MicrosoftGraphActivityLogs": "entra_graph_activity"}
+    wanted = {(by_category[r["category"]], at) for at, r in enumerate(packed) if r["category"] in by_category}
+    activity = found.rows("activity")
+    assert {(row["source"], row["raw_ref"]["offset"]) for row in activity} == wanted
+    assert [row["record_id"] for row in activity] == found.record_ids
+    for at, record in enumerate(packed):
+        alone = load(as_lines([record, record]))
+        if alone.source is not None:
+            [row] = [row for row in activity if row["raw_ref"]["offset"] == at]
+            assert {**row, "raw_ref": None} == {**alone.rows("activity")[0], "raw_ref": None}
+
+
+def portal(record: Json) -> Json:
+    """The row a download shows of a record."""
+    user, app = (record["initiatedBy"].get(key) or {} for key in ("user", "app"))
+    row = {"Date (UTC)": record["activityDateTime"][:19] + "Z", "CorrelationId": record["correlationId"],
+           "Service": record["loggedByService"], "Category": record["category"], "Activity": record["activityDisplayName"],
+           "Result": record["result"], "ResultReason": record["resultReason"], "User Agent": "",
+           "ActorType": "User" if user else "Application", "ActorDisplayName": (user or app).get("displayName"),
+           "ActorObjectId": user.get("id"), "ActorUserPrincipalName": user.get("userPrincipalName"),
+           "IPAddress": user.get("ipAddress"), "ActorServicePrincipalId": app.get("servicePrincipalId")}
+    for t in range(1, 5):
+        held = record["targetResources"][t - 1] if t <= len(record["targetResources"]) else {}
+        row |= {f"Target{t}Type": held.get("type"), f"Target{t}DisplayName": held.get("displayName"),
+                f"Target{t}ObjectId": held.get("id"), f"Target{t}UserPrincipalName": None}
+        for p in range(1, 6):
+            changed = held.get("modifiedProperties", [])[p - 1:p] or [{}]
+            row |= {f"Target{t}ModifiedProperty{p}Name": changed[0].get("displayName"),
+                    f"Target{t}ModifiedProperty{p}OldValue": changed[0].get("oldValue"),
+                    f"Target{t}ModifiedProperty{p}NewValue": changed[0].get("newValue")}
+    for number, detail in enumerate(record["additionalDetails"], 1):
+        row |= {f"AdditionalDetail{number}Key": detail["key"], f"AdditionalDetail{number}Value": detail["value"]}
+    return row
+
+
+CONTRACT_FILES["portal_csv"] = as_csv([portal(r) for r in RECORDS])
+
+
+def test_a_download_of_the_portal_says_the_same_but_for_the_record_id() -> None:
+    plain, shown = load(as_json(RECORDS)), load(as_csv([portal(r) for r in RECORDS]))
+    assert (shown.source, shown.faults) == ("entra_audit", [])
+    steps = ("kind", "operation", "verdict", "actor_id", "target_key", "effect_key", "native_key", "quoted_keys",
+             "justification_present", "expires_at", "initiator_id", "correlation_id")
+    for table, columns in (("decision_steps", steps), ("activity", ("actor_id", "action", "resource_id", "outcome", "ip"))):
+        rows = [[[row[c] for c in columns] for row in found.rows(table)] for found in (plain, shown)]
+        assert rows[0] == rows[1]
+    assert CANARY not in str([frame.to_dicts() for frame in shown.frames.values()])
+
+
+def test_what_an_access_change_set_is_kept_and_of_other_changes_only_the_names() -> None:
+    role = changed(1, "Add member to role", target("User", ANA, Role__TemplateId=ROLE, Description="hunter2",
+                                                   ClientSecret="hunter2", Scope='{"password": "hunter2", "a": "b"}'))
+    user = changed(2, "Update user", target("User", BO, Mobile="hunter2"))
+    found = load(as_lines([envelope(role), envelope(user)])).rows("activity")
+    assert "hunter2" not in str(found)
+    first = json.loads(found[0]["effect_delta"])
+    assert {"target": f"user/{ANA}", "property": "role.templateid", "before": None, "after": ROLE} in first
+    assert json.loads(found[1]["effect_delta"]) == [{"target": f"user/{BO}", "property": "mobile"}]
+    [plain] = load(as_json([audit(3, "Disable account", targetResources=[target("User", BO)])])).rows("activity")
+    assert plain["effect_delta"] is None
+
+
+def test_credentials_in_what_changed_are_ids() -> None:
+    record = changed(1, "Add service principal credentials",
+                     target("ServicePrincipal", APP, KeyDescription=([], [KEYS % "new"])))
+    [row] = load(as_json([record])).rows("activity")
+    assert json.loads(row["effect_delta"]) == [
+        {"target": f"serviceprincipal/{APP}", "property": "keydescription", "before": None, "after": ["new"]}]
+
+
+def test_targets_beside_the_first_are_named_too() -> None:
+    [row] = load(as_lines([envelope(CHAIN[0])])).rows("activity")
+    assert row["resource_id"] == f"entra:{TENANT}:role/99999999-0000-4000-8000-000000000009"
+    assert row["extra_resource_ids"] == sorted([
+        f"entra:{TENANT}:{ANA}", f"entra:{TENANT}:request/{REQUEST}", f"entra:{TENANT}:directory/{TENANT}"])
+
+
+@pytest.mark.parametrize(("agent_type", "kind", "subkind"), [
+    ("agenticApp", "app", "agent_blueprint"), ("agenticAppInstance", "ai_agent", "agent_identity"),
+    ("agentIDuser", "ai_agent", "agent_user"), ("agentIdentityBlueprintPrincipal", "ai_agent", "agent_blueprint_principal"),
+    ("notAgentic", "app", "service_principal"),
+])
+def test_targets_say_which_sort_of_agent_they_are(agent_type: str, kind: str, subkind: str) -> None:
+    about = target("ServicePrincipal", APP) | {"agentType": agent_type, "blueprintId": CLIENT}
+    found = load(as_lines([envelope(audit(1, "Add service principal", targetResources=[about]))]))
+    fact = next(row for row in found.rows("identity_facts") if row["id"] == f"entra:{TENANT}:{APP}")
+    assert (fact["kind"], fact["subkind"]) == (kind, subkind)
+    assert fact["parent_id"] == (f"entra:{TENANT}:{CLIENT}" if agent_type != "notAgentic" else None)
 
 
 @pytest.mark.parametrize(("result", "outcome"), [
@@ -538,24 +646,30 @@ def test_any_value_anywhere_is_counted_and_never_an_error(activity: str, fields:
 
 # Real records, where they stand beside the project.
 
-def test_every_shared_entra_file_is_read_or_left_and_counted(shared_data: Path) -> None:
+def test_every_shared_entra_file_is_read_and_audits_are_counted_wherever_they_stand(shared_data: Path) -> None:
     from lineage_analytics.loaders.common.containers import InputFile, Skipped, input_files, members
 
-    read, left = {}, []
+    sources: list[str] = []
     for file in input_files([shared_data / "entra"]):
         assert isinstance(file, InputFile)
         for member in members(file, "0" * 64):
             assert not isinstance(member, Skipped)
-            found = load(b"".join(member.chunks()))
-            if found.source is None:
-                left.append(file.name)
-            else:
-                assert found.source == "entra_audit"
-                read[file.name] = found
-    assert (len(read), len(left)) == (39, 10)
-    mixed = read["panther/Azure.Audit.tests.jsonl"]
-    assert (mixed.seen, len(mixed.record_ids)) == (21, 9)
-    assert {fault.reason for fault in mixed.faults} == {"out_of_scope"}
+            data = b"".join(member.chunks())
+            found = load(data)
+            assert found.source is not None, file.name
+            assert found.faults == [], file.name
+            assert found.seen == len(found.rows("activity"))
+            sources += [row["source"] for row in found.rows("activity")]
+            audits = [row for row in found.rows("activity") if row["source"] == "entra_audit"]
+            raw = [json.loads(line) for line in data.splitlines()] if data.count(b"\n{") else [json.loads(data)]
+            inner = [{k.lower(): v for k, v in r.get("properties", r).items()} for r in (r.get("log", r) for r in raw)]
+            known = [r for r in inner if r.keys() & {"initiatedby", "targetresources", "activitydisplayname"}]
+            assert len(audits) == len(known), file.name
+            assert {row["event_id"] for row in audits if row["event_id"] in str(inner)} == {r["id"] for r in known
+                                                                                           if r.get("id")}, file.name
+            assert sum(row["outcome"] == "success" for row in audits) == sum(r.get("result") == "success" for r in known)
+    assert {source: sources.count(source) for source in set(sources)} == {
+        "entra_audit": 50, "entra_signins": 20, "entra_graph_activity": 1, "entra_risk": 1}
 
 
 def test_the_real_pim_request_is_a_request_for_its_beneficiary(shared_data: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lineage_analytics.loaders._entra_agents import Agent, agent_of, by_agent_type
 from lineage_analytics.loaders._entra_record import PROVIDER, kind_of, target_id
 from lineage_analytics.loaders.common.ids import identity_id
-from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, text
+from lineage_analytics.loaders.common.values import Fields, guid, name, native, obj
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._entra_record import Record
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 # First-party services that carry out what PIM decided; they come by name, often without any id.
 _PIM_NAMES = frozenset({"ms-pim", "ms-pim-fic", "azure ad pim", "microsoft approval management"})
 _PIM_APPS = frozenset({"01fc33a7-78ba-4d2f-a4b7-768e336e890e"})
-_NO_AGENT = frozenset({"notagentic", "none", "unknownfuturevalue"})
 _TARGET_KINDS = {
     "user": ("human", "user", "a user object (targetResources type User)"),
     "serviceprincipal": ("app", "service_principal", "targetResources type ServicePrincipal"),
@@ -38,6 +38,8 @@ class Actor(NamedTuple):
     agent_class: str
     is_pim: bool = False
     via: str | None = None
+    via_fact: Actor | None = None
+    parent: str | None = None
 
 
 def actor_of(record: Record) -> Actor:
@@ -46,7 +48,7 @@ def actor_of(record: Record) -> Actor:
     user = _user(record)
     if user is None:
         return app or Actor(None, "unknown", None, "initiatedBy names nobody", None, (), "unknown")
-    return user._replace(via=app.id) if app is not None and app.kind == "ai_agent" else user
+    return user._replace(via=app.id, via_fact=app) if app is not None and app.kind == "ai_agent" else user
 
 
 def _user(record: Record) -> Actor | None:
@@ -60,7 +62,8 @@ def _user(record: Record) -> Actor | None:
     label = name(record.user.get("userprincipalname")) or name(record.user.get("displayname"))
     agent = _agent_evidence(record.user, record)
     if agent is not None:
-        return Actor(found, "ai_agent", "agent_user", agent, label, alt, "ai_agent")
+        return Actor(found, "ai_agent", "agent_user", agent.basis, label, alt, "ai_agent",
+                     parent=_blueprint(record.user, record))
     return Actor(found, "human", "user", "a user object acted (initiatedBy.user)", label, alt, "human")
 
 
@@ -74,7 +77,8 @@ def _app(record: Record) -> Actor | None:
     found = identity_id(PROVIDER, record.tenant, native_id)
     agent = _agent_evidence(record.app, record)
     if agent is not None:
-        return Actor(found, "ai_agent", "agent_identity", agent, label, alt, "ai_agent")
+        return Actor(found, "ai_agent", agent.subkind or "agent_identity", agent.basis, label, alt, "ai_agent",
+                     parent=_blueprint(record.app, record))
     if native(application) in _PIM_APPS or (
         principal is None and application is None and (label or "").casefold() in _PIM_NAMES
     ):
@@ -86,20 +90,21 @@ def _alt(*found: tuple[str, str | None]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((kind, value) for kind, value in found if value))
 
 
-def _agent_evidence(who: Fields, record: Record) -> str | None:
+def _agent_evidence(who: Fields, record: Record) -> Agent | None:
     """A type field that says agent; names prove nothing."""
-    odata = (text(who.get("@odata.type")) or "").lower()
-    if "agentidentity" in odata or "agentuser" in odata:
-        return f"@odata.type {odata.rsplit('.', 1)[-1]}"
-    if (text(who.get("serviceprincipaltype")) or "").lower() == "serviceidentity":
-        return "servicePrincipalType ServiceIdentity"
-    for holder in (who, obj(who.get("agent")), obj(record.fields.get("agent"))):
-        stated = text(holder.get("agenttype"))
-        if stated is not None and stated.lower() not in _NO_AGENT:
-            return f"agentType {stated[:60]}"
-        if flag(holder.get("isagent")):
-            return "isAgent"
+    own = agent_of(who)
+    if own is not None:
+        return own
+    for holder in (obj(who.get("agent")), obj(record.fields.get("agent"))):
+        if (found := by_agent_type(holder.get("agenttype")) or agent_of(holder)) is not None:
+            return found
     return None
+
+
+def _blueprint(who: Fields, record: Record) -> str | None:
+    """The blueprint an agent was made from, where the record names it."""
+    found = native(name(who.get("blueprintid")))
+    return identity_id(PROVIDER, record.tenant, found) if found else None
 
 
 def as_fact(actor: Actor) -> dict[str, Any]:
@@ -108,14 +113,19 @@ def as_fact(actor: Actor) -> dict[str, Any]:
         "id": actor.id, "kind": actor.kind, "subkind": actor.subkind, "display_name": actor.label,
         "alt_ids": [{"kind": kind, "value": value} for kind, value in actor.alt_ids], "kind_basis": actor.basis,
         "basis": "seen", "created_at": None, "excluded_reason": "provider_managed" if actor.is_pim else None,
+        "parent_id": actor.parent,
     }
 
 
 def target_fact(target: Fields, tenant: str | None) -> dict[str, Any] | None:
     """What a record says of a principal it is about; None for targets that are no principals."""
     kind, found = _TARGET_KINDS.get(kind_of(target)), target_id(target)
+    agent = agent_of(target)
+    if agent is not None:
+        kind = (agent.kind, agent.subkind, agent.basis)
     if kind is None or found is None:
         return None
+    blueprint = native(name(target.get("blueprintid")))
     login = name(target.get("userprincipalname"))
     login = login.casefold() if login else None
     alt = _alt(("object_id", guid(found)), ("login", login), ("upn", login if login and "@" in login else None))
@@ -124,4 +134,5 @@ def target_fact(target: Fields, tenant: str | None) -> dict[str, Any] | None:
         "display_name": name(target.get("userprincipalname")) or name(target.get("displayname")),
         "alt_ids": [{"kind": k, "value": v} for k, v in alt], "kind_basis": kind[2], "basis": "seen",
         "created_at": None, "excluded_reason": None,
+        "parent_id": identity_id(PROVIDER, tenant, blueprint) if agent is not None and blueprint else None,
     }

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 _PREFIX = "entra::"
 _IDS = frozenset({
     "id", "actor_id", "on_behalf_of_id", "via_assistant_id", "initiator_id", "resource_id", "target_key",
-    "principal_id", "scope", "granted_by", "identity_id",
+    "principal_id", "scope", "granted_by", "identity_id", "parent_id", "held_by_id",
 })
+_LISTS = frozenset({"via", "extra_resource_ids"})
 _EFFECT = r"^(\w+\()entra::"
 
 
@@ -54,6 +55,17 @@ def _filled(frame: pl.LazyFrame, tenant: str) -> pl.LazyFrame:
         .then(pl.concat_str(named, pl.col(name).str.slice(len(_PREFIX)))).otherwise(pl.col(name))
         for name in columns if name in _IDS
     }
+    for name in sorted(_LISTS.intersection(columns)):
+        element = pl.element()
+        filled = pl.when(element.str.starts_with(_PREFIX)).then(
+            pl.concat_str(named, element.str.slice(len(_PREFIX)))).otherwise(element)
+        changes[name] = pl.when(lacking).then(pl.col(name).list.eval(filled)).otherwise(pl.col(name))
+    if "owner" in columns:
+        owner = pl.element().struct.field("id")
+        full = pl.when(owner.str.starts_with(_PREFIX)).then(
+            pl.concat_str(named, owner.str.slice(len(_PREFIX)))).otherwise(owner)
+        changes["owner"] = pl.when(lacking).then(pl.col("owner").list.eval(pl.struct(
+            full.alias("id"), pl.element().struct.field("basis")))).otherwise(pl.col("owner"))
     if "effect_key" in columns:
         effect = pl.col("effect_key")
         changes["effect_key"] = pl.when(lacking & effect.str.contains(_EFFECT)).then(

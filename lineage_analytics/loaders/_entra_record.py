@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from lineage_analytics.loaders import _entra_portal
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.values import (
@@ -109,6 +110,9 @@ def _record(row: Fields, position: int) -> Record:
     activity = clean_activity(payload.get("activitydisplayname"))
     if activity is None:
         payload, activity = (row, clean_activity(row.get("activitydisplayname"))) if not payload else (payload, None)
+    if activity is None and _entra_portal.is_portal(row) and "actortype" in row:
+        payload = _entra_portal.audit(row)
+        activity = clean_activity(payload["activitydisplayname"])
     if activity is None and {"initiatedby", "targetresources"} & set(payload):
         activity = clean_activity(payload.get("operationname") or row.get("operationname"))
     if activity is None:
@@ -124,7 +128,8 @@ def _record(row: Fields, position: int) -> Record:
         (text(payload.get("result")) or "").lower(),
         native(name(payload.get("correlationid")) or name(row.get("correlationid"))),
         user, obj(initiated.get("app")), targets, details,
-        name(user.get("ipaddress")) or name(row.get("calleripaddress")) or next(iter(details.get("ipaddr", ())), None),
+        name(user.get("ipaddress")) or name(row.get("calleripaddress")) or name(row.get("ipaddress"))
+        or next(iter(details.get("ipaddr", ())), None),
         unmapped(payload, _KNOWN),
     )
 
