@@ -104,6 +104,9 @@ SHAPES: dict[str, Callable[[list[Json]], bytes]] = {
                                              {"@odata.context": "x", "value": graph_rows(records[2:])}]),
     "defender_rows": lambda records: as_lines([
         {"Timestamp": "x", "ActionType": r["Operation"], "Application": "Office", "RawEventData": r} for r in records]),
+    "defender_csv": lambda records: as_csv([{
+        "Timestamp": "x", "ActionType": r["Operation"], "Application": "Microsoft Exchange Online",
+        "RawEventData": json.dumps(r)} for r in records]),
     "test_suite": lambda records: as_lines([{"_origin": {"test": "made up"}, "log": r} for r in records]),
     "byte_order_mark": lambda records: b"\xef\xbb\xbf" + as_json(records),
     "utf16": lambda records: json.dumps(records).encode("utf-16"),
@@ -111,8 +114,23 @@ SHAPES: dict[str, Callable[[list[Json]], bytes]] = {
     "lower_case_keys": lambda records: as_lines([{k.lower(): v for k, v in r.items()} for r in records]),
 }
 
-# For the sweep over all loaders: good files by shape name, every one with the same records.
-CONTRACT_FILES: dict[str, bytes] = {name: write(RECORDS) for name, write in SHAPES.items()}
+def ai_table(record: Json, table: str = "CopilotActivity") -> Json:
+    """A record as Sentinel's tables of assistants have it; its TenantId is a workspace."""
+    return {
+        "TenantId": "a-workspace", "TimeGenerated": record["CreationTime"] + "Z", "RecordId": record["Id"],
+        "RecordType": "CopilotInteraction", "Workload": "Copilot", "OrganizationId": record["OrganizationId"],
+        "ActorName": record["UserId"], "ActorUserId": record["UserKey"], "ActorUserType": "Regular", "AgentId": "1.0.3",
+        "AgentName": "", "AIModelName": "", "AppHost": "Word", "AppIdentity": "", "SrcIpAddr": "", "Type": table,
+        "LLMEventData": record["CopilotEventData"], "SourceSystem": "Azure",
+    }
+
+
+AI_ROWS = [ai_table(RECORDS[0])]
+# For the sweep over all loaders: good files by shape name, every one of SHAPES with the same records.
+CONTRACT_FILES: dict[str, bytes] = {name: write(RECORDS) for name, write in SHAPES.items()} | {
+    "copilot_activity": as_lines(AI_ROWS),
+    "copilot_activity_csv": as_csv([row | {"LLMEventData": json.dumps(row["LLMEventData"])} for row in AI_ROWS]),
+}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -154,6 +172,28 @@ def test_office_activity_rows_are_read_as_far_as_they_go() -> None:
                     "Parameters": '[\n {"Name": "Identity", "Value": "x"}\n]'}])
     [nobody] = load(bare).rows("activity")
     assert (nobody["actor_id"], nobody["tenant"], nobody["event_id"][:8]) == (None, None, "content:")
+
+
+@pytest.mark.parametrize("name", ["copilot_activity", "copilot_activity_csv"])
+def test_a_row_of_sentinels_assistant_tables_is_the_same_interaction(name: str) -> None:
+    plain, found = load(as_json(RECORDS[:1])), load(CONTRACT_FILES[name])
+    assert (found.source, found.record_ids) == ("m365_audit", plain.record_ids)
+    for table in ("activity", "assistant_access", "identity_facts"):
+        assert same(found.frames[table]) == same(plain.frames[table]), table
+    settings_row = ai_table(RECORDS[0]) | {"RecordType": "UpdateCopilotSettings", "LLMEventData": {
+        "Operation": "UpdateTenantSettings"}}
+    assert [row["action"] for row in load(as_lines([settings_row])).rows("activity")] == ["m365:UpdateTenantSettings"]
+
+
+def test_defender_rows_without_the_audit_record_are_read_as_far_as_they_go() -> None:
+    rows = [{"Timestamp": "2026-03-01T10:00:00Z", "ActionType": "FileAccessed", "Application": app, "UserId": "Ana@x.example",
+             "IPAddress": "10.0.0.1", "ReportId": f"1_2_{PERSON.upper()}", "RawEventData": raw}
+            for app, raw in (("Office 365", None), ("Active Directory", ""), ("Okta", {"eventType": "x"}))]
+    found = load(as_lines(rows))
+    [row] = found.rows("activity")
+    assert (row["action"], row["actor_id"], row["ip"], row["event_id"]) == (
+        "m365:FileAccessed", "m365::ana@x.example", "10.0.0.1", PERSON)
+    assert [(fault.reason, fault.disposition) for fault in found.faults] == [("out_of_scope", "rejected")] * 2
 
 
 def test_a_single_object_and_any_order_give_the_same_rows() -> None:
@@ -276,6 +316,45 @@ def test_accessed_and_open_resources_are_told_apart() -> None:
         ("accessed", "read", "xlsx", "listed"), ("context", "unknown", "docx", "listed")]
 
 
+@pytest.mark.parametrize(("more", "found", "kind"), [
+    ({}, f"{SITE}/Shared Documents/Pay.xlsx", "spo_url"),
+    ({"SiteUrl": None, "Id": "{9FDE1491-B079-4180-9B1E-B87F4ACA19F7}"}, "9fde1491-b079-4180-9b1e-b87f4aca19f7",
+     "list_item_id"),
+    ({"SiteUrl": None, "Id": "opaque", "listItemUniqueId": "opaque"}, "opaque", "list_item_id"),
+    ({"SiteUrl": None, "Id": None, "listItemUniqueId": "opaque"}, "opaque", "list_item_id"),
+    ({"SiteUrl": None, "Id": "19:meeting_x@thread.v2"}, "19:meeting_x@thread.v2", "teams_id"),
+    ({"SiteUrl": None, "Id": "AAMkAGI2TG93AAA-abcdefghijkl="}, "AAMkAGI2TG93AAA-abcdefghijkl=", "message_id"),
+    ({"SiteUrl": None, "Id": "01BYE5RZ6QN3ZWBTUFOFD3GSPGOHDJD36K"}, "01BYE5RZ6QN3ZWBTUFOFD3GSPGOHDJD36K", "graph_id"),
+    ({"SiteUrl": "https://eu-api.asyncgw.teams.microsoft.com/v1/objects/0-x/views/original", "Id": None, "Name": None},
+     "https://eu-api.asyncgw.teams.microsoft.com/v1/objects/0-x/views/original", "teams_id"),
+    ({"SiteUrl": None, "Id": None}, "Pay.xlsx", "name_only"),
+    ({"SiteUrl": None, "Id": None, "Name": CANARY}, None, None),
+    ({"SiteUrl": None, "Id": None, "Name": f"{CANARY}.x", "Type": "EmailMessage"}, None, None),
+    ({"SiteUrl": None, "Id": f"{CANARY} two words", "Type": "WebSearchQuery"}, None, None),
+    ({"SiteUrl": None, "Id": "opaque"}, "opaque", None),
+])
+def test_a_resource_id_says_what_sort_it_is_and_is_never_what_somebody_wrote(
+    more: Json, found: str | None, kind: str | None
+) -> None:
+    [row] = accesses(resource(**more))
+    assert (row["resource_id"], row["resource_id_kind"]) == (found, kind)
+
+
+def test_what_was_open_in_teams_has_an_id_of_teams() -> None:
+    rows = accesses(Contexts=[{"Id": "abc", "Type": "TeamsChat"}, {"Id": "def", "Type": "docx"}])
+    assert [(row["resource_id"], row["resource_id_kind"]) for row in rows] == [("abc", "teams_id"), ("def", None)]
+
+
+def test_conversation_model_provider_status_and_policies_are_kept() -> None:
+    details = [{"PolicyId": "B", "Rules": []}, {"PolicyId": PERSON.upper()}, {"PolicyId": "B"}, {"PolicyName": "n"}]
+    [row] = accesses(resource(Status="Failure", PolicyDetails=details), ConversationId="c-1", ModelTransparencyDetails=[
+        {"ModelProviderName": "OpenAI", "ModelName": "x"}, {"ModelProviderName": "Anthropic"}, {"ModelName": "y"}])
+    assert (row["conversation_id"], row["model_provider"], row["access_status"], row["policy_ids"]) == (
+        "c-1", "Anthropic, OpenAI", "failure", [PERSON, "B"])
+    [bare] = accesses(resource(), ModelTransparencyDetails=[{"ModelName": "DEEP_LEO"}])
+    assert (bare["conversation_id"], bare["model_provider"], bare["access_status"], bare["policy_ids"]) == (None,) * 4
+
+
 def rule(mode: str, *actions: str) -> Json:
     return {"RuleId": "r", "RuleName": "n", "Severity": "High", "RuleMode": mode, "Actions": list(actions)}
 
@@ -389,6 +468,54 @@ def test_only_a_person_asking_is_a_user_trigger() -> None:
     assert triggers == ["user", "unknown", "schedule", "unknown"]
 
 
+@pytest.mark.parametrize(("number", "trigger"), [(363, "schedule"), (373, "automation"), (383, "agent")])
+def test_work_that_nobody_began_says_what_did_where_the_record_holds_an_interaction(number: int, trigger: str) -> None:
+    with_one = interaction(1, RecordType=number, Operation="Run", UserType=4)
+    without = record(2, "Run", RecordType=number)
+    found = load(as_json([with_one, without]))
+    assert [(row["trigger"], row["event_id"]) for row in found.rows("assistant_access")] == [(trigger, with_one["Id"])]
+    assert len(found.rows("activity")) == 2
+
+
+@pytest.mark.parametrize("operation", ["AIInvokeAgent", "AIExecuteTool", "AIInferenceCall"])
+def test_agents_at_work_are_interactions_whatever_their_record_type(operation: str) -> None:
+    found = load(as_json([record(1, operation, RecordType=999, AgentId="P_9")]))
+    assert [(row["agent_id"], row["trigger"]) for row in found.rows("assistant_access")] == [("P_9", "unknown")]
+
+
+def test_activity_says_through_which_agent_or_assistant_and_on_what() -> None:
+    read = interaction(1, {"AccessedResources": [resource(), resource(Id="b", SiteUrl=None), resource()]}, AgentId="SPO_1")
+    host = interaction(2, AppIdentity="Copilot.Security.SecurityCopilot")
+    for_agent = record(3, "FileModified", AgentId="SharePointAgents.Declarative.SPO_1", ObjectId=f"{SITE}/a.docx")
+    plain = record(4, "FileMoved", ObjectId=f"{SITE}/a.docx", SiteUrl=f"{SITE}/", DestinationRelativeUrl="Shared Documents/Old",
+                   DestinationFileName="b.docx")
+    admin = record(5, "UpdateCopilotAgent", RecordType=384, AgentID="SPO_1")
+    rows = load(as_json([read, host, for_agent, plain, admin])).rows("activity")
+    agent = f"m365:{ORG}:SPO_1"
+    assert [row["via_assistant_id"] for row in rows] == [
+        agent, f"m365:{ORG}:Copilot.Security.SecurityCopilot", agent, None, None]
+    assert [(row["delegation_kind"], row["delegation_trust"]) for row in rows] == [
+        ("platform_field", "provider_asserted")] * 3 + [(None, None)] * 2
+    assert [(row["resource_id"], row["extra_resource_ids"]) for row in rows] == [
+        (f"{SITE}/Shared Documents/Pay.xlsx", ["b"]), (None, None), (f"{SITE}/a.docx", None),
+        (f"{SITE}/a.docx", [f"{SITE}/Shared Documents/Old/b.docx"]), (None, None)]
+    assert {row["actor_id"] for row in rows} == {f"m365:{ORG}:ana.silva@contoso.com"}
+
+
+def test_record_types_without_a_rule_and_changed_json_types_are_drift() -> None:
+    from lineage_analytics.loaders import loaders
+    from lineage_analytics.loaders.common.contract import Chunk
+    from tests._documents import member
+
+    loader = loaders()["m365_audit"]
+    records = [record(1, "X", RecordType=9999), record(2, "Y", RecordType="unknownFutureValue"), record(3, "FileAccessed"),
+               record(4, "Z", RecordType="SharePointSharingOperation"), record(5, "FileAccessed", UserKey={"id": 1})]
+    batch = loader.transform(Chunk(0, [as_json(one) for one in records]), member(b"[]"))
+    assert len(batch.record_ids) == 5
+    assert [(found.position, found.kind, found.name, found.found) for found in batch.drift] == [
+        (0, "record_type", "9999", ""), (1, "record_type", "unknownFutureValue", ""), (4, "type", "userkey", "object")]
+
+
 def test_nothing_anybody_wrote_to_an_assistant_is_kept() -> None:
     written = {"Id": "1", "isPrompt": True, "Text": CANARY, "Content": {"body": CANARY}}
     records = [
@@ -444,6 +571,41 @@ def test_a_grant_and_its_removal_name_the_same_target(forward: Json, inverse: Js
         f"grant({grant['target_key']})", f"revoke({grant['target_key']})")
     assert (grant["kind"], grant["status"], grant["actor_class"], grant["authority_mode"]) == (
         "action", "succeeded", "human", "self")
+
+
+def test_a_request_for_access_its_answer_and_the_sharing_are_about_one_effect() -> None:
+    file, bo = f"{SITE}/a.docx", "Bo@x.example"
+    asked, denied, granted, shared = steps(
+        record(1, "AccessRequestCreated", RecordType=14, ObjectId=file, UserId=bo),
+        record(2, "AccessRequestDenied", RecordType=14, ObjectId=file, TargetUserOrGroupName=bo),
+        record(3, "AccessRequestApproved", RecordType=14, ObjectId=file, TargetUserOrGroupName=bo.lower()),
+        record(4, "SharingSet", RecordType=14, ObjectId=file, TargetUserOrGroupName=bo,
+               EventData="<Permissions granted>Contribute</Permissions granted>"))
+    assert {step["effect_key"] for step in (asked, denied, granted, shared)} == {
+        f"grant(m365:{ORG}:sharing/{file}|bo@x.example)"}
+    assert [(step["kind"], step["verdict"], step["capacity"]) for step in (asked, denied, granted, shared)] == [
+        ("request", None, "requester"), ("decision", "deny", "approver"), ("decision", "approve", "approver"),
+        ("action", None, None)]
+    assert asked["initiator_id"] == asked["actor_id"] == f"m365:{ORG}:bo@x.example"
+    assert shared["applied_value"] == "Contribute"
+
+
+def test_a_link_is_paired_by_its_sharing_id_and_its_use_is_no_change() -> None:
+    link = {"RecordType": 14, "ObjectId": f"{SITE}/a.docx", "UniqueSharingId": PERSON}
+    found = steps(record(1, "AnonymousLinkCreated", **link), record(2, "AnonymousLinkUsed", **link),
+                  record(3, "AnonymousLinkRemoved", **link))
+    assert [step["effect_key"].partition("(")[0] for step in found] == ["grant", "revoke"]
+    assert len({step["target_key"] for step in found}) == 1
+    assert {step["native_key"] for step in found} == {None}
+
+
+@pytest.mark.parametrize(("number", "effect"), [
+    (310, "create(m365:{}:copilot_plugin/p-1)"), (316, "set(m365:{}:copilot_workspace/p-1)"),
+    (323, "enable(m365:{}:copilot_prompt_book/p-1)"), (325, "set(m365:{}:copilot_settings/p-1)"),
+])
+def test_record_types_that_name_a_change_of_assistants_are_that_change(number: int, effect: str) -> None:
+    [found] = steps(record(1, "Whatever", RecordType=number, ObjectId="p-1"))
+    assert found["effect_key"] == effect.format(ORG)
 
 
 def test_a_policy_written_back_to_its_earlier_form_has_the_earlier_state() -> None:
@@ -547,10 +709,12 @@ def test_every_shared_unified_audit_file_is_read_and_counted(shared_data: Path) 
             assert not isinstance(member, Skipped)
             if recognise(member.sample) is not None:
                 found = load(b"".join(member.chunks()))
-                assert found.faults == []
-                counted[file.name] = found.seen
-    assert len(counted) == 51
-    assert sum(counted.values()) == 1334 + 1 + 4 + 17 + 38 + 2
+                assert found.source == "m365_audit"
+                assert {(fault.reason, fault.disposition) for fault in found.faults} <= {("out_of_scope", "rejected")}
+                counted[file.name] = (len(found.record_ids), len(found.faults))
+    assert len(counted) == 52
+    assert sum(kept for kept, _ in counted.values()) == 1334 + 1 + 4 + 17 + 38 + 2 + 2
+    assert sum(other for _, other in counted.values()) == 7
 
 
 def test_the_exchange_demo_is_mostly_policy_changes_by_nobody(shared_data: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders._m365_actor import INTERACTIONS, Actor
-from lineage_analytics.loaders._m365_urls import document_address, resource_key, site_address
+from lineage_analytics.loaders._m365_urls import document_address, file_name, id_kind, resource_key, site_address
 from lineage_analytics.loaders.common.values import Fields, embedded, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
@@ -17,29 +17,40 @@ if TYPE_CHECKING:
 _OPERATIONS = frozenset({
     "copilotinteraction", "aiappinteraction", "connectedaiappinteraction", "teamcopilotinteraction",
 })
+# Agents at work under Agent 365, in records of the same family whatever their type.
+_AGENT_WORK = frozenset({"aiinvokeagent", "aiexecutetool", "aiinferencecall"})
+# Work that a schedule, an automation or an event begins; an interaction only where the record holds one.
+_TRIGGERS = {363: "schedule", 373: "automation", 383: "agent"}
+_HELD = frozenset({"apphost", "threadid", "conversationid", "messages", "accessedresources", "contexts"})
 _ACTIONS = frozenset({"read", "create", "modify"})
 _BLOCKS = frozenset({"blockaccess", "block"})
 _DEFERRALS = ("prompt", "response", "grounding", "webgrounding")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,40}")
+# Types whose name, and perhaps whose id, is what somebody wrote: searched for, sent, said.
+_WRITTEN = re.compile("query|search|mail|message|chat", re.IGNORECASE)
 _FLATTENED = re.compile(r"copiloteventdata[._]")
 _GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _STUDIO = re.compile(rf"copilot\.studio\.(?:default-)?{_GUID}-(.+)", re.IGNORECASE)
 _CUSTOM_ENGINE = re.compile(r"copilot\.studio\.customengine\.(t_.+)", re.IGNORECASE)
 _TITLE_AND_APP = re.compile(rf"t_{_GUID}\.({_GUID})", re.IGNORECASE)
+_VERSION = re.compile(r"v?[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}", re.IGNORECASE)
 _FIRST_PARTY = "copilot.m365copilot."
 _SHAREPOINT_AGENT = "sharepointagents.declarative."
 
 
 def is_interaction(record: Record) -> bool:
-    """Whether the record is an assistant at work for somebody, by record type or operation."""
-    return record.record_type in INTERACTIONS or record.operation.lower() in _OPERATIONS
+    """Whether the record is an assistant at work, by record type or operation."""
+    if record.record_type in INTERACTIONS or record.operation.lower() in _OPERATIONS | _AGENT_WORK:
+        return True
+    return record.record_type in _TRIGGERS and not _HELD.isdisjoint(payload_of(record))
 
 
 def payload_of(record: Record) -> Fields:
     """The interaction's fields, wherever the export left them: in ``CopilotEventData``, as its text, or flattened."""
     fields = record.fields
-    nested = obj(fields.get("copiloteventdata"))
+    nested = obj(fields.get("copiloteventdata")) or obj(fields.get("llmeventdata"))
     if nested:
-        return nested
+        return obj(nested.get("copiloteventdata")) or nested
     dotted = {_FLATTENED.sub("", key, count=1): held for key, held in fields.items() if _FLATTENED.match(key)}
     return dotted or fields
 
@@ -49,7 +60,7 @@ def agent_of(record: Record, payload: Fields) -> str | None:
 
     In order: AgentId, TargetPlatformAgentId, a first-party app identity, the schema name of a Studio app identity.
     """
-    stated = _either(record, payload, "agentid") or _either(record, payload, "targetplatformagentid")
+    stated = _agent_id(record, payload) or _either(record, payload, "targetplatformagentid")
     if stated is not None:
         return canonical_agent(stated)
     app = _either(record, payload, "appidentity")
@@ -59,6 +70,12 @@ def agent_of(record: Record, payload: Fields) -> str | None:
         return app
     found = _STUDIO.fullmatch(app) or _CUSTOM_ENGINE.fullmatch(app)
     return canonical_agent(found.group(1)) if found else None
+
+
+def _agent_id(record: Record, payload: Fields) -> str | None:
+    """``AgentId``, unless it holds a version, as Sentinel describes its column of that name."""
+    listed = (name(record.fields.get("agentid")), name(payload.get("agentid")))
+    return next((found for found in listed if found is not None and not _VERSION.fullmatch(found)), None)
 
 
 def canonical_agent(stated: str) -> str:
@@ -95,10 +112,17 @@ def accesses(record: Record, actor: Actor) -> Iterator[dict[str, Any]]:
         rows = [_nothing(deferred=deferred, absent=listed is None)]
     seen: set[tuple[Any, ...]] = set()
     for row in rows:
-        values = tuple(row.values())
+        values = tuple(str(value) for value in row.values())
         if values not in seen:
             seen.add(values)
             yield common | row
+
+
+def accessed_ids(record: Record) -> list[str]:
+    """The resources an interaction lists as accessed, in the order listed."""
+    listed = _listed(payload_of(record).get("accessedresources")) or []
+    named = (_resource(item, text(item.get("siteurl")))[0] for item in listed)
+    return [found for found in named if found is not None]
 
 
 def _interaction(record: Record, payload: Fields, actor: Actor) -> dict[str, Any]:
@@ -112,6 +136,8 @@ def _interaction(record: Record, payload: Fields, actor: Actor) -> dict[str, Any
         # Prompt ids count milliseconds, so two people can share one; a turn logged twice shares thread and prompt.
         "interaction_id": f"{thread}/{prompt}" if thread and prompt else None,
         "thread_id": thread,
+        "conversation_id": name(payload.get("conversationid")),
+        "model_provider": _providers(payload),
         "jailbreak": _any([flag(m["jailbreakdetected"]) for m in messages if "jailbreakdetected" in m]),
         "web_grounding": _web(payload),
         "trigger": _trigger(record, payload, actor),
@@ -130,6 +156,12 @@ def _any(flags: list[bool | None]) -> bool | None:
     return any(known) if known else None
 
 
+def _providers(payload: Fields) -> str | None:
+    """Who provides the models, where the record says; the names of models are not stored."""
+    listed = objects(payload.get("modeltransparencydetails"))
+    return ", ".join(sorted({found for model in listed if (found := name(model.get("modelprovidername")))})) or None
+
+
 def _web(payload: Fields) -> bool | None:
     plugins = embedded(payload.get("aisystemplugin"))
     if isinstance(plugins, dict):
@@ -142,6 +174,8 @@ def _web(payload: Fields) -> bool | None:
 def _trigger(record: Record, payload: Fields, actor: Actor) -> str:
     if _either(record, payload, "automationid") or _either(record, payload, "triggermode"):
         return "schedule"
+    if record.record_type in _TRIGGERS:
+        return _TRIGGERS[record.record_type]
     if record.operation.lower() in _OPERATIONS and actor.kind == "human":
         return "user"
     return "unknown"
@@ -161,18 +195,46 @@ def _listed(value: object) -> list[Fields] | None:
 def _accessed(item: Fields, *, deferred: bool) -> dict[str, Any]:
     """An accessed resource. A document with an address goes by it, as in file records; others by the id listed."""
     address = text(item.get("siteurl"))
-    listed = name(item.get("id")) or name(item.get("listitemuniqueid"))
+    found, kind = _resource(item, address)
     action = (text(item.get("action")) or "").lower()
+    policies = objects(item.get("policydetails"))
     return {
-        "resource_id": document_address(address, text(item.get("name"))) or resource_key(listed or address),
+        "resource_id": found,
+        "resource_id_kind": kind,
         "resource_type": name(item.get("type")),
         "site_url": site_address(address),
         "label_id": _label(item),
+        "access_status": _status(item),
+        "policy_ids": sorted({native(held) or held for one in policies if (held := name(one.get("policyid")))}) or None,
         "role": "accessed",
         "action": action if action in _ACTIONS else "unknown",
         "policy_outcome": _policy(item, deferred=deferred),
         "xpia": flag(item.get("xpiadetected")),
     }
+
+
+def _resource(item: Fields, address: str | None) -> tuple[str | None, str | None]:
+    """The id of a resource and what sort of id it is. A bare name is one only where it names a file."""
+    label = name(item.get("name"))
+    document = document_address(address, label)
+    if document is not None:
+        return document, id_kind(document)
+    listed, unique = name(item.get("id")), name(item.get("listitemuniqueid"))
+    if _WRITTEN.search(text(item.get("type")) or ""):
+        listed, label = (None if listed and " " in listed else listed), None
+    if listed is not None:
+        return resource_key(listed), "list_item_id" if listed == unique else id_kind(listed)
+    if unique is not None:
+        return resource_key(unique), "list_item_id"
+    if address is not None:
+        return resource_key(address), id_kind(address)
+    return (label, "name_only") if file_name(label) else (None, None)
+
+
+def _status(item: Fields) -> str | None:
+    """The status in one case, so that one word is one value."""
+    found = name(item.get("status"))
+    return found.lower() if found and _WORD.fullmatch(found) else None
 
 
 def _label(item: Fields) -> str | None:
@@ -184,17 +246,24 @@ def _context(item: Fields) -> dict[str, Any]:
     """What was open during the interaction; nothing says it was read."""
     found = name(item.get("id")) or name(item.get("containerid"))
     return {
-        "resource_id": resource_key(found), "resource_type": name(item.get("type")),
-        "site_url": site_address(found), "label_id": None, "role": "context", "action": "unknown",
-        "policy_outcome": "none", "xpia": None,
+        "resource_id": resource_key(found), "resource_id_kind": _context_kind(item, found),
+        "resource_type": name(item.get("type")), "site_url": site_address(found), "label_id": None,
+        "access_status": None, "policy_ids": None, "role": "context", "action": "unknown", "policy_outcome": "none",
+        "xpia": None,
     }
+
+
+def _context_kind(item: Fields, found: str | None) -> str | None:
+    kind = id_kind(found)
+    return "teams_id" if kind is None and found and (text(item.get("type")) or "").lower().startswith("teams") else kind
 
 
 def _nothing(*, deferred: bool, absent: bool) -> dict[str, Any]:
     outcome = "deferred" if deferred else ("unknown" if absent else "none")
     return {
-        "resource_id": None, "resource_type": None, "site_url": None, "label_id": None, "role": "none",
-        "action": "unknown", "policy_outcome": outcome, "xpia": None,
+        "resource_id": None, "resource_id_kind": None, "resource_type": None, "site_url": None, "label_id": None,
+        "access_status": None, "policy_ids": None, "role": "none", "action": "unknown", "policy_outcome": outcome,
+        "xpia": None,
     }
 
 

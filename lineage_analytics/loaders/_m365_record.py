@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from lineage_analytics.loaders._m365_types import NUMBERS
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.values import (
@@ -49,22 +50,40 @@ _SENTINEL = {
     "organizationid": ("organizationid_",),
     "useragent": ("useragent_",),
 }
+# Columns of Sentinel's CopilotActivity and LLMActivity; the type of a record stands for the operation they leave out.
+_AI_TABLES = {
+    "id": ("recordid",),
+    "creationtime": ("timegenerated",),
+    "operation": ("recordtype",),
+    "userid": ("actorname",),
+    "userkey": ("actoruserid",),
+    "usertype": ("actorusertype",),
+    "clientip": ("srcipaddr",),
+    "copilotlogversion": ("logversion",),
+}
+# Columns of Defender's CloudAppEvents, for rows without the audit record. ``ReportId`` ends in the record's id.
+_AUDITED = ("office 365", "microsoft 365", "microsoft exchange", "microsoft sharepoint", "microsoft onedrive",
+            "microsoft teams", "microsoft copilot", "microsoft power")
+_DEFENDER = {
+    "creationtime": ("timestamp",),
+    "operation": ("actiontype",),
+    "userid": ("userid", "accountid", "accountupn"),
+    "clientip": ("ipaddress",),
+    "workload": ("application",),
+}
+_DEFENDER_KEPT = frozenset({"userid", "useragent", "organizationid", "objectid"})
 _SENTINEL_COLUMNS = frozenset({
     "tenantid", "timegenerated", "type", "sourcesystem", "resultreasontype", "officeid", "sourcerecordid",
     "officetenantid", "officetenantid_", "organizationid_", "userid_", "officeworkload", "client_ipaddress",
     "start_time", "elevationtime", "officeobjectid", "logon_type", "useragent_", "clientip_", "_resourceid",
+    *(column for columns in _AI_TABLES.values() for column in columns), "llmeventdata", "aimodelname", "aimodelversion",
+    "_billedsize", "_isbillable",
 })
-_TYPES = {
-    "azureactivedirectory": 8, "azureactivedirectoryaccountlogon": 9, "azureactivedirectorystslogon": 15,
-    "copilotinteraction": 261, "aiappinteraction": 284, "connectedaiappinteraction": 328,
-    "teamcopilotinteraction": 334, "updatecopilotsettings": 325, "copilotagentmanagement": 384,
-    "microsoft365copilotscheduledprompt": 363, "outlookcopilotautomation": 373, "copilotforsecuritytrigger": 383,
-}
 _USER_TYPES = {
     "regular": 0, "reserved": 1, "admin": 2, "dcadmin": 3, "system": 4, "application": 5, "serviceprincipal": 6,
     "custompolicy": 7, "systempolicy": 8, "partnertechnician": 9, "guest": 10,
 }
-_KNOWN = frozenset({
+_ANY = frozenset({
     *_WRAPPER, "userkey", "version", "resultstatus", "appaccesscontext", "copiloteventdata", "parameters",
     "modifiedproperties", "extendedproperties", "operationproperties", "eventdata", "useragent", "logonerror",
     "errornumber", "correlationid", "siteurl", "sourcefilename", "sourcerelativeurl", "targetuserorgroupname",
@@ -81,7 +100,13 @@ _KNOWN = frozenset({
     "apphost", "threadid", "conversationid", "messages", "messageids", "contexts", "accessedresources",
     "aisystemplugin", "modeltransparencydetails", "targetagentname", "targetplatformagentid", "memoryupdated",
     "sensitivitylabels",
+    # what newer records add
+    "botcomponentid", "destinationfilename", "destinationrelativeurl", "requesttype",
 }) | _SENTINEL_COLUMNS
+# Keys with the JSON types they come in. Wrappers write objects and lists as text, and many keys differ by workload.
+KNOWN = dict.fromkeys(_ANY, "") | dict.fromkeys(
+    ("id", "creationtime", "operation", "organizationid", "userid", "userkey", "objectid", "workload"), "string number",
+) | dict.fromkeys(("recordtype", "usertype", "version"), "string number")
 
 
 class Record(NamedTuple):
@@ -125,15 +150,34 @@ def _merged(row: Fields) -> Fields:
     """The audit record, completed by what its wrapper states and it does not."""
     key = next((key for key in PAYLOADS if key in row and not (key == "log" and "operation" in row)), None)
     if key is None:
-        return _completed(row, row, _SENTINEL) if "timegenerated" in row else row
+        if "timegenerated" not in row:
+            return row
+        if "llmeventdata" not in row and "actoruserid" not in row:
+            return _completed(row, row, _SENTINEL)
+        stated = text(obj(row.get("llmeventdata")).get("operation"))
+        return _completed({**row, "operation": stated or row.get("operation")}, row, _AI_TABLES)
     payload = embedded(row[key])
+    if key == "raweventdata" and payload in (None, "", {}):
+        return _from_defender(row)
     if not isinstance(payload, dict):
         wanted = "is empty" if payload in (None, "") else "is not a JSON object"
         raise NoRecordError("broken_json", f"the audit record in {key} {wanted}")
     inner = fold(payload)
+    if key == "raweventdata" and text(inner.get("operation")) is None:
+        raise NoRecordError("out_of_scope", "an event of another application", "rejected")
     if key == "log" or any(nested in inner for nested in PAYLOADS):
         return _merged(inner)
     return _completed(inner, row, _WRAPPER)
+
+
+def _from_defender(row: Fields) -> Fields:
+    """A row of Defender without the audit record: of an audited application, what the columns say."""
+    application = (text(row.get("application")) or "").lower()
+    if not application.startswith(_AUDITED) or text(row.get("actiontype")) is None:
+        raise NoRecordError("out_of_scope", "a Defender row that is no event of Microsoft 365", "rejected")
+    report = (text(row.get("reportid")) or "").rsplit("_", 1)[-1]
+    return _completed({key: held for key, held in row.items() if key in _DEFENDER_KEPT} | {
+        "id": guid(report) or text(row.get("reportid"))}, row, _DEFENDER)
 
 
 def _completed(fields: Fields, row: Fields, names: dict[str, tuple[str, ...]]) -> Fields:
@@ -153,9 +197,9 @@ def _record(fields: Fields, position: int) -> Record:
     native_id = native(name(fields.get("id")))
     return Record(
         position, fields, native_id or synthetic_id(PROVIDER, fields), native(name(fields.get("organizationid"))),
-        text(fields.get("creationtime")), operation, _number(fields.get("recordtype"), _TYPES),
+        text(fields.get("creationtime")), operation, _number(fields.get("recordtype"), NUMBERS),
         _login(fields), _number(fields.get("usertype"), _USER_TYPES), obj(fields.get("appaccesscontext")),
-        unmapped({k: v for k, v in fields.items() if not k.startswith("copiloteventdata")}, _KNOWN, texts=False),
+        unmapped({k: v for k, v in fields.items() if not k.startswith("copiloteventdata")}, KNOWN, texts=False),
     )
 
 

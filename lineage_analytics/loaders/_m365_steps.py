@@ -1,6 +1,8 @@
 """Microsoft 365 sharing and permission changes as decision steps (inverse pairs of decision-lineage 9.2).
 
-Modest on purpose: grants, their removals and changes of the rules that guard access. Entra changes that the unified
+Modest on purpose: grants, their removals, requests for access and what was decided on them, changes of the rules that
+guard access and of what assistants are made of. ``UniqueSharingId`` pairs the creation of a link with its removal, so
+it is part of the target; as a native key it would make the two one case. Entra changes that the unified
 log repeats (record types 8, 9 and 15) make no steps here, because the directory's own log states them better.
 """
 
@@ -10,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders._m365_record import PROVIDER, parameters
+from lineage_analytics.loaders._m365_types import NAMES
 from lineage_analytics.loaders._m365_urls import resource_key
 from lineage_analytics.loaders.common.ids import derived_id
 from lineage_analytics.loaders.common.values import Fields, first, name, objects, state_hash, text
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders._m365_record import Record
 
 _ENTRA_COPIES = frozenset({8, 9, 15})
-_SETTINGS = frozenset({325, 384})
+_SETTINGS = frozenset({325})
+AGENT_SETTINGS = frozenset({384})
 _TIMES = frozenset({"lastupdatedtimestamp", "modifieddatetime"})
 
 
@@ -77,13 +81,44 @@ EFFECTS: dict[str, Effect] = {
     "new-inboundconnector": Effect("create", "inbound_connector", ("name", "objectid")),
     "remove-inboundconnector": Effect("delete", "inbound_connector", ("identity", "objectid")),
     "sharingpolicychanged": Effect("set", "sharing_policy", ("siteurl", "objectid")),
+    "anonymouslinkupdated": Effect("set", "anonymous_link", ("objectid",), ("uniquesharingid",)),
+    "companylinkupdated": Effect("set", "company_link", ("objectid",), ("uniquesharingid",)),
+    "securelinkupdated": Effect("set", "secure_link", ("objectid",), ("uniquesharingid",)),
+    "sharinginheritancebroken": Effect("disable", "inheritance", ("objectid",)),
+    "sharinginheritancereset": Effect("enable", "inheritance", ("objectid",)),
+    "permissionleveladded": Effect("create", "permission_level", ("siteurl", "objectid")),
+    "permissionlevelmodified": Effect("set", "permission_level", ("siteurl", "objectid")),
+    "permissionlevelremoved": Effect("delete", "permission_level", ("siteurl", "objectid")),
     "botcreate": Effect("create", "bot", ("botid",)),
     "botdelete": Effect("delete", "bot", ("botid",)),
+    "botdeletecleanup": Effect("delete", "bot", ("botid",)),
+    "botupdateoperation-botpublish": Effect("set", "bot_publication", ("botid",)),
+    "botcomponentcreate": Effect("create", "bot_component", ("botcomponentid",)),
+    "botcomponentupdate": Effect("set", "bot_component", ("botcomponentid",)),
+    "botcomponentdelete": Effect("delete", "bot_component", ("botcomponentid",)),
     "botupdateoperation-botshare": Effect("set", "bot_sharing", ("botid",)),
     "botupdateoperation-botauthupdate": Effect("set", "bot_authentication", ("botid",)),
 }
+# Asking for access to what is shared, and the answer: about the same effect as the sharing that follows.
+_ACCESS = Effect("grant", "sharing", ("objectid",), ("targetuserorgroupname",))
+_ASKED: dict[str, tuple[str, str | None, str]] = {
+    "accessrequestcreated": ("request", None, "requester"),
+    "accessrequestapproved": ("decision", "approve", "approver"),
+    "accessrequestaccepted": ("decision", "approve", "approver"),
+    "accessrequestdenied": ("decision", "deny", "approver"),
+    "accessrequestrejected": ("decision", "deny", "approver"),
+}
+# Record types whose name is the change: create, update, delete, enable, disable a plugin, workspace or prompt book.
+_VERBS = {"create": "create", "update": "set", "delete": "delete", "enable": "enable", "disable": "disable"}
+_PARTS = {"copilotplugin": "copilot_plugin", "copilotworkspace": "copilot_workspace",
+          "copilotpromptbook": "copilot_prompt_book"}
+_NAMED = ("pluginid", "workspaceid", "promptbookid", "objectid", "resourceid")
+COPILOT_ADMIN = {
+    number: Effect(_VERBS[verb], kind, _NAMED) for number, name in NAMES.items() for part, kind in _PARTS.items()
+    if name.lower().endswith(part) and (verb := name.lower().removesuffix(part)) in _VERBS}
 _DELEGATES = ("grantsendonbehalfto", "forwardingsmtpaddress", "forwardingaddress")
 _CLASSES = {"human": "human", "app": "workload", "workload": "automation"}
+_PERMISSION = re.compile(r"<Permissions? granted>([^<]{1,80})</", re.IGNORECASE)
 _GROUP = re.compile(r"<Group>([^<]{1,200})</Group>", re.IGNORECASE)
 
 
@@ -92,6 +127,7 @@ def step(record: Record, actor: Actor, record_id: str, outcome: str) -> dict[str
     if record.record_type in _ENTRA_COPIES:
         return None
     stated = parameters(record)
+    kind, verdict, capacity = _ASKED.get(record.operation.lower(), ("action", None, None))
     effect = _effect(record, stated)
     if effect is None:
         return None
@@ -100,8 +136,12 @@ def step(record: Record, actor: Actor, record_id: str, outcome: str) -> dict[str
     failed = outcome not in ("success", "partial")
     human = actor.kind == "human"
     return {
-        "step_id": derived_id("step", record_id, "action"),
-        "kind": "attempt" if failed else "action",
+        "step_id": derived_id("step", record_id, kind),
+        "kind": "attempt" if failed and kind == "action" else kind,
+        "verdict": verdict,
+        "capacity": capacity,
+        "applied_value": _granted(record),
+        "initiator_id": actor.id if kind == "request" else None,
         "operation": f"{PROVIDER}:{record.operation}",
         "status": {"success": "succeeded", "partial": "succeeded", "unknown": "unknown"}.get(outcome, "failed"),
         "actor_id": actor.id,
@@ -120,13 +160,23 @@ def step(record: Record, actor: Actor, record_id: str, outcome: str) -> dict[str
     }
 
 
+def _granted(record: Record) -> str | None:
+    """The permission level that a sharing record names."""
+    found = _PERMISSION.search(text(record.fields.get("eventdata")) or "") if record.record_type == 14 else None
+    return found.group(1).strip() or None if found else None
+
+
 def _effect(record: Record, stated: dict[str, list[str]]) -> Effect | None:
     found = EFFECTS.get(record.operation.lower())
     if found is not None:
         return found
+    if record.operation.lower() in _ASKED:
+        return _ACCESS
+    if record.record_type in COPILOT_ADMIN:
+        return COPILOT_ADMIN[record.record_type]
     if record.operation.lower() == "set-mailbox" and any(key in stated for key in _DELEGATES):
         return Effect("set", "mailbox_delegates", ("identity", "objectid"), (), _DELEGATES)
-    if record.record_type in _SETTINGS:
+    if record.record_type in _SETTINGS | AGENT_SETTINGS:
         return Effect("set", "copilot_settings", ("agentid", "objectid", "operation"))
     return None
 
@@ -140,7 +190,8 @@ def _target(record: Record, effect: Effect, stated: dict[str, list[str]]) -> str
         key += f"/{group.group(1).strip()}"
     if not effect.parameter:
         return key
-    parameter = _value(record.fields, stated, effect.parameter)
+    asked = effect is _ACCESS and record.operation.lower() == "accessrequestcreated"
+    parameter = _value(record.fields, stated, (*effect.parameter, "userid") if asked else effect.parameter)
     if parameter is None:
         return None
     rights = first(stated, "accessrights")

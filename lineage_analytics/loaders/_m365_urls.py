@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lineage_analytics.loaders.common.values import guid
 
 _VIEWERS = ("/_layouts/15/doc.aspx", "/_layouts/15/wopiframe.aspx", "/_layouts/15/doc2.aspx")
+
+_SHAREPOINT = re.compile(r"https?://[^/]{1,200}\.sharepoint(?:-[a-z]{1,8})?\.(?:com|us|cn|de)(?::\d{1,5})?(?:/|$|#)")
+_TEAMS_HOSTS = ("teams.microsoft.com", "asyncgw.teams.microsoft.com", "asm.skype.com")
+_EXCHANGE_ID = re.compile(r"(?:AAMk|AQMk|AAkAL)[A-Za-z0-9_+/=-]{20,}")
+_GRAPH_ID = re.compile(r"01[A-Z2-7]{32}|b![A-Za-z0-9_-]{20,}|[a-z0-9.-]{4,100},[0-9a-f-]{36},[0-9a-f-]{36}")
 
 
 def resource_key(value: str | None) -> str | None:
@@ -54,3 +60,28 @@ def document_address(address: str | None, label: str | None) -> str | None:
 def _names_document(address: str) -> bool:
     page, _, document = address.rpartition("#")
     return guid(document) is not None and page.lower().endswith(_VIEWERS)
+
+
+def id_kind(value: str | None) -> str | None:
+    """What sort of id a resource's is, by its form; None where the form does not tell."""
+    if value is None:
+        return None
+    found = value.strip()
+    address = site_address(found)
+    if address is not None:
+        if _SHAREPOINT.match(address):
+            return "spo_url"
+        return "teams_id" if address.split("/")[2].partition(":")[0].endswith(_TEAMS_HOSTS) else None
+    if guid(found):
+        return "list_item_id"
+    if found.startswith("19:") or "@thread." in found:
+        return "teams_id"
+    if _EXCHANGE_ID.fullmatch(found):
+        return "message_id"
+    return "graph_id" if _GRAPH_ID.fullmatch(found) else None
+
+
+def file_name(label: str | None) -> bool:
+    """Whether a bare name is that of a file: text before a short extension. Other names may be what people wrote."""
+    stem, dot, extension = (label or "").strip().rpartition(".")
+    return bool(dot and stem) and 1 <= len(extension) <= 5 and extension.isalnum() and extension.isascii()

@@ -1,13 +1,16 @@
 """Microsoft 365 unified audit log: activity, seen identities, assistant use, sharing changes (sources 4.1 to 4.4).
 
 Shapes  the portal's CSV and ``Search-UnifiedAuditLog`` rows (an ``AuditData`` cell), Management API arrays, lines and
-        single objects, Graph audit-query records (``auditData`` object or text), Sentinel ``OfficeActivity`` rows,
-        Defender rows with ``RawEventData``, test-suite envelopes. One record gives the same rows in all of them.
+        single objects, Graph audit-query records (``auditData`` object or text), Sentinel ``OfficeActivity``,
+        ``CopilotActivity`` and ``LLMActivity`` rows, Defender ``CloudAppEvents`` with ``RawEventData``, test-suite
+        envelopes. One record gives the same rows in all of them.
 Maps    every record with an operation and a time to ``activity``; users and applications to ``identity_facts``;
-        interactions with assistants to ``assistant_access``; sharing and settings to ``decision_steps``.
+        interactions with assistants, Security Copilot and agents among them, to ``assistant_access``; sharing, access
+        requests and settings to ``decision_steps``.
 Drops   what was asked or answered, and every other text people wrote; the decisions in record types 8, 9 and 15, which
-        the directory's own log holds.
-Schema  the Management Activity schema; unknown operations and record types are activity, unknown keys ``unmapped``.
+        the directory's own log holds; Defender rows of other applications, rejected as ``out_of_scope``.
+Schema  the Management Activity schema as of 2026; unknown operations and record types are activity, the types noted as
+        drift, unknown keys ``unmapped`` without their texts.
 
 A user is their login in lower case within the organisation; an empty ``UserId`` leaves the actor null. The declared
 lateness is that of interaction records, 72 h; other workloads deliver within 24 h.
@@ -22,13 +25,23 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._m365_actor import Actor, actor_of, as_fact
-from lineage_analytics.loaders._m365_copilot import accesses, agent_of, assistant_of, is_interaction, payload_of
-from lineage_analytics.loaders._m365_record import PAYLOADS, PROVIDER, NoRecordError, Record, decode
-from lineage_analytics.loaders._m365_steps import step
-from lineage_analytics.loaders._m365_urls import resource_key
+from lineage_analytics.loaders._m365_copilot import (
+    accessed_ids,
+    accesses,
+    agent_of,
+    assistant_of,
+    canonical_agent,
+    is_interaction,
+    payload_of,
+)
+from lineage_analytics.loaders._m365_record import KNOWN, PAYLOADS, PROVIDER, NoRecordError, Record, decode
+from lineage_analytics.loaders._m365_steps import AGENT_SETTINGS, step
+from lineage_analytics.loaders._m365_types import NAMES
+from lineage_analytics.loaders._m365_urls import resource_key, site_address
 from lineage_analytics.loaders.common.columns import frame, raw_refs, times
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id, record_ids
+from lineage_analytics.loaders.common.leftovers import Drift, changed_types
 from lineage_analytics.loaders.common.packings import (
     csv_columns,
     head_keys,
@@ -67,6 +80,10 @@ def detect(sample: Sample) -> Match | None:
     columns = csv_columns(sample)
     if "auditdata" in columns:
         return Match("csv", 0.95, "a CSV with an AuditData column")
+    if {"raweventdata", "actiontype"} <= columns:
+        return Match("csv", 0.9, "CloudAppEvents rows with RawEventData")
+    if {"timegenerated", "recordtype", "llmeventdata"} <= columns:
+        return Match("csv", 0.95, "CopilotActivity rows: TimeGenerated, RecordType and LLMEventData")
     if {"timegenerated", "operation", "userid"} <= columns:
         return Match("csv", 0.85, "OfficeActivity rows: TimeGenerated, Operation and UserId")
     keys = head_keys(sample)
@@ -85,6 +102,10 @@ def _why(first: Mapping[str, Any], depth: int) -> tuple[float, str] | None:
         return 0.95, "Operation and RecordType with Workload, OrganizationId or UserKey"
     if text(row.get("operation")) and {"timegenerated", "userid"} <= set(row):
         return 0.85, "OfficeActivity rows: TimeGenerated, Operation and UserId"
+    if {"timegenerated", "recordtype"} <= set(row) and {"llmeventdata", "actoruserid"} & set(row):
+        return 0.95, "CopilotActivity rows: TimeGenerated and RecordType with LLMEventData or ActorUserId"
+    if {"raweventdata", "actiontype"} <= set(row):
+        return 0.85, "CloudAppEvents rows with RawEventData"
     if "auditdata" in row and {"operation", "operations", "recordtype", "creationdate"} & set(row):
         return 0.95, "rows with AuditData"
     for key in (*PAYLOADS, "value"):
@@ -126,7 +147,15 @@ def transform(chunk: Chunk, document: Document) -> Batch:
         "decision_steps": _steps(kept, actors, activity),
         "assistant_access": _assistant_access(kept, actors, activity),
     }
-    return Batch(activity["record_id"], frames, faults)
+    return Batch(activity["record_id"], frames, faults, list(_drift(kept)))
+
+
+def _drift(kept: Sequence[Record]) -> Iterator[Drift]:
+    """Record types that are not listed, and known keys of another JSON type."""
+    for record in kept:
+        if record.record_type not in NAMES and (stated := text(record.fields.get("recordtype"))) is not None:
+            yield Drift(record.position, "record_type", stated[:80])
+        yield from changed_types(record.fields, KNOWN, record.position)
 
 
 def _decoded(chunk: Chunk) -> tuple[list[Record], list[Fault]]:
@@ -152,6 +181,8 @@ def _activity(
     tenants = [record.tenant for record in kept]
     natives = [record.native_id for record in kept]
     outcomes = [_outcome(record) for record in kept]
+    resources = [_resources(record) for record in kept]
+    through = [_through(record) for record in kept]
 
     def column(values: list[str | None]) -> pl.Series:
         return pl.Series(values, dtype=pl.String)
@@ -161,7 +192,11 @@ def _activity(
         "actor_id": column([actor.id for actor in actors]),
         "actor_session_id": column([name(record.context.get("aadsessionid")) for record in kept]),
         "action": column([f"{PROVIDER}:{record.operation}" for record in kept]),
-        "resource_id": column([resource_key(name(record.fields.get("objectid"))) for record in kept]),
+        "via_assistant_id": column(through),
+        "delegation_kind": column(["platform_field" if via else None for via in through]),
+        "delegation_trust": column(["provider_asserted" if via else None for via in through]),
+        "resource_id": column([next(iter(named), None) for named in resources]),
+        "extra_resource_ids": pl.Series([sorted(named[1:]) or None for named in resources], dtype=pl.List(pl.String)),
         "outcome": column([outcome for outcome, _ in outcomes]),
         "error_code": column([error for _, error in outcomes]),
         "is_read": pl.Series([True if record.operation.lower() in _READS else None for record in kept],
@@ -177,6 +212,28 @@ def _activity(
         "raw_ref": raw_refs(document, [record.position for record in kept]),
     }).with_columns(pl.lit(PROVIDER).alias("provider"), pl.lit(SOURCE).alias("source"))
     return tables.conform(found, tables.ACTIVITY)
+
+
+def _through(record: Record) -> str | None:
+    """The agent, or the assistant, that the record itself says did this for its user."""
+    if is_interaction(record):
+        payload = payload_of(record)
+        found = agent_of(record, payload) or assistant_of(record, payload)
+    else:
+        stated = name(record.fields.get("agentid")) if record.record_type not in AGENT_SETTINGS else None
+        found = canonical_agent(stated) if stated is not None else None
+    return identity_id(PROVIDER, record.tenant, found) if found else None
+
+
+def _resources(record: Record) -> list[str]:
+    """What the record names, each once: its object first, then what an assistant accessed, or where a file went."""
+    named = [resource_key(name(record.fields.get("objectid")))]
+    if is_interaction(record):
+        named += accessed_ids(record)
+    elif (moved := name(record.fields.get("destinationfilename"))) is not None:
+        site, folder = (name(record.fields.get(key)) or "" for key in ("siteurl", "destinationrelativeurl"))
+        named.append(site_address("/".join(part.strip("/") for part in (site, folder, moved) if part)))
+    return list(dict.fromkeys(found for found in named if found is not None))
 
 
 def _outcome(record: Record) -> tuple[str, str | None]:
