@@ -1,0 +1,59 @@
+"""Answers of Google APIs saved as they came: one object with its list under a name of its own, page after page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lineage_analytics.loaders.common.contract import Chunk, Fault
+from lineage_analytics.loaders.common.packings import json_or_array_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lineage_analytics.loaders.common.contract import Document
+
+
+def inner(record: Mapping[str, Any] | None, keys: Sequence[str]) -> Mapping[str, Any] | None:
+    """The first record of a page, or the record itself when it is none."""
+    for key in keys if record is not None else ():
+        held = record.get(key) if record is not None else None
+        if isinstance(held, list) and held and isinstance(held[0], dict):
+            return dict(held[0])
+    return record
+
+
+def paged(document: Document, keys: Sequence[str]) -> Iterator[Chunk]:
+    """Records out of objects, arrays and lines; an object with a list of objects under one of the keys is a page.
+
+    Each record is tagged with what the page says of the time it was read (``readTime``), else with nothing.
+    """
+    lists_of = [(key, msgspec.Raw, msgspec.Raw(b"null")) for key in keys]
+    page = msgspec.json.Decoder(msgspec.defstruct("Page", [*lists_of, ("readTime", str | None, None)], gc=False))
+    lists = msgspec.json.Decoder(list[msgspec.Raw])
+    position = 0
+    for chunk in json_or_array_chunks(document):
+        raws: list[bytes | msgspec.Raw] = []
+        tags: list[str] = []
+        for raw in chunk.raws:
+            found, tag = _opened(raw, page, lists, keys)
+            raws += found
+            tags += [tag] * len(found)
+        faults = [Fault(position + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
+        yield Chunk(position, raws, tags, faults=faults, truncated=chunk.truncated)
+        position += len(raws) + len(faults)
+
+
+def _opened(
+    raw: bytes | msgspec.Raw, page: msgspec.json.Decoder[Any], lists: msgspec.json.Decoder[Any], keys: Sequence[str],
+) -> tuple[list[bytes | msgspec.Raw], str]:
+    try:
+        found = page.decode(raw)
+        for key in keys:
+            held = bytes(memoryview(getattr(found, key))).lstrip()
+            if held[:1] == b"[" and held[1:].lstrip()[:1] in (b"{", b"]"):
+                return lists.decode(held), found.readTime or ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [raw], ""
+    return [raw], ""
