@@ -208,6 +208,11 @@ def _login(fields: Fields) -> str | None:
     return guid(found) or (found.casefold() if found else None)
 
 
+def user_type(value: object) -> int | None:
+    """The number of a ``UserType``, also when its name is given."""
+    return _number(value, _USER_TYPES)
+
+
 def _number(value: object, names: dict[str, int]) -> int | None:
     found = text(value)
     if found is None:
