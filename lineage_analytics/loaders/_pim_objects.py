@@ -43,13 +43,18 @@ def read_definition(entry: Entry, row: Fields, _: str) -> None:
         for held, effect in ((actions, "allow"), (excluded, "deny")):
             if held:
                 entry.add(tables.ENTITLEMENTS, principal_id=role, grant_kind="statement", privilege=label or native_id,
-                          effect=effect, actions=held, resources=["*"], condition=text(permission.get("condition")),
+                          effect=effect, actions=held, resources=["*"], condition=_condition(permission),
                           grant_id=native_id, origin="role_definition")
 
 
 def _texts(value: object) -> list[str]:
     found = embedded(value)
     return sorted({t for item in found if (t := text(item))}) if isinstance(found, list) else []
+
+
+def _condition(permission: Fields) -> str | None:
+    found = text(permission.get("condition"))
+    return msgspec.json.encode(found).decode() if found else None
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from lineage_analytics import tables
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._entra_roles import BUILT_IN
@@ -26,7 +28,7 @@ KNOWN = gov.known(
     "targetschedule createdby isvalidationonly additionalproperties")
 _TENANT_WIDE = frozenset({"/", ""})
 _ORIGINS = {"direct": "pim", "group": "group_inherited", "inherited": "scope_inherited"}
-_OVER = frozenset({"revoked", "canceled", "cancelled", "denied", "admindenied", "failed", "timedout", "invalid"})
+PAST = frozenset({"revoked", "canceled", "cancelled", "denied", "admindenied", "failed", "timedout", "invalid"})
 _REVOKING = ("remove", "deactivate")
 
 
@@ -97,14 +99,19 @@ def read_grant(entry: Entry, row: Fields, entity: str) -> None:
         grant_kind="role" if group is None else ("owner" if found.owner else "membership"),
         privilege=found.label, scope=group or found.scope, effect="allow",
         state=_state(row, entity, end), granted_at=start or gov.when(row.get("createddatetime")), expires_at=end,
-        grant_id=text(row.get("id")), condition=text(row.get("condition")),
+        grant_id=text(row.get("id")), condition=_json_text(row.get("condition")),
         origin="direct" if plain else _ORIGINS.get(member, "pim"),
         unmapped=entry.leftovers(KNOWN, gov.without_annotations(row)))
 
 
+def _json_text(value: object) -> str | None:
+    found = text(value)
+    return msgspec.json.encode(found).decode() if found else None
+
+
 def _state(row: Fields, entity: str, end: datetime | None) -> str | None:
     status = (text(row.get("status")) or "").lower()
-    if status in _OVER:
+    if status in PAST:
         return "expired"
     if status.startswith("pending"):
         return "pending"
@@ -151,14 +158,14 @@ def read_request(entry: Entry, row: Fields, entity: str) -> None:
     entry.step("request", kind="request", time=asked, capacity="requester", **{
         **base, **by.acting(), "status": "pending" if status.startswith("pending") else "succeeded"})
     done = gov.when(row.get("completeddatetime")) or asked
-    ending = _ending(status, verb)
+    ending = request_ending(status, verb)
     if ending is not None:
         entry.step(ending["kind"], time=done, **{**base, **ending})
 
 
-def _ending(status: str, verb: str) -> dict[str, Any] | None:
+def request_ending(status: str, verb: str) -> dict[str, Any] | None:
     """What became of a request, by its status; None while it is open or when the status is not known."""
-    if status in ("provisioned", "revoked"):
+    if status in ("provisioned", "revoked", "schedulecreated"):
         # Revoked is also how a request stands whose assignment was taken back later: that it was carried out first.
         return {"kind": "rollback" if verb == "revoke" else "action", "status": "succeeded"}
     if status in ("denied", "admindenied"):
