@@ -66,10 +66,14 @@ class LockedError(LineageError):
     exit_code = 8
 
 
+_LISTED = 40
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence naming the closest known names, or all of them when none is close."""
+    """A sentence naming the closest known names; where none is close all of them, unless they are many."""
     known = sorted(known)
     close = get_close_matches(name, known, n=3, cutoff=0.55)
     if close:
         return f"Did you mean {' or '.join(close)}?"
-    return f"Known: {', '.join(known)}" if known else ""
+    listed = ", ".join(known[:_LISTED]) + (f" and {len(known) - _LISTED} more" if len(known) > _LISTED else "")
+    return f"Known: {listed}" if known else ""

@@ -297,8 +297,8 @@ RESOURCES = Table("resources", "resources named by inventories and declarations"
 }))
 
 COVERAGE = Table("coverage", "what was received, per source, tenant and day; and what is expected", _columns({
-    "basis": (pl.String, "received: counted from records; expected: declared; stated: the provider says that it delivered "
-                         "logs with events of that day", "received expected stated"),
+    "basis": (pl.String, "received: counted from records; expected: declared; stated: the provider says that it "
+                         "delivered logs with events of that day", "received expected stated"),
     "source": PROVENANCE["source"], "tenant": PROVENANCE["tenant"], "provider": PROVENANCE["provider"],
     "day": (pl.Date, "UTC day; null for an expected source"),
     "records": (pl.Int64, "accepted that day; null for an expected source"),
@@ -328,6 +328,11 @@ DRIFT = Table("drift", "what records hold that their loader does not know: forma
     "file": (pl.String, "relative path when first seen"), "member": (pl.String, "inside an archive; null: the file"),
     "position": (pl.Int64, "ordinal of the first such record in its member"),
     "file_sha256": (pl.String, "of the file as delivered"),
+}))
+
+CONTENT_HASHES = Table("content_hashes", "log files that signed digests speak of, hashed unpacked", _columns({
+    "name": (pl.String, "file name without its folder"), "file_sha256": (pl.String, "of the file as delivered"),
+    "content_sha256": (pl.String, "of what it holds, unpacked; null: it breaks off or holds several documents"),
 }))
 
 LEDGER = Table("ledger", "one row per file, member and source ever ingested", _columns({
@@ -482,8 +487,8 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, ACCOUNTS, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS,
-    DECISION_STEPS, RESOURCES, COVERAGE, QUARANTINE, DRIFT, LEDGER, USAGE, NODES, EDGES, PERMISSIONS, CASES, STEPS,
-    LINKS, LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
+    DECISION_STEPS, RESOURCES, COVERAGE, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, NODES, EDGES,
+    PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)
 

@@ -48,7 +48,10 @@ SHAPES = {
     "array": json.dumps([DAY]).encode(), "lower_case": json.dumps({k.lower(): v for k, v in DAY.items()}).encode(),
 }
 CONTRACT_FILES = {
-    "object": SHAPES["object"], "lines": b"\n".join(json.dumps(one).encode() for one in (DAY, EMPTY))}
+    "object": SHAPES["object"], "lines": b"\n".join(json.dumps(one).encode() for one in (DAY, EMPTY)),
+    "keys": json.dumps({"PublicKeyList": [
+        {"Value": "MIIBCgKCAQEA", "Fingerprint": "f1", "ValidityStartTime": "2026-01-01T00:00:00Z"},
+        {"Value": "MIIBCgKCAQEB", "Fingerprint": "f2"}]}).encode()}
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -39,8 +39,12 @@ COMMANDS: dict[str, Command] = {
                      ("metric_id", *_READING, "scope", "limit", "json")),
     "verify": Command("check a run folder against its manifest", "checking", "verify",
                       ("path", "require_anchor", "json")),
+    "sources": Command("what was received, day by day, and what is new in its formats", "reading", "sources",
+                       (*_READING, "json")),
+    "who": Command("every account of a person or workload, and why it belongs", "reading", "who",
+                   ("name", "workspace", "json")),
     "loaders": Command("what can be read", "loading", "list_loaders", ("json",)),
     "simulate": Command("write a made-up organisation as native provider files", "simulating", "simulate",
                         ("directory", "seed", "people", "days", "scale")),
-    "doctor": Command("is this machine ready", "checking", "doctor", ("workspace", "out", "json")),
+    "doctor": Command("is this machine ready", "checking", "doctor", ("workspace", "out", "templates", "json")),
 }

@@ -39,6 +39,8 @@ def verify(given: argparse.Namespace) -> int:
 
 
 def doctor(given: argparse.Namespace) -> int:
+    if given.templates is not None:
+        return _write_templates(given.templates)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python), ("packages", _packages), ("kernel", _kernel), ("fonts and pictures", _picture),
         ("workspace", lambda: _writable(given.workspace)), ("reports", lambda: _writable(given.out)),
@@ -56,6 +58,21 @@ def doctor(given: argparse.Namespace) -> int:
         for row in rows:
             print(f"{'ok    ' if row['ok'] else 'FAILED'} {row['check']:<20} {row['found']}")
     return 0 if all(row["ok"] for row in rows) else ENVIRONMENT
+
+
+def _write_templates(folder: Path) -> int:
+    """The customer's lists, each with its header and what belongs in it; existing files stay as they are."""
+    from lineage_analytics.loaders.declared import templates
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in templates().items():
+        path = folder / f"{name}.csv"
+        if path.exists():
+            console.note(f"{path} is there already and stays as it is")
+        else:
+            path.write_text(text, encoding="utf-8", newline="")
+            print(path)
+    return 0
 
 
 def _python() -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.commands import console
 from lineage_analytics.errors import UsageError, did_you_mean
-from lineage_analytics.text import ascii_only
+from lineage_analytics.text import ascii_only, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -68,4 +68,49 @@ def trace(given: argparse.Namespace) -> int:
         console.document(traced)
     else:
         print(tracing.as_text(traced))
+    return 0
+
+
+def sources(given: argparse.Namespace) -> int:
+    from lineage_analytics import analysis
+
+    estate = analysis.open(given.workspace, given.as_of, given.window, given.lookback)
+    found, new = estate.sources, estate.new_in_formats
+    if given.json:
+        console.document({"sources": found.to_dicts(), "new_in_formats": new.to_dicts()})
+        return 0
+    print("\n".join(console.table(
+        ["source", "tenant", "period", "days", "missing", "records", "not used", "new in format"],
+        [[row["source"], printable(row["tenant"] or "", 36), _period(row), str(row["days"] or ""),
+          _gaps(row["missing_days"]), f"{row['records'] or 0:,}",
+          str((row["quarantined"] or 0) + (row["rejected"] or 0)), str(row["drift"])]
+         for row in found.iter_rows(named=True)])))
+    for row in new.iter_rows(named=True):
+        what = {"record_type": "record type", "key": "new key", "type": "changed type of"}[row["kind"]]
+        form = f" ({row['found']})" if row["found"] else ""
+        print(f"{row['source']}: {what} {printable(row['name'], 60)}{form} in {row['records']:,} records, first in "
+              f"{printable(row['first'], 120)}")
+    return 0
+
+
+def _period(row: dict[str, Any]) -> str:
+    if row["state"] == "missing":
+        return "expected, never received"
+    return f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}" if row["first"] else "no dated records"
+
+
+def _gaps(days: list[Any] | None) -> str:
+    if not days:
+        return ""
+    return f"{len(days)}: {days[0]:%m-%d}" + (f" to {days[-1]:%m-%d}" if len(days) > 1 else "")
+
+
+def who(given: argparse.Namespace) -> int:
+    from lineage_analytics import analysis
+
+    found = analysis.open(given.workspace).who(given.name)
+    if given.json:
+        console.document({"asked": found.asked, "accounts": found.accounts.to_dicts()})
+    else:
+        print(found)
     return 0

@@ -18,6 +18,7 @@ _COLUMNS: dict[str, Any] = {
     "account": pl.String, "person": pl.String, "provider": pl.String, "tenant": pl.String, "kind": pl.String,
     "name": pl.String, "joined_by": pl.String, "tier": pl.Int8, "why": pl.String, "enabled": pl.Boolean,
     "last_seen_at": pl.Datetime("us", "UTC"), "inventoried": pl.Boolean}
+_NEAREST = 8
 _WORDS = {
     "asked": "this is what was asked for", "declared": "the customer declares it", "on_premises_sid":
     "its directory states the SID {}", "external_id": "it states the name {} of its identity provider",
@@ -68,9 +69,10 @@ def who(facts: Facts, asked: str) -> Who:
     joined = facts.frame("accounts")
     found = _meant(identities, facts.frame("aliases"), asked)
     if not found:
-        names = [*identities["id"], *identities["display_name"].drop_nulls()]
+        names = sorted({*identities["id"], *identities["display_name"].drop_nulls()})
+        holding = [name for name in names if asked.casefold() in name.casefold()][:_NEAREST]
         raise UsageError("Wanted an account, person or name of this estate", f"found {printable(asked, 80)!r}",
-                         did_you_mean(asked, names))
+                         did_you_mean(asked, holding or names))
     persons = joined.filter(pl.col("account_id").is_in(list(found)))["person_id"].unique()
     others = joined.filter(pl.col("person_id").is_in(persons.implode())).sort(
         "tier", descending=True, maintain_order=True)

@@ -1,10 +1,13 @@
 """AWS CloudTrail digest files: which log files were delivered for which span, with their hashes (sources 2.1).
 
-A record is one digest file. It lists the log files of about an hour and names the digest before it.
+A record is one digest file, or one answer of ``list-public-keys``. A digest lists the log files of about an hour and
+names the digest before it with its signature.
 
-Shapes  digest objects as CloudTrail writes them to S3, one a file; also as JSON lines, arrays or one after another.
+Shapes  digest objects as CloudTrail writes them to S3, one a file; also as JSON lines, arrays or one after another;
+        ``PublicKeyList``.
 Maps    the digest and each log file to ``resources`` (``log_digest``, ``log_file``), name, hash and span in
-        ``attributes``, a file's digest as its parent; days with events in a listed file to ``coverage`` with basis
+        ``attributes``, a file's digest as its parent; public keys to ``resources`` (``log_public_key``, by fingerprint,
+        which its digests state); days with events in a listed file to ``coverage`` with basis
         ``stated``, for the source ``aws_cloudtrail``.
 Drops   nothing that is documented. The digest's own signature is no part of the file: S3 keeps it as metadata of the
         object (``x-amz-meta-signature``), so that a file alone proves the chain of hashes, not who wrote it.
@@ -43,6 +46,7 @@ SOURCE = "aws_cloudtrail_digest"
 LOG = "aws_cloudtrail"
 
 _NEEDED = frozenset({"digeststarttime", "digestendtime", "logfiles"})
+_KEYS = "publickeylist"
 _DAYS_MOST = 31
 KNOWN = {
     "awsaccountid": "string number", "digeststarttime": "string", "digestendtime": "string", "digests3bucket": "string",
@@ -69,7 +73,7 @@ def detect(sample: Sample) -> Match | None:
 
 
 def _is_record(row: Fields) -> bool:
-    return row.keys() >= _NEEDED
+    return row.keys() >= _NEEDED or _KEYS in row
 
 
 def extract(document: Document) -> Iterator[Chunk]:
@@ -86,6 +90,9 @@ def _read(entry: Entry) -> None:
     said = opened(entry.fields, _is_record)
     if said is None:
         raise RecordFault("not_a_digest", "wanted digestStartTime, digestEndTime and logFiles")
+    if _KEYS in said:
+        _public_keys(entry, objects(said[_KEYS]))
+        return
     end = entry.time(said["digestendtime"], "digestEndTime")
     tenant = account(said.get("awsaccountid"))
     key = _address(said, "digests3bucket", "digests3object")
@@ -101,6 +108,18 @@ def _read(entry: Entry) -> None:
         _log_file(entry, file, digest, end)
     for first, last in _days(said, files):
         entry.add(tables.COVERAGE, basis="stated", source=LOG, day=first.date(), first=first, last=last)
+
+
+def _public_keys(entry: Entry, keys: list[Fields]) -> None:
+    entry.identify(PROVIDER, None, f"public_keys/{_hash({_KEYS: keys})}")
+    for key in sorted(keys, key=_json):
+        fingerprint = name(key.get("fingerprint"))
+        if fingerprint is not None:
+            entry.add(
+                tables.RESOURCES, id=f"aws::log_public_key/{fingerprint}", kind="log_public_key",
+                display_name=fingerprint, attributes=_json({
+                    "value": text(key.get("value")), "from": text(key.get("validitystarttime")),
+                    "until": text(key.get("validityendtime"))}))
 
 
 def _log_file(entry: Entry, file: Fields, digest: str, end: datetime) -> None:

@@ -14,13 +14,15 @@ from lineage_analytics.loaders import settled
 from lineage_analytics.tables import ALL, Facts
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup
+from lineage_analytics.workspace import sources as source_report
 from lineage_analytics.workspace.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LOADED = ("identity_facts", "credentials", "entitlements", "activity", "assistant_access", "decision_steps",
-           "resources", "coverage", "quarantine", "drift", "ledger", "usage")
+           "resources", "coverage", "quarantine", "drift", "content_hashes",
+           "ledger", "usage")
 _TIMES = {"activity": "time", "usage": "first", "assistant_access": "time", "decision_steps": "time"}
 _ID_COLUMNS = {
     "activity": ("actor_id", "on_behalf_of_id"),
@@ -69,6 +71,17 @@ class Estate(Facts):
         declared = self.frame("resources").filter(pl.col("kind") == "organisation").sort("display_name")
         made_up = declared["attributes"].fill_null("").str.contains('"synthetic": ?true').any()
         return ", ".join(declared["display_name"].drop_nulls().unique(maintain_order=True)), bool(made_up)
+
+    @property
+    def sources(self) -> pl.DataFrame:
+        """Every source and tenant: span, missing days, lateness, expected or not, drift, what digests say of its files;
+        columns as ``workspace.sources.SCHEMA``."""
+        return source_report.sources(self)
+
+    @property
+    def new_in_formats(self) -> pl.DataFrame:
+        """Record types, keys and types that loaders do not know, with counts and the first place; see table DRIFT."""
+        return source_report.drift(self)
 
     def who(self, name: str) -> identities.Who:
         """Every account of the person or workload that an id or a name means, why each joined, and how sure that is.
@@ -158,7 +171,7 @@ def parse_as_of(value: str | datetime | None) -> datetime | None:
 def _newest(loaded: dict[str, pl.LazyFrame]) -> datetime:
     """The newest dated record of any fact table; inventories count by their snapshot."""
     newest = pl.concat([
-        loaded["coverage"].select(at=pl.col("last").max()),
+        loaded["coverage"].filter(pl.col("basis") == "received").select(at=pl.col("last").max()),
         loaded["assistant_access"].select(at=pl.col("time").max()),
         loaded["identity_facts"].select(at=pl.col("snapshot_at").max()),
         loaded["entitlements"].select(at=pl.col("as_of").max()),

@@ -18,7 +18,7 @@ from lineage_analytics.loaders.common.containers import Member, members
 from lineage_analytics.loaders.common.contract import Batch, Fault
 from lineage_analytics.loaders.common.places import InputFile, Skipped, existing, input_files
 from lineage_analytics.text import printable
-from lineage_analytics.workspace import rollup
+from lineage_analytics.workspace import integrity, rollup
 from lineage_analytics.workspace.drifted import Drifted
 from lineage_analytics.workspace.seen import Seen, fingerprints
 
@@ -122,7 +122,7 @@ def load(paths: Iterable[Path | str], store: Store, progress: Progress | None = 
             if progress is not None:
                 progress(file, number, len(files))
             load.file(file)
-        load.finish()
+        load.finish(files)
     return result
 
 
@@ -298,8 +298,20 @@ class _Load:
         self._store.commit()
         self._uncommitted = 0
 
-    def finish(self) -> None:
+    def finish(self, files: Iterable[InputFile]) -> None:
+        """Hash what signed digests speak of, and commit."""
         self._commit()
+        listed = integrity.listed_names(self._store.scan("resources").select("kind", "display_name").collect())
+        if listed:
+            known = set(self._store.scan("content_hashes").collect()["file_sha256"])
+            for file in files:
+                name = file.name.rpartition("/")[2]
+                if name in listed and (digest := file.sha256()) not in known:
+                    known.add(digest)
+                    self._keep("content_hashes", pl.DataFrame(
+                        [(name, digest, integrity.content_hash(file))], schema=tables.CONTENT_HASHES.schema,
+                        orient="row"))
+            self._commit()
 
 
 def _batches(loader: Loader, chunk: Chunk, member: Member) -> Iterator[Batch]:

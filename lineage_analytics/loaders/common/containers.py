@@ -77,6 +77,10 @@ class Member:
         """The document as UTF-8 without byte order mark, in pieces of about a mebibyte. Once only."""
         return self._decoded(self._pieces(), final=True)
 
+    def raw(self) -> Iterator[bytes]:
+        """The document's own bytes, unpacked but not decoded, in pieces. Once only, instead of ``chunks``."""
+        return self._pieces()
+
     def read(self) -> bytes:
         """The whole document; LimitError above 512 MiB."""
         data = b"".join(self.chunks())

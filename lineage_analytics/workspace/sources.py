@@ -1,0 +1,104 @@
+"""Every source on one page: what was received, what lies between, how late, what was expected, what has changed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lineage_analytics.workspace import integrity
+
+if TYPE_CHECKING:
+    from lineage_analytics.tables import Facts
+
+_COLUMNS: dict[str, Any] = {
+    "source": pl.String, "tenant": pl.String, "state": pl.String, "first": pl.Datetime("us", "UTC"),
+    "last": pl.Datetime("us", "UTC"), "records": pl.Int64, "days": pl.Int64, "missing_days": pl.List(pl.Date),
+    "lateness_declared_s": pl.Int64, "lateness_p95_s": pl.Float64, "files": pl.Int64, "quarantined": pl.Int64,
+    "rejected": pl.Int64, "drift": pl.Int64, "log_files": pl.List(pl.Struct({"verdict": pl.String, "count": pl.Int64})),
+}
+SCHEMA = pl.Schema(_COLUMNS)
+"""Columns of ``sources``.
+
+``state`` is ``received``, ``missing`` (expected, never received) or ``undated`` (an inventory). ``missing_days`` are
+UTC days without a record between the first, or the day since which the source is expected, and ``as_of``.
+``lateness_p95_s`` is null where the provider does not say when it received a record. ``files``, ``quarantined``,
+``rejected`` and ``drift`` (kinds of difference, see table DRIFT) are of the source over all tenants. ``log_files``
+counts what signed digests say, by verdict; null where no digest is loaded.
+"""
+
+
+def sources(facts: Facts) -> pl.DataFrame:
+    """One row per source and tenant up to ``as_of``, sorted; columns as SCHEMA."""
+    received, expected = _received(facts), _expected(facts)
+    joined = received.join(expected, on=["source", "tenant"], how="full", coalesce=True, nulls_equal=True)
+    booked = facts["ledger"].group_by("source").agg(
+        pl.col("file_sha256").n_unique().cast(pl.Int64).alias("files"), pl.col("quarantined").sum(),
+        pl.col("rejected").sum(), accepted=pl.col("accepted").sum()).collect()
+    undated = booked.filter(pl.col("accepted") > 0).join(joined, on="source", how="anti").select(
+        "source", tenant=pl.lit(None, dtype=pl.String), records="accepted")
+    rows = pl.concat([joined, undated], how="diagonal").join(booked.drop("accepted"), on="source", how="left").join(
+        _lateness(facts), on=["source", "tenant"], how="left", nulls_equal=True).join(
+        _drift(facts), on="source", how="left").join(
+        _digests(facts), on=["source", "tenant"], how="left", nulls_equal=True)
+    until = facts.as_of.date()
+    missing = [_missing(held, since, until) for held, since in rows.select("held", "since").iter_rows()]
+    return rows.with_columns(
+        state=pl.when(pl.col("held").is_not_null()).then(pl.lit("received"))
+        .when(pl.col("expected").fill_null(value=False)).then(pl.lit("missing")).otherwise(pl.lit("undated")),
+        days=pl.col("held").list.len(), missing_days=pl.Series(missing, dtype=pl.List(pl.Date)),
+        drift=pl.col("drift").fill_null(0),
+    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()).sort("source", "tenant", nulls_last=True)
+
+
+def _received(facts: Facts) -> pl.DataFrame:
+    return facts["coverage"].filter((pl.col("basis") == "received") & (pl.col("first") <= facts.as_of)).group_by(
+        "source", "tenant").agg(
+        pl.col("first").min(), pl.col("last").max(), pl.col("records").sum(), held=pl.col("day").unique().sort(),
+        lateness_declared_s=pl.col("lateness_seconds").max()).collect()
+
+
+def _expected(facts: Facts) -> pl.DataFrame:
+    return facts["coverage"].filter(pl.col("basis") == "expected").group_by("source", "tenant").agg(
+        since=pl.col("first").min().dt.date(), expected=pl.lit(value=True)).collect()
+
+
+def _missing(held: list[date] | None, since: date | None, until: date) -> list[date] | None:
+    """Days without a record; null where no record has a day."""
+    if not held:
+        return None
+    start = since or held[0]
+    there = set(held)
+    return [day for n in range((until - start).days + 1) if (day := start + timedelta(days=n)) not in there]
+
+
+def _lateness(facts: Facts) -> pl.DataFrame:
+    """The lateness that 95 of 100 records kept, in seconds; of records whose provider says when it received them."""
+    late = (pl.col("observed_time") - pl.col("time")).dt.total_milliseconds() / 1000
+    return facts["activity"].filter(pl.col("observed_time").is_not_null() & (pl.col("time") <= facts.as_of)).group_by(
+        "source", "tenant").agg(lateness_p95_s=late.quantile(0.95, "higher")).collect()
+
+
+def _drift(facts: Facts) -> pl.DataFrame:
+    return facts["drift"].group_by("source").agg(
+        drift=pl.struct("kind", "name", "found").n_unique().cast(pl.Int64)).collect()
+
+
+def _digests(facts: Facts) -> pl.DataFrame:
+    counted = integrity.checks(facts).filter(pl.col("kind") == "log_file").group_by("tenant", "verdict").agg(
+        count=pl.len().cast(pl.Int64)).sort("tenant", "verdict")
+    return counted.group_by("tenant", maintain_order=True).agg(
+        log_files=pl.struct("verdict", "count")).with_columns(source=pl.lit("aws_cloudtrail"))
+
+
+def drift(facts: Facts) -> pl.DataFrame:
+    """What records hold that their loader does not know: ``source kind name found records files first``.
+
+    ``first`` is the file and position of the first such record, in order of file names.
+    """
+    at = pl.format("{}{} record {}", "file", pl.when(pl.col("member").is_null()).then(pl.lit(""))
+                   .otherwise(pl.format("!{}", "member")), "position")
+    return facts["drift"].sort("file", "member", "position").group_by("source", "kind", "name", "found").agg(
+        pl.col("records").sum(), files=pl.col("file_sha256").n_unique().cast(pl.Int64), first=at.first()).sort(
+        "source", "kind", "name", "found").collect()
