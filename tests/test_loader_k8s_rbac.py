@@ -1,0 +1,147 @@
+"""Kubernetes RBAC objects. All records here are made up."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests._documents import Loaded
+from tests.test_loader_k8s_audit import LOG as AUDIT
+from tests.test_loader_k8s_audit import lines
+
+Json = dict[str, Any]
+
+RBAC, CREATED, CANARY = "rbac.authorization.k8s.io", "2026-01-05T08:00:00Z", "pineapple-canary-77"
+ARN = "arn:aws:iam::111122223333:role/Oven"
+CLUSTER_ROLE = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"}
+
+
+def thing(kind: str, name: str, namespace: str | None = None, /, *, annotations: Json | None = None,
+          labels: Json | None = None, **more: Any) -> Json:
+    """A synthetic object as kubectl writes it."""
+    meta = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "creationTimestamp": CREATED,
+            "resourceVersion": "7", "annotations": annotations, "labels": labels}
+    return {"apiVersion": "v1" if kind == "ServiceAccount" else f"{RBAC}/v1", "kind": kind,
+            "metadata": {key: held for key, held in meta.items() if held is not None}, **more}
+
+
+OVEN = thing("ServiceAccount", "oven", "kitchen", annotations={
+    "eks.amazonaws.com/role-arn": ARN, "iam.gke.io/gcp-service-account": "Oven@shop.iam.gserviceaccount.com"})
+READER = thing("Role", "reader", "kitchen", rules=[
+    {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["till"], "verbs": ["get"]}])
+ADMIN = thing("ClusterRole", "cluster-admin", labels={"kubernetes.io/bootstrapping": "rbac-defaults"}, rules=[
+    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}])
+COMPUTED = thing("ClusterRole", "all-views", aggregationRule={"clusterRoleSelectors": [{}]}, rules=[
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}])
+LOCAL = thing("RoleBinding", "readers", "kitchen", roleRef={"apiGroup": RBAC, "kind": "Role", "name": "reader"}, subjects=[
+    {"kind": "ServiceAccount", "name": "oven"}, {"kind": "User", "apiGroup": RBAC, "name": "ana"}])
+WIDE = thing("ClusterRoleBinding", "cooks", roleRef=CLUSTER_ROLE, subjects=[
+    {"kind": "Group", "apiGroup": RBAC, "name": "cooks"}, {"kind": "ServiceAccount", "name": "oven", "namespace": "kitchen"}])
+NARROWED = thing("RoleBinding", "helpers", "kitchen", roleRef=CLUSTER_ROLE, subjects=[{"kind": "User", "name": "bo"}])
+EMPTY = thing("ClusterRoleBinding", "nobody", roleRef=CLUSTER_ROLE)
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "till"}, "data": {"till": CANARY}}
+ENTRY: Json = {"accessEntry": {
+    "clusterName": "bistro", "principalArn": ARN, "kubernetesGroups": ["cooks"], "username": "ana", "type": "STANDARD",
+    "accessEntryArn": "arn:aws:eks:eu-west-1:111122223333:access-entry/bistro/role/x/Oven/1", "createdAt": CREATED}}
+ALL = [OVEN, READER, ADMIN, COMPUTED, LOCAL, WIDE, NARROWED, EMPTY]
+
+
+def listing(items: list[Json]) -> bytes:
+    return json.dumps({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}},
+                      indent=4).encode()
+
+
+def answered(items: list[Json]) -> bytes:
+    """As the API answers: the list states the kind, its items do not."""
+    bare = [{key: held for key, held in item.items() if key not in ("kind", "apiVersion")} for item in items]
+    return json.dumps({"kind": f"{items[0]['kind']}List", "apiVersion": f"{RBAC}/v1", "metadata": {}, "items": bare}).encode()
+
+
+CONTRACT_FILES: dict[str, bytes] = {
+    "list": listing(ALL), "bindings": listing([LOCAL, WIDE]), "lines": lines(ALL), "array": json.dumps(ALL).encode(),
+    "answered": answered([WIDE, EMPTY]), "one": json.dumps(READER).encode(), "account": json.dumps(OVEN).encode(),
+    "secret_first": listing([SECRET, *ALL]), "access_entry": json.dumps(ENTRY, indent=4).encode(),
+}
+
+
+@pytest.fixture(scope="module")
+def dump() -> Loaded:
+    return Loaded(listing(ALL))
+
+
+@pytest.mark.parametrize("packing", ["lines", "array", "secret_first"])
+def test_every_packing_gives_the_same_rows(dump: Loaded, packing: str) -> None:
+    found = Loaded(CONTRACT_FILES[packing])
+    for table in ("entitlements", "identity_facts", "resources"):
+        columns = [name for name in dump[table].columns if name != "raw_ref"]
+        assert found.rows(table, *columns) == dump.rows(table, *columns)
+
+
+def test_items_take_the_kind_of_their_list() -> None:
+    columns = ("principal_id", "privilege", "scope", "record_id")
+    assert Loaded(answered([WIDE, EMPTY])).rows("entitlements", *columns) == Loaded(
+        listing([WIDE, EMPTY])).rows("entitlements", *columns)
+
+
+def test_each_subject_holds_the_role_over_the_namespace_or_the_cluster(dump: Loaded) -> None:
+    held = dump["entitlements"].filter(dump["entitlements"]["grant_kind"] == "role")
+    assert sorted(held.select("principal_id", "privilege", "scope").rows()) == [
+        ("k8s::ana", "roles/kitchen/reader", "k8s::namespaces/kitchen"),
+        ("k8s::bo", "clusterroles/cluster-admin", "k8s::namespaces/kitchen"),
+        ("k8s::group:cooks", "clusterroles/cluster-admin", "k8s::cluster"),
+        ("k8s::system:serviceaccount:kitchen:oven", "clusterroles/cluster-admin", "k8s::cluster"),
+        ("k8s::system:serviceaccount:kitchen:oven", "roles/kitchen/reader", "k8s::namespaces/kitchen")]
+    assert {time.isoformat() for time in held["granted_at"]} == {"2026-01-05T08:00:00+00:00"}
+
+
+def test_a_rule_is_a_statement_in_the_words_of_the_audit_log(dump: Loaded) -> None:
+    said = dump["entitlements"].filter(dump["entitlements"]["grant_kind"] == "statement")
+    rules = {(row["principal_id"], tuple(row["actions"]), tuple(row["resources"])) for row in said.to_dicts()}
+    assert ("k8s::roles/kitchen/reader", ("k8s:get:core/pods", "k8s:get:core/pods/log", "k8s:list:core/pods",
+                                          "k8s:list:core/pods/log"), ("*",)) in rules
+    assert ("k8s::roles/kitchen/reader", ("k8s:get:core/secrets",), ("till",)) in rules
+    assert {rule for rule in rules if rule[0].endswith("cluster-admin")} == {
+        ("k8s::clusterroles/cluster-admin", ("k8s:*:*/*",), ("*",)), ("k8s::clusterroles/cluster-admin", ("k8s:*:*",), ("*",))}
+    logged = set(Loaded(lines(AUDIT))["activity"]["action"])
+    assert "k8s:get:core/secrets" in logged
+
+
+def test_the_role_a_grant_names_is_the_one_that_says_what_it_may(dump: Loaded) -> None:
+    rows = dump["entitlements"].to_dicts()
+    said = {row["principal_id"] for row in rows if row["grant_kind"] == "statement"}
+    assert {f"k8s::{row['privilege']}" for row in rows if row["grant_kind"] == "role"} <= said
+
+
+def test_roles_tell_who_made_them(dump: Loaded) -> None:
+    origins = {row["privilege"]: row["origin"] for row in dump["entitlements"].to_dicts()
+               if row["grant_kind"] == "statement"}
+    assert origins == {"roles/kitchen/reader": "custom", "clusterroles/cluster-admin": "managed",
+                       "clusterroles/all-views": "aggregated"}
+
+
+def test_a_service_account_is_inventory_under_the_name_it_is_logged_with_and_its_cloud_roles_are_trust(
+    dump: Loaded,
+) -> None:
+    listed = dump["identity_facts"].filter(dump["identity_facts"]["basis"] == "inventory").to_dicts()
+    assert [(row["id"], row["kind"], row["created_at"].isoformat()) for row in listed] == [
+        ("k8s::system:serviceaccount:kitchen:oven", "service_account", "2026-01-05T08:00:00+00:00")]
+    assert listed[0]["id"] in set(Loaded(lines(AUDIT))["activity"]["actor_id"])
+    trust = dump["entitlements"].filter(dump["entitlements"]["grant_kind"] == "trust")
+    assert sorted(trust["scope"]) == [f"aws:111122223333:{ARN}", "gcp::serviceAccount:oven@shop.iam.gserviceaccount.com"]
+
+
+def test_an_access_entry_lets_a_cloud_role_be_a_user_of_its_groups_in_a_named_cluster() -> None:
+    found = Loaded(ENTRY).rows("entitlements", "grant_kind", "principal_id", "scope", "tenant")
+    assert found == [("membership", "k8s:bistro:ana", "k8s:bistro:group:cooks", "bistro"),
+                     ("trust", f"aws:111122223333:{ARN}", "k8s:bistro:ana", "bistro")]
+
+
+def test_other_objects_are_rejected_by_kind_and_nothing_of_a_secret_is_stored() -> None:
+    found = Loaded(listing([SECRET, *ALL]))
+    assert [(fault.reason, fault.disposition, "Secret" in fault.detail) for fault in found.faults] == [
+        ("out_of_scope", "rejected", True)]
+    assert len(found.ids) == len(ALL)
+    assert CANARY not in json.dumps([frame.to_dicts() for frame in found.frames.values()], default=str)
