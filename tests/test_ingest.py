@@ -197,3 +197,15 @@ def test_a_load_of_nothing_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert load([tmp_path / "empty"], Store.create(tmp_path / "w")).counts == Result().counts == {}
     assert list((tmp_path / "w" / "tables").iterdir()) == []
+
+
+def test_one_event_whose_tenant_only_one_export_names_is_one_event(tmp_path: Path) -> None:
+    said = {"uuid": "u-1", "published": "2026-06-01T10:00:00.000Z", "eventType": "user.session.start", "version": "0",
+            "actor": {"id": "00uEXAMPLE0000000001", "type": "User", "alternateId": "ana@acme.example"},
+            "outcome": {"result": "SUCCESS"}, "displayMessage": "x", "severity": "INFO"}
+    (tmp_path / "api.json").write_text(json.dumps([said]))
+    (tmp_path / "stream.json").write_text(json.dumps(
+        {"detail-type": "SystemLog", "source": "aws.partner/okta.com/acme/x", "detail": said}))
+    result = load([tmp_path / "api.json", tmp_path / "stream.json"], Store.create(tmp_path / "w"))
+    count = result.counts["okta_system_log"]
+    assert (count.accepted, count.duplicate, count.quarantined) == (1, 1, 0)

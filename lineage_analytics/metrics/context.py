@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
 
 NHI_KINDS = ("service_account", "workload", "app", "api_key", "ai_agent", "ai_assistant")
-# Directory audits record changes of identities, not what the identities do: without sign-in logs use stays unseen.
-CHANGE_LOGS = ("entra_audit",)
+# These record changes and decisions, not what identities do: without sign-ins or activity use stays unseen.
+CHANGE_LOGS = (
+    "entra_audit", "entra_pim", "entra_access_reviews", "entra_entitlement", "entra_risk", "aws_access_analyzer",
+    "gcp_recommender", "github_reviews", "servicenow", "jira")
 VISIBLE_SHARE = 0.9
 RECORDS_SHOWN = 20
 _EXCLUSIONS = {
