@@ -228,6 +228,29 @@ def test_an_approval_joins_the_request_that_names_it() -> None:
     assert joined.columns == tables.DECISION_STEPS.empty().columns
 
 
+def test_an_eligibility_needs_an_approval_where_its_policy_says_so() -> None:
+    def settled(policies: list[Json]) -> list[bool | None]:
+        held = {"entitlements": Loaded([eligibility(), instance()])["entitlements"].lazy(),
+                "resources": Loaded(page("roleManagementPolicyAssignments", policies))["resources"].lazy()}
+        frame = settle(held)["entitlements"].collect()
+        assert frame.columns == tables.ENTITLEMENTS.empty().columns
+        return frame.sort("state")["requires_approval"].to_list()
+
+    free = json.loads(json.dumps(POLICIES).replace('"isApprovalRequired": true', '"isApprovalRequired": false'))
+    assert settled(POLICIES) == [True, None]
+    assert settled(free) == [False, None]
+    assert settled([*POLICIES, *free]) == [None, None]
+    assert settled([{**POLICIES[0], "roleDefinitionId": BO}]) == [None, None]
+
+
+def test_a_group_eligibility_takes_the_policy_on_the_group() -> None:
+    policy = [{**POLICIES[0], "scopeId": GROUP, "scopeType": "Group", "roleDefinitionId": "member"}]
+    grant = {k: v for k, v in GROUP_GRANTS[0].items() if k not in ("assignmentType", "assignmentScheduleId")}
+    held = {"entitlements": Loaded([grant | {"eligibilityScheduleId": "s"}])["entitlements"].lazy(),
+            "resources": Loaded(policy)["resources"].lazy()}
+    assert settle(held)["entitlements"].collect()["requires_approval"].to_list() == [True]
+
+
 def test_an_unchanged_object_is_one_record_and_a_changed_one_another() -> None:
     first, again, later = (Loaded([made]).ids for made in (
         request(status="PendingApproval"), request(status="PendingApproval"), request()))

@@ -191,7 +191,8 @@ def read_deny(entry: Entry, row: Fields, _: str) -> None:
     scope = _scope(row)
     label = name(row.get("denyassignmentname")) or denied or "deny assignment"
     key = identity_id(PROVIDER, entry.tenant, f"azure_deny_assignment/{denied}")
-    excluded = sorted({who for held in objects(row.get("excludeprincipals")) if (who := native(name(held.get("id"))))})
+    excluded = sorted({spared for held in objects(row.get("excludeprincipals"))
+                       if (spared := native(name(held.get("id"))))})
     for held in objects(row.get("principals")):
         everyone = text(held.get("id")) == _EVERYONE
         who = Who(identity_id(PROVIDER, entry.tenant, "everyone")) if everyone else gov.seen(

@@ -11,8 +11,9 @@ Drops   reasons (only whether one was given and the ticket keys in it); requests
         ``out_of_scope``.
 Schema  Graph v1.0 and beta; unknown keys of grants and resources are ``unmapped``.
 
-The key of a case is the request's id, as in the directory audit (``pim_request_id``); an approval's steps get it when
-all is loaded and a request names the approval (``settle``), else the approval's own id stands.
+The key of a case is the request's id, as in the directory audit (``pim_request_id``). When all is loaded (``settle``)
+an approval's steps get the key of the request that names the approval, else the approval's own id stands; and
+eligibilities get ``requires_approval`` from the policy on their role or group.
 
 Whether a request without ``@odata.type`` and page is about assignment or eligibility cannot be told for administrators'
 actions; its steps then have a target and no effect. ``roleAssignments`` list active assignments without saying whether
@@ -25,16 +26,17 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from lineage_analytics.loaders._governance import PROVIDER, first_of, keys_of, odata_type, opened, raw_chunks
 from lineage_analytics.loaders._pim_objects import read_approval, read_definition, read_policy
 from lineage_analytics.loaders._pim_schedules import read_grant, read_request
+from lineage_analytics.loaders._pim_settled import with_approval, with_requests
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import polars as pl
 
     from lineage_analytics.loaders.common.assembly import Entry
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Document, Sample
@@ -121,17 +123,10 @@ def _read(entry: Entry) -> None:
 
 
 def settle(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
-    """Approvals get the key of the request that names them."""
+    """Approvals get the key of the request that names them, eligibilities what their policy says of approval."""
     found = dict(tables)
-    if "decision_steps" not in found:
-        return found
-    steps = found["decision_steps"]
-    asked = steps.filter(
-        (pl.col("source") == SOURCE) & (pl.col("kind") == "request") & pl.col("correlation_id").is_not_null()
-        & (pl.col("correlation_id") != pl.col("native_key"))
-    ).group_by(pl.col("correlation_id").alias("native_key")).agg(pl.col("native_key").min().alias("_request"))
-    of_approval = (pl.col("source") == SOURCE) & (pl.col("kind") == "decision") & pl.col("_request").is_not_null() & (
-        pl.col("operation") == "approval")
-    found["decision_steps"] = steps.join(asked, on="native_key", how="left", maintain_order="left").with_columns(
-        native_key=pl.when(of_approval).then("_request").otherwise("native_key")).drop("_request")
+    if "decision_steps" in found:
+        found["decision_steps"] = with_requests(found["decision_steps"])
+    if {"entitlements", "resources"} <= found.keys():
+        found["entitlements"] = with_approval(found["entitlements"], found["resources"])
     return found
