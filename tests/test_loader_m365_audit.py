@@ -502,6 +502,24 @@ def test_activity_says_through_which_agent_or_assistant_and_on_what() -> None:
     assert {row["actor_id"] for row in rows} == {f"m365:{ORG}:ana.silva@contoso.com"}
 
 
+@pytest.mark.parametrize(("fields", "delta"), [
+    ({"SensitivityLabelEventData": {"OldSensitivityLabelId": "", "SensitivityLabelId": ORG.upper(), "JustificationText": CANARY}},
+     {"label": {"before": None, "after": ORG}}),
+    ({"SensitivityLabelId": PERSON, "OldSensitivityLabelId": ORG}, {"label": {"before": ORG, "after": PERSON}}),
+    ({"SensitivityLabelId": ORG}, {"label": {"after": ORG}}), ({"SensitivityLabelId": ""}, None), ({}, None),
+])
+def test_a_label_action_says_the_label_before_and_after(fields: Json, delta: Json | None) -> None:
+    [row] = load(as_json([record(1, "SensitivityLabelUpdated", RecordType=83, **fields)])).rows("activity")
+    assert (json.loads(row["effect_delta"]) if row["effect_delta"] else None) == delta
+    assert CANARY not in str(row)
+
+
+def test_a_status_that_is_a_sentence_is_no_error_code() -> None:
+    written = f"It failed, because {CANARY}; see <the portal>"
+    [row] = load(as_json([record(1, "FileAccessed", ResultStatus=written)])).rows("activity")
+    assert (row["outcome"], row["error_code"]) == ("unknown", None)
+
+
 def test_record_types_without_a_rule_and_changed_json_types_are_drift() -> None:
     from lineage_analytics.loaders import loaders
     from lineage_analytics.loaders.common.contract import Chunk

@@ -19,6 +19,7 @@ _OPERATIONS = frozenset({
 })
 # Agents at work under Agent 365, in records of the same family whatever their type.
 _AGENT_WORK = frozenset({"aiinvokeagent", "aiexecutetool", "aiinferencecall"})
+_ALL_OPERATIONS = _OPERATIONS | _AGENT_WORK
 # Work that a schedule, an automation or an event begins; an interaction only where the record holds one.
 _TRIGGERS = {363: "schedule", 373: "automation", 383: "agent"}
 _HELD = frozenset({"apphost", "threadid", "conversationid", "messages", "accessedresources", "contexts"})
@@ -40,7 +41,7 @@ _SHAREPOINT_AGENT = "sharepointagents.declarative."
 
 def is_interaction(record: Record) -> bool:
     """Whether the record is an assistant at work, by record type or operation."""
-    if record.record_type in INTERACTIONS or record.operation.lower() in _OPERATIONS | _AGENT_WORK:
+    if record.record_type in INTERACTIONS or record.operation.lower() in _ALL_OPERATIONS:
         return True
     return record.record_type in _TRIGGERS and not _HELD.isdisjoint(payload_of(record))
 

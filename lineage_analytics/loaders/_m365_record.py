@@ -101,7 +101,8 @@ _ANY = frozenset({
     "aisystemplugin", "modeltransparencydetails", "targetagentname", "targetplatformagentid", "memoryupdated",
     "sensitivitylabels",
     # what newer records add
-    "botcomponentid", "destinationfilename", "destinationrelativeurl", "requesttype",
+    "botcomponentid", "destinationfilename", "destinationrelativeurl", "sensitivitylabelid",
+    "oldsensitivitylabelid",
 }) | _SENTINEL_COLUMNS
 # Keys with the JSON types they come in. Wrappers write objects and lists as text, and many keys differ by workload.
 KNOWN = dict.fromkeys(_ANY, "") | dict.fromkeys(

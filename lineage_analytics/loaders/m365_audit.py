@@ -18,9 +18,11 @@ lateness is that of interaction records, 72 h; other workloads deliver within 24
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import polars as pl
 
 from lineage_analytics import tables
@@ -50,7 +52,7 @@ from lineage_analytics.loaders.common.packings import (
     page_chunks,
     row_chunks,
 )
-from lineage_analytics.loaders.common.values import embedded, flag, fold, guid, name, pairs, text
+from lineage_analytics.loaders.common.values import embedded, flag, fold, guid, name, obj, pairs, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,6 +65,10 @@ LATENESS = timedelta(hours=72)
 FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
 SOURCE = "m365_audit"
 
+_LABELS = (("before", "oldsensitivitylabelid"), ("after", "sensitivitylabelid"))
+_LABELLED = frozenset({"sensitivitylabeleventdata", *(column for _, column in _LABELS)})
+_TYPED = {key: types for key, types in KNOWN.items() if types}
+_CODE = re.compile(r"[A-Za-z0-9_.:-][A-Za-z0-9_.: -]{0,79}")
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 _OUTCOMES = {
     "succeeded": "success", "success": "success", "true": "success", "partiallysucceeded": "partial",
@@ -155,7 +161,7 @@ def _drift(kept: Sequence[Record]) -> Iterator[Drift]:
     for record in kept:
         if record.record_type not in NAMES and (stated := text(record.fields.get("recordtype"))) is not None:
             yield Drift(record.position, "record_type", stated[:80])
-        yield from changed_types(record.fields, KNOWN, record.position)
+        yield from changed_types({key: record.fields.get(key) for key in _TYPED}, _TYPED, record.position)
 
 
 def _decoded(chunk: Chunk) -> tuple[list[Record], list[Fault]]:
@@ -181,8 +187,9 @@ def _activity(
     tenants = [record.tenant for record in kept]
     natives = [record.native_id for record in kept]
     outcomes = [_outcome(record) for record in kept]
-    resources = [_resources(record) for record in kept]
-    through = [_through(record) for record in kept]
+    assisted = [is_interaction(record) for record in kept]
+    resources = [_resources(record, is_one) for record, is_one in zip(kept, assisted, strict=True)]
+    through = [_through(record, is_one) for record, is_one in zip(kept, assisted, strict=True)]
 
     def column(values: list[str | None]) -> pl.Series:
         return pl.Series(values, dtype=pl.String)
@@ -196,6 +203,7 @@ def _activity(
         "delegation_kind": column(["platform_field" if via else None for via in through]),
         "delegation_trust": column(["provider_asserted" if via else None for via in through]),
         "resource_id": column([next(iter(named), None) for named in resources]),
+        "effect_delta": column([_relabelled(record) for record in kept]),
         "extra_resource_ids": pl.Series([sorted(named[1:]) or None for named in resources], dtype=pl.List(pl.String)),
         "outcome": column([outcome for outcome, _ in outcomes]),
         "error_code": column([error for _, error in outcomes]),
@@ -214,9 +222,9 @@ def _activity(
     return tables.conform(found, tables.ACTIVITY)
 
 
-def _through(record: Record) -> str | None:
+def _through(record: Record, is_one: bool) -> str | None:
     """The agent, or the assistant, that the record itself says did this for its user."""
-    if is_interaction(record):
+    if is_one:
         payload = payload_of(record)
         found = agent_of(record, payload) or assistant_of(record, payload)
     else:
@@ -225,15 +233,25 @@ def _through(record: Record) -> str | None:
     return identity_id(PROVIDER, record.tenant, found) if found else None
 
 
-def _resources(record: Record) -> list[str]:
+def _resources(record: Record, is_one: bool) -> list[str]:
     """What the record names, each once: its object first, then what an assistant accessed, or where a file went."""
     named = [resource_key(name(record.fields.get("objectid")))]
-    if is_interaction(record):
+    if is_one:
         named += accessed_ids(record)
     elif (moved := name(record.fields.get("destinationfilename"))) is not None:
         site, folder = (name(record.fields.get(key)) or "" for key in ("siteurl", "destinationrelativeurl"))
         named.append(site_address("/".join(part.strip("/") for part in (site, folder, moved) if part)))
     return list(dict.fromkeys(found for found in named if found is not None))
+
+
+def _relabelled(record: Record) -> str | None:
+    """The sensitivity label before and after, where the record is about one. Empty is none, missing is unknown."""
+    if _LABELLED.isdisjoint(record.fields):
+        return None
+    nested = obj(record.fields.get("sensitivitylabeleventdata"))
+    stated = {key: source[column] for key, column in _LABELS for source in (nested, record.fields) if column in source}
+    known = {key: guid(name(held)) for key, held in stated.items() if held == "" or guid(text(held)) is not None}
+    return msgspec.json.encode({"label": known}, order="sorted").decode() if any(known.values()) else None
 
 
 def _outcome(record: Record) -> tuple[str, str | None]:
@@ -246,7 +264,7 @@ def _outcome(record: Record) -> tuple[str, str | None]:
         works = flag(record.fields.get("issuccess"))
         return ("failure", "IsSuccess false") if works is False else ("success", None)
     outcome = _OUTCOMES.get(stated.lower(), "unknown")
-    return outcome, None if outcome == "success" else stated
+    return outcome, stated if outcome != "success" and _CODE.fullmatch(stated) else None
 
 
 def _error_number(record: Record) -> str | None:

@@ -154,12 +154,13 @@ def _record(entry: Entry, cells: Mapping[str, Any], activity: str, tenant: str |
     fields.setdefault("threadid", cells.get("enrichedcopilotthreadorcorrelationid"))
     interaction = _INTERACTIONS.get(activity.replace(" ", "").lower())
     login = name(cells.get("user")) or name(cells.get("userid"))
+    time = next((found for key in _TIMES if (found := text(cells.get(key))) is not None), None)
     return Record(
-        entry.position, fields | {"userid": login, "userkey": cells.get("userkey")},
-        native(name(cells.get("recordidentity"))) or "", tenant,
-        next((found for key in _TIMES if (found := text(cells.get(key))) is not None), None),
-        NAMES[interaction] if interaction else activity, interaction, login.casefold() if login else None, user_type(cells.get("usertype")), {},
-        None)
+        position=entry.position, fields=fields | {"userid": login, "userkey": cells.get("userkey")},
+        native_id=native(name(cells.get("recordidentity"))) or "", tenant=tenant, time=time,
+        operation=NAMES[interaction] if interaction else activity, record_type=interaction,
+        login=login.casefold() if login else None, user_type=user_type(cells.get("usertype")), context={},
+        unmapped=None)
 
 
 def _through(record: Record) -> str | None:
