@@ -48,10 +48,9 @@ def write_everything(directory: Path, world: World, scale: int = 0) -> None:
     for log in logs:
         log.end()
     observed.finish()
-    for name, module in writers().items():
-        if hasattr(module, "write"):
-            module.write(directory / name, world)
-    truth.write(directory / "truth", world, observed)
+    listed = {name: module.write(directory / name, world) for name, module in writers().items()
+              if hasattr(module, "write")}
+    truth.write(directory / "truth", world, observed, {name: count for name, count in listed.items() if count})
     put(directory / "README.md", _README.encode())
 
 

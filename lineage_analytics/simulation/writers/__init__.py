@@ -2,7 +2,8 @@
 of the answers.
 
 A log has a class ``Log(directory, world)`` with ``day(happened)``, called for the days in order, and ``end()``; an
-inventory has a function ``write(directory, world)``, called after the last day. A module may have both.
+inventory has a function ``write(directory, world)``, called after the last day, which gives the number of distinct
+records it wrote or None. A module may have both.
 """
 
 from __future__ import annotations
