@@ -33,7 +33,7 @@ from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemb
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
-from lineage_analytics.loaders.common.values import obj, text
+from lineage_analytics.loaders.common.values import obj, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,8 @@ def detect(sample: Sample) -> Match | None:
     if sample.first is None:
         return Match("json", 0.8, "sys_id in a first row longer than the head") if {
             "sys_id", "sys_created_on"} <= head_keys(sample) else None
-    return next((match for fields in (sample.first, obj(sample.first.get("log"))) if (
+    paged = next(iter(objects(sample.first.get("result"))), {})
+    return next((match for fields in (sample.first, obj(sample.first.get("log")), paged) if (
         match := _match({field_name(key, labels=False) for key in fields}, fields))), None)
 
 
