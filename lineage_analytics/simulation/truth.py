@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lineage_analytics.simulation.observed import Observed
 
 
-def write(directory: Path, world: World, observed: Observed, listed: dict[str, int]) -> None:
+def write(directory: Path, world: World, observed: Observed, counted: dict[str, int]) -> None:
     put(directory / "measures.json", pretty({"measures": [
         {"metric_id": m.metric_id, "scope": m.scope, "numerator": m.numerator, "denominator": m.denominator,
          "n_unknown": m.unknown} for m in measures(world, observed)]}))
@@ -23,7 +23,7 @@ def write(directory: Path, world: World, observed: Observed, listed: dict[str, i
         (link.source, link.target, link.rel, str(link.provable).lower())
         for link in sorted(world.links, key=lambda k: (k.source, k.target, k.rel)))))
     put(directory / "stories.json", pretty({"stories": [vars(story) for story in world.stories]}))
-    put(directory / "records.json", pretty(_records(world, observed, listed)))
+    put(directory / "records.json", pretty(_records(world, observed, counted)))
 
 
 def _identities(world: World) -> list[tuple[str, str, str]]:
@@ -37,11 +37,11 @@ def _identities(world: World) -> list[tuple[str, str, str]]:
     return sorted(rows)
 
 
-def _records(world: World, observed: Observed, listed: dict[str, int]) -> dict[str, Any]:
+def _records(world: World, observed: Observed, counted: dict[str, int]) -> dict[str, Any]:
     """Distinct records by source; every further copy is a duplicate."""
     listed = [p for p in world.principals if p.inventoried]
     return {
-        **{name: observed.records.get(name, 0) + listed.get(name, 0) for name in sorted({*observed.records, *listed})},
+        **{name: observed.records.get(name, 0) + counted.get(name, 0) for name in sorted({*observed.records, *counted})},
         "aws_iam": {"users": sum(not p.is_role for p in listed), "roles": sum(p.is_role for p in listed),
                     "groups": len(world.groups), "policies": sum(p.readable for p in world.policies.values()),
                     "credential_report_rows": 1 + sum(p.in_report and not p.is_role for p in listed)},
