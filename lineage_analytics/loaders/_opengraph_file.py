@@ -1,0 +1,86 @@
+"""An OpenGraph document: its two lists, from a whole document or from what is left of one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lineage_analytics.loaders.common import records
+from lineage_analytics.loaders.common.contract import Chunk, Fault
+from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.scan import elements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lineage_analytics.loaders.common.contract import Document
+
+LISTS = ("nodes", "edges")
+_OPENINGS = {key: re.compile(rb'"' + key.encode() + rb'"\s{0,40}:\s{0,40}\[') for key in LISTS}
+_RECORD_BYTES = 16 << 20
+_RECORDS_PER_CHUNK = 8_192
+Item = tuple[str, bytes | msgspec.Raw] | Fault
+
+
+class _Graph(msgspec.Struct, gc=False):
+    nodes: list[msgspec.Raw] | None = None
+    edges: list[msgspec.Raw] | None = None
+
+
+class _Whole(msgspec.Struct, gc=False):
+    graph: _Graph
+
+
+_whole = msgspec.json.Decoder(_Whole)
+
+
+def graph_chunks(document: Document) -> Iterator[Chunk]:
+    """Nodes and edges in order, each with its list as tag; what is no object is a fault in its place."""
+    data = records.whole(document)
+    damage = getattr(document, "damage", None)
+    items = list(_items(data))
+    if damage and not any(isinstance(item, Fault) and item.reason == "truncated" for item in items):
+        items.append(Fault(None, "truncated", str(damage)))
+    for start in range(0, max(len(items), 1), _RECORDS_PER_CHUNK):
+        part = items[start : start + _RECORDS_PER_CHUNK]
+        kept = [item for item in part if not isinstance(item, Fault)]
+        faults = [Fault(position, item.reason, item.detail) for position, item in enumerate(part, start)
+                  if isinstance(item, Fault)]
+        yield Chunk(start, [raw for _, raw in kept], [tag for tag, _ in kept], faults,
+                    truncated=any(fault.reason == "truncated" for fault in faults))
+
+
+def _items(data: bytes) -> Iterator[Item]:
+    try:
+        graph = _whole.decode(data).graph
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        yield from _salvaged(data)
+        return
+    for key, listed in (("nodes", graph.nodes), ("edges", graph.edges)):
+        for raw in listed or ():
+            if bytes(memoryview(raw)[:1]) == b"{":
+                yield key, raw
+            else:
+                yield Fault(None, "not_an_object", f"an entry of {key} that is not a JSON object")
+
+
+def _salvaged(data: bytes) -> Iterator[Item]:
+    """What whole entries a cut or broken document still holds, and at least one fault."""
+    said = False
+    opened = sorted((found.start(), key) for key, opening in _OPENINGS.items() if (found := opening.search(data)))
+    ends = [start for start, _ in opened[1:]] + [len(data)]
+    for (start, key), end in zip(opened, ends, strict=True):
+        last = end == len(data)
+        piece = b"{" + data[start:end] + (b"" if last else b"}")
+        for raw, reason in elements(iter((piece,)), key, _RECORD_BYTES):
+            if reason is None and decode_object(raw) is not None:
+                yield key, raw
+                continue
+            said = True
+            cut = last and reason == "truncated"
+            yield Fault(None, "truncated" if cut else "broken_json",
+                        f"an entry of {key} that " + ("the document ends in" if cut else "cannot be read"))
+    if not said:
+        yield Fault(None, "truncated", "the document ends early or breaks outside its entries")
