@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders.common.assembly import RecordFault
@@ -40,12 +41,12 @@ _DEPTH = 4
 
 
 class LogEntry(NamedTuple):
-    """An unwrapped entry: its keys without case and underscores, and its audit or JSON payload likewise."""
+    """An unwrapped entry as it stood and with keys without case and underscores, its payload likewise."""
 
+    record: Mapping[str, Any]
     fields: Fields
     audit: Fields
     json: Fields
-    native: str | None
     insert_id: str | None
     log: str | None
     tenant: str | None
@@ -56,12 +57,17 @@ def squeezed(value: object) -> Fields:
     found = embedded(value)
     if not isinstance(found, dict):
         return {}
-    made: Fields = {}
-    for key, held in found.items():
-        short = key.lower().replace("_", "")
-        if made.get(short) in (None, ""):
-            made[short] = held
+    made = {_short(key): held for key, held in found.items()}
+    if len(made) < len(found):  # two spellings of one key: the first that states something
+        for key, held in reversed(found.items()):
+            if held not in (None, ""):
+                made[_short(key)] = held
     return made
+
+
+@lru_cache(maxsize=4_096)
+def _short(key: str) -> str:
+    return key.lower().replace("_", "")
 
 
 def listed(value: object) -> list[Fields]:
@@ -73,9 +79,9 @@ def listed(value: object) -> list[Fields]:
 
 def unwrapped(record: Mapping[str, Any], depth: int = _DEPTH) -> Mapping[str, Any]:
     """The log entry inside test-suite envelopes, Pub/Sub messages and JSON text."""
-    fields = {key.lower(): held for key, held in record.items()}
-    if depth == 0 or _is_entry(squeezed(fields)):
+    if depth == 0 or _is_entry(squeezed(record)):
         return record
+    fields = {key.lower(): held for key, held in record.items()}
     for key in ("log", "message", "data", "event", "logentry", "log_entry"):
         inner = _opened(fields.get(key))
         if isinstance(inner, dict):
@@ -130,7 +136,8 @@ def parse(entry: Entry) -> LogEntry:
         raise RecordFault("no_log_entry", "wanted protoPayload, or logName with a payload")
     audit = _audit(fields)
     log, insert_id = name(fields.get("logname")), name(fields.get("insertid"))
-    return LogEntry(fields, audit, squeezed(fields.get("jsonpayload")), None, insert_id, log, _tenant(log, fields))
+    json = squeezed(fields.get("jsonpayload"))
+    return LogEntry(record, fields, audit, json, insert_id, log, _tenant(log, fields))
 
 
 def _audit(fields: Fields) -> Fields:
@@ -159,13 +166,13 @@ def identified(entry: Entry, found: LogEntry, time: datetime) -> str:
     """Names the record by log, time and insert id, which together are unique; without them by its content."""
     native = f"{found.log or ''}|{time.isoformat()}|{found.insert_id}" if found.insert_id else None
     if native is None:
-        entry.fields = dict(unwrapped(entry.fields))
+        entry.fields = dict(found.record)
     return entry.identify(PROVIDER, found.tenant, native, within="")
 
 
 def leftovers(entry: Entry, found: LogEntry) -> str | None:
     """What neither the entry nor its audit payload is known to hold."""
-    top = {key.lower(): held for key, held in unwrapped(entry.fields).items()}
+    top = {key.lower(): held for key, held in found.record.items()}
     payload = {f"payload.{key}": held for key, held in found.audit.items()}
     return entry.leftovers(KNOWN, {**top, **payload})
 
