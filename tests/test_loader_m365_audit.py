@@ -554,6 +554,38 @@ def test_nothing_anybody_wrote_to_an_assistant_is_kept() -> None:
         assert "surprise" in kept
 
 
+WRITTEN = {"Prompt": CANARY, "promptText": CANARY, "Text": CANARY, "Body": {"content": CANARY}, "Snippet": CANARY,
+           "Subject": CANARY, "ResponseText": [CANARY], "Description": CANARY}
+
+
+@pytest.mark.parametrize("name", CONTRACT_FILES)
+def test_text_planted_into_any_object_of_any_shape_is_stored_nowhere(name: str) -> None:
+    from tests.test_loaders_contract import _changed, _chunks, _objects
+
+    def plant(value: Json) -> None:
+        for key in ("AuditData", "auditData", "RawEventData", "LLMEventData"):
+            if isinstance(value.get(key), str) and value[key].lstrip().startswith("{"):
+                inner = json.loads(value[key])
+                plant(inner)
+                value[key] = json.dumps(inner)
+        for held in list(_objects(value)):
+            held.update(WRITTEN)
+
+    for loader, document, chunk in _chunks("m365_audit", name):
+        _changed(chunk, plant)
+        batch = loader.transform(chunk, document)
+        assert len(batch.record_ids) > 0
+        assert CANARY not in json.dumps([frame.to_dicts() for frame in batch.frames.values()], default=str)
+        assert CANARY not in str(batch.drift) + str(batch.faults)
+
+
+def test_an_agent_named_outside_an_interaction_is_seen_as_an_agent() -> None:
+    facts = load(as_json([record(1, "FileModified", AgentId="SPO_1", AgentName="Helper")])).rows("identity_facts")
+    assert {(fact["id"], fact["kind"], fact["display_name"]) for fact in facts} == {
+        (f"m365:{ORG}:SPO_1", "ai_agent", "Helper"),
+        (f"m365:{ORG}:ana.silva@contoso.com", "human", "Ana.Silva@Contoso.com")}
+
+
 def test_a_prompt_does_not_enter_the_id_of_a_record_without_one() -> None:
     bare = {"Operation": "CopilotInteraction", "RecordType": 261, "UserKey": "k", "CreationTime": "2026-03-01T00:00:00"}
     first, second = (load(as_json([bare | {"PromptText": text}])).record_ids for text in ("a", "b"))

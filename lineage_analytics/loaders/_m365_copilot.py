@@ -79,6 +79,12 @@ def _agent_id(record: Record, payload: Fields) -> str | None:
     return next((found for found in listed if found is not None and not _VERSION.fullmatch(found)), None)
 
 
+def named_agent(record: Record) -> str | None:
+    """The agent that a record names though it is no interaction."""
+    stated = _agent_id(record, record.fields)
+    return canonical_agent(stated) if stated is not None else None
+
+
 def canonical_agent(stated: str) -> str:
     """One id for the several ways a record names an agent: ``SPO_...`` alone, the app id of ``T_<title>.<app>``."""
     found = stated.strip()
