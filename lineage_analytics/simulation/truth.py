@@ -41,7 +41,8 @@ def _records(world: World, observed: Observed, counted: dict[str, int]) -> dict[
     """Distinct records by source; every further copy is a duplicate."""
     listed = [p for p in world.principals if p.inventoried]
     return {
-        **{name: observed.records.get(name, 0) + counted.get(name, 0) for name in sorted({*observed.records, *counted})},
+        **{name: observed.records.get(name, 0) + counted.get(name, 0)
+           for name in sorted({*observed.records, *counted})},
         "aws_iam": {"users": sum(not p.is_role for p in listed), "roles": sum(p.is_role for p in listed),
                     "groups": len(world.groups), "policies": sum(p.readable for p in world.policies.values()),
                     "credential_report_rows": 1 + sum(p.in_report and not p.is_role for p in listed)},
