@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lineage_analytics.loaders._windows_events import RULES
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, guid, name, obj, objects, text
 
@@ -53,7 +54,7 @@ def event_of(record: Mapping[str, Any]) -> Event | None:
         inner = obj(fields.get(wrapper))
         if inner and "eventid" not in fields and "winlog" not in fields:
             fields = inner
-    for read in (_xml, _beat, _flat):
+    for read in (_flat, _xml, _beat) if "eventid" in fields else (_xml, _beat):
         found = read(fields)
         if found is not None:
             return found
@@ -143,6 +144,8 @@ def _flat(fields: Fields) -> Event | None:
     computer = _first(fields, "hostname", "computer", "computername", "machinename")
     if number is None or not (provider or channel or computer):
         return None
+    if number not in RULES:  # most of a log: only the number and whose it is will be asked for
+        return Event(number, provider.lower(), channel.lower(), None, None, None, None, None, None, fields)
     data = {**fields, **_named(fields.get("eventdata"))}
     return Event(
         number, provider.lower(), channel.lower(), _flat_time(fields),
