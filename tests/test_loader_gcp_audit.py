@@ -186,6 +186,22 @@ def test_a_condition_with_an_end_makes_the_grant_timebound_and_its_description_i
     assert CANARY not in json.dumps(found["entitlements"].to_dicts(), default=str)
 
 
+def test_the_same_role_under_another_condition_is_another_grant() -> None:
+    record = policy(1, *[("ADD", "roles/editor", "user:bo@shop.example")] * 3)
+    deltas = record["protoPayload"]["serviceData"]["policyDelta"]["bindingDeltas"]
+    deltas[1]["condition"] = {"expression": "a == b", "title": "one"}
+    deltas[2]["condition"] = {"expression": "a == c", "title": "one"}
+    assert Loaded([record, record])["entitlements"]["grant_id"].n_unique() == 3
+
+
+def test_an_account_that_is_deleted_and_undeleted_is_known_by_its_number() -> None:
+    gone = entry(1, IAM, "google.iam.admin.v1.DeleteServiceAccount", f"projects/-/serviceAccounts/{BOT}")
+    gone["resource"]["labels"] |= {"unique_id": "777", "email_id": BOT}
+    back = entry(2, IAM, "google.iam.admin.v1.UndeleteServiceAccount", "projects/-/serviceAccounts/777")
+    assert Loaded([gone, back])["decision_steps"].sort("time")["effect_key"].to_list() == [
+        "delete(gcp::service_account/777)", "create(gcp::service_account/777)"]
+
+
 def test_a_policy_set_without_deltas_is_known_by_the_hash_of_its_bindings_whatever_its_etag() -> None:
     def put(number: int, etag: str) -> Json:
         return entry(number, "iap.googleapis.com", "google.cloud.iap.v1.X.SetIamPolicy", "projects/1/iap_web",

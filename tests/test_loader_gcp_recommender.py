@@ -110,6 +110,17 @@ def test_advice_is_a_recommendation_of_origin_rule_that_revokes_what_a_policy_ch
     assert (row["native_key_kind"], row["native_key"], row["tenant"]) == ("gcp_recommendation", ADVICE, PROJECT)
 
 
+def test_advice_on_a_conditional_binding_names_that_binding_and_not_the_plain_one() -> None:
+    def removing(expression: str) -> Json:
+        content = recommendation()["content"] | {"operationGroups": [{"operations": [
+            {"action": "remove", "pathFilters": {"/iamPolicy/bindings/*/condition/expression": expression}}]}]}
+        return recommendation(content=content)
+    plain, narrowed = (Loaded([removing(said)] * 2)["decision_steps"]["target_key"][0] for said in ("", "a == b"))
+    seen = insight(content=insight()["content"] | {"condition": {"expression": "a == b", "title": "t"}})
+    assert plain == KEY
+    assert narrowed == Loaded([seen, seen])["decision_steps"]["target_key"][0] != KEY
+
+
 def test_an_insight_with_one_recommendation_is_a_signal_of_that_case_and_with_none_of_its_own() -> None:
     alone = insight(associatedRecommendations=[])
     joined, own = (Loaded([record] * 2)["decision_steps"].to_dicts()[0] for record in (insight(), alone))

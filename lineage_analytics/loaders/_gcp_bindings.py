@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,9 +52,16 @@ def resource(service: str | None, resource_name: str | None) -> str | None:
     return f"{host}/{path}" if host else path
 
 
-def binding_key(over: str | None, role: str, who: Principal) -> str | None:
-    """The normalised target of a grant: ``gcp::binding/<resource>|<role>|<member>``."""
-    return f"gcp::binding/{over}|{role}|{who.id.partition('::')[2]}" if over else None
+def binding_key(over: str | None, role: str, who: Principal, said: str | None = None) -> str | None:
+    """The normalised target of a grant: ``gcp::binding/<resource>|<role>|<member>``, and of its condition a hash.
+
+    The same role under another condition is another binding; only the expression tells conditions apart.
+    """
+    if over is None:
+        return None
+    expression = msgspec.json.decode(said)["expression"] if said else ""
+    suffix = f"|if-{hashlib.sha256(expression.encode()).hexdigest()[:12]}" if expression else ""
+    return f"gcp::binding/{over}|{role}|{who.id.partition('::')[2]}{suffix}"
 
 
 def deltas(service_data: object) -> Iterator[Delta]:
@@ -98,7 +106,8 @@ def grant(delta: Delta, over: str | None, **more: Any) -> dict[str, Any]:
     return {
         "principal_id": delta.member.id, "grant_kind": "role", "privilege": delta.role, "scope": over,
         "effect": "allow", "state": "timebound" if delta.expires_at else "standing", "condition": delta.condition,
-        "expires_at": delta.expires_at, "grant_id": binding_key(over, delta.role, delta.member), "origin": "direct",
+        "expires_at": delta.expires_at, "grant_id": binding_key(over, delta.role, delta.member, delta.condition),
+        "origin": "direct",
         **more,
     }
 

@@ -62,7 +62,7 @@ def changes(found: LogEntry, service: str | None, method: str, delta: list[Delta
     over = over_of(found, service)
     if delta:
         for one in delta:
-            key = binding_key(over, one.role, one.member)
+            key = binding_key(over, one.role, one.member, one.condition)
             yield Change(f"{'add' if one.added else 'remove'}:{one.role}:{one.member.id}:{one.condition or ''}",
                          "grant" if one.added else "revoke", key, expires_at=one.expires_at if one.added else None,
                          about=f"{one.role} for {one.member.label}")
@@ -123,7 +123,7 @@ def _object_key(found: LogEntry, service: str, what: str) -> str | None:
     stated = text(found.audit.get("resourcename"))
     answer = squeezed(found.audit.get("response"))
     if what in ("service_account", "service_account_key"):
-        account = account_email(found)
+        account = _account_id(found) or account_email(found)
         if account is None:
             return None
         key = key_id(name(answer.get("name"))) or key_id(stated)
@@ -133,6 +133,14 @@ def _object_key(found: LogEntry, service: str, what: str) -> str | None:
     own = name(answer.get("name"))
     path = own if own and "/" in own else stated
     return f"gcp::{what}/{resource(service, path)}" if path else None
+
+
+def _account_id(found: LogEntry) -> str | None:
+    """The number of the service account a record is about, which a later account of that address does not have."""
+    stated = name(squeezed(found.audit.get("response")).get("uniqueid")) or name(labels(found).get("uniqueid"))
+    parts = (text(found.audit.get("resourcename")) or "").split("/")
+    own = parts[parts.index("serviceAccounts") + 1] if "serviceAccounts" in parts[:-1] else ""
+    return stated or (own if own.isdigit() else None)
 
 
 def account_email(found: LogEntry) -> str | None:

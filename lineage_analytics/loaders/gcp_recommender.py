@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from lineage_analytics import tables
 from lineage_analytics.loaders import gcp_audit
 from lineage_analytics.loaders._gcp_actions import INSIGHT_KEY_KIND, KEY_KIND
-from lineage_analytics.loaders._gcp_bindings import binding_key, resource
+from lineage_analytics.loaders._gcp_bindings import binding_key, condition, resource
 from lineage_analytics.loaders._gcp_entry import is_action_log, is_entry, listed, squeezed
 from lineage_analytics.loaders._gcp_members import PROVIDER, member, service_account
 from lineage_analytics.loaders._gcp_pages import inner, paged
@@ -119,7 +119,7 @@ def read_recommendation(entry: Entry, fields: Fields) -> None:
     who = member(found) if (found := name(overview.get("member"))) else None
     removed = name(overview.get("removedrole"))
     added = _texts(overview.get("addedroles"))
-    key = binding_key(over, removed, who) if removed and who else None
+    key = binding_key(over, removed, who, _condition(content)) if removed and who else None
     subtype = text(fields.get("recommendersubtype"))
     advice = [f"revoke {removed}"] if removed else []
     advice += [f"grant {role}" for role in added]
@@ -140,7 +140,8 @@ def read_insight(entry: Entry, fields: Fields) -> None:
     time, _ = _identified(entry, fields, own)
     who = member(found) if (found := name(content.get("member"))) else None
     role = name(content.get("role"))
-    key = binding_key(resource(None, _target(fields)), role, who) if role and who else None
+    said, _ = condition(content.get("condition"))
+    key = binding_key(resource(None, _target(fields)), role, who, said) if role and who else None
     advice = sorted({found for item in _items(fields.get("associatedrecommendations"), "recommendation") if (
         found := item)})
     joined = advice[0] if len(advice) == 1 else None
@@ -156,6 +157,17 @@ def read_insight(entry: Entry, fields: Fields) -> None:
     email = name(content.get("email"))
     if email is not None:
         _last_use(entry, fields, content, email, time)
+
+
+def _condition(content: Fields) -> str | None:
+    """The condition of the binding that is to go, out of the filters of the operation that removes it."""
+    for group in listed(content.get("operationgroups")):
+        for operation in listed(group.get("operations")):
+            filters = embedded(operation.get("pathfilters"))
+            if text(operation.get("action")) == "remove" and isinstance(filters, dict):
+                said, _ = condition({"expression": filters.get("/iamPolicy/bindings/*/condition/expression")})
+                return said
+    return None
 
 
 def _last_use(entry: Entry, fields: Fields, content: Fields, email: str, time: datetime) -> None:
