@@ -237,6 +237,12 @@ def test_a_download_of_the_portal_is_the_same_sign_in() -> None:
     assert [r["unmapped"] for r in shown] == [None, None]
 
 
+def test_where_ids_are_masked_one_id_stands_for_several_sign_ins() -> None:
+    masked = signin(1)["id"]
+    first, again, other = load(lines(signin(1), signin(1), signin(2, id=masked))).record_ids
+    assert first == again != other
+
+
 def test_new_fields_are_kept_and_known_ones_are_not_told_as_new() -> None:
     rows = load(lines(signin(1), signin(2, brandNew={"a": 1}))).rows("activity")
     assert [row["unmapped"] for row in rows] == [None, '{"brandnew":{"a":1}}']

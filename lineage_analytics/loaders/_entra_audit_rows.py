@@ -106,7 +106,8 @@ def _activity(
         "event_id": column(natives),
         "unmapped": column([record.unmapped for record in kept]),
         "tenant": column([record.tenant for record in kept]),
-        "record_id": record_ids(PROVIDER, [None] * len(kept), natives),
+        # With the activity: where ids are masked, one stands for several records.
+        "record_id": record_ids(PROVIDER, [None] * len(kept), [f"{r.native_id}|{r.operation}" for r in kept]),
         "raw_ref": raw_refs(document, [record.position for record in kept]),
     }).with_columns(pl.lit(PROVIDER).alias("provider"), pl.lit(SOURCE).alias("source"))
     return tables.conform(found, tables.ACTIVITY)

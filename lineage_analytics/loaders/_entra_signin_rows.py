@@ -85,7 +85,7 @@ def _read(entry: Entry) -> None:
     if is_portal(found.row):
         found = Opened(found.row, sign_in(found.row))
     event = found.name("id")
-    entry.identify(PROVIDER, found.tenant, event, within="")
+    entry.identify(PROVIDER, found.tenant, _native_id(found, event), within="")
     time = entry.time(found.get("createddatetime", "time", "timegenerated"), "createdDateTime")
     code, outcome = outcome_of(found)
     signed_in, actor = _actor(found, outcome)
@@ -106,6 +106,11 @@ def _read(entry: Entry) -> None:
         unmapped=entry.leftovers(KNOWN, found.payload))
     if (text(found.get("riskstate")) or "").lower() in _AT_RISK:
         _signal(entry, found, actor, time, event)
+
+
+def _native_id(found: Opened, event: str | None) -> str | None:
+    """The id with what every export states beside it: where ids are masked, one stands for many sign-ins."""
+    return event and "|".join((event, found.name("correlationid") or "", native(name(_resource(found))) or ""))
 
 
 def _signal(entry: Entry, found: Opened, actor: Principal | None, time: datetime, event: str | None) -> None:
