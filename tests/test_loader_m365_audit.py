@@ -586,6 +586,15 @@ def test_an_agent_named_outside_an_interaction_is_seen_as_an_agent() -> None:
         (f"m365:{ORG}:ana.silva@contoso.com", "human", "Ana.Silva@Contoso.com")}
 
 
+def test_a_secret_by_its_form_is_stored_in_no_field() -> None:
+    token = "ghp_" + "a1B2" * 10
+    found = load(as_json([record(1, "FileAccessed", UserAgent=f"tool {token}", ObjectId=token), interaction(
+        2, {"AccessedResources": [{"Id": token}], "AppHost": token})]))
+    kept = " ".join(str(frame.to_dicts()) for frame in found.frames.values())
+    assert token not in kept
+    assert "[secret removed]" in kept
+
+
 def test_a_prompt_does_not_enter_the_id_of_a_record_without_one() -> None:
     bare = {"Operation": "CopilotInteraction", "RecordType": 261, "UserKey": "k", "CreationTime": "2026-03-01T00:00:00"}
     first, second = (load(as_json([bare | {"PromptText": text}])).record_ids for text in ("a", "b"))

@@ -107,6 +107,13 @@ def test_nothing_people_wrote_is_kept() -> None:
         assert "Copilot in" not in kept
 
 
+def test_an_item_without_an_immutable_id_goes_by_its_other_ids() -> None:
+    bare = [item(n, **{"Immutable ID": "", "Internet message ID": "1753824715648"}) for n in (1, 2, 2)]
+    found = Loaded(as_csv(bare))
+    assert (len(found.ids), len(set(found.ids)), found.faults) == (3, 2, [])
+    assert found.rows("assistant_access", "thread_id") == [(None,)]
+
+
 def test_an_item_without_a_time_is_quarantined() -> None:
     bare = item(1, Date="", **{"Email date sent": "1980-01-02T00:00:00Z"})
     [fault] = Loaded(as_csv([bare])).faults
@@ -137,3 +144,19 @@ def test_the_real_reports_count_as_plain_python_counts_them(shared_data: Path) -
         threads = {(row["Immutable ID"] + "/" + row["Modern attachment parent ID"]).split("/TEAMS/")[1].split("/")[0]
                    for row in copilot}
         assert access["thread_id"].n_unique() == len(threads)
+
+
+@pytest.mark.parametrize("name", CONTRACT_FILES)
+def test_text_planted_under_new_keys_is_stored_nowhere(name: str) -> None:
+    from tests.test_loaders_contract import _changed, _chunks, _objects
+
+    def plant(value: dict[str, Any]) -> None:
+        for held in list(_objects(value)):
+            held.update(PromptText=CANARY, Remark=CANARY, Snippet={"inner": [CANARY]}, Text=CANARY)
+
+    for loader, document, chunk in _chunks("purview_ediscovery", name):
+        _changed(chunk, plant)
+        batch = loader.transform(chunk, document)
+        assert len(batch.record_ids) > 0
+        assert CANARY not in json.dumps([frame.to_dicts() for frame in batch.frames.values()], default=str)
+        assert CANARY not in str(batch.drift) + str(batch.faults)

@@ -37,6 +37,7 @@ from lineage_analytics.loaders._m365_copilot import (
 from lineage_analytics.loaders._m365_record import KNOWN, PAYLOADS, PROVIDER, NoRecordError, Record, decode
 from lineage_analytics.loaders._m365_steps import step
 from lineage_analytics.loaders._m365_types import NAMES
+from lineage_analytics.loaders.common import secrets
 from lineage_analytics.loaders.common.columns import frame, times
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id
@@ -138,7 +139,9 @@ def transform(chunk: Chunk, document: Document) -> Batch:
         "decision_steps": _steps(kept, actors, activity),
         "assistant_access": _assistant_access(kept, actors, activity),
     }
-    return Batch(activity["record_id"], frames, faults, list(_drift(kept)))
+    secret = pl.col(pl.String).str.replace_all(secrets.SHAPES, secrets.MARKER)
+    return Batch(activity["record_id"], {table: held.with_columns(secret) for table, held in frames.items()}, faults,
+                 list(_drift(kept)))
 
 
 def _drift(kept: Sequence[Record]) -> Iterator[Drift]:

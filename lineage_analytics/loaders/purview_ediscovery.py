@@ -50,6 +50,8 @@ _ASSISTANT = re.compile(
 _THREAD = re.compile(r"/teams/(19([a-z0-9_-]{20,120})(threadv2|threadtacv2|threadskype))/", re.IGNORECASE)
 _WHOLE_THREAD = 44
 _SUFFIX = {"threadv2": "@thread.v2", "threadtacv2": "@thread.tacv2", "threadskype": "@thread.skype"}
+# Ids that tell an item from others where the report has no Immutable ID for it; nothing people wrote.
+_STAND_INS = ("internetmessageid", "documentidindex", "locationid", "date", "itemclass")
 _TIMES = ("date", "emaildatesent", "received", "created")
 
 
@@ -80,9 +82,11 @@ def _read(entry: Entry) -> None:
         if "itemclass" not in cells and native is None:
             raise RecordFault("not_an_item", "no Item class and no Immutable ID")
         raise RecordFault("out_of_scope", "an item that is no message to or from an assistant", "rejected")
-    if native is None:
-        raise RecordFault("no_id", "no Immutable ID")
     time = next((cells[key] for key in _TIMES if name(cells.get(key)) is not None), None)
+    if native is None:
+        native = "/".join(filter(None, (name(cells.get(key)) for key in _STAND_INS))) or None
+        if native is None:
+            raise RecordFault("no_id", "no Immutable ID, and nothing that could stand for it")
     entry.identify(PROVIDER, None, native)
     user = _mailbox(cells)
     thread = _thread(native) or _thread(name(cells.get("modernattachmentparentid")) or "")
