@@ -82,6 +82,22 @@ def vault(operation: str = "SecretGet", code: int = 200, **changed: Any) -> Json
     } | changed
 
 
+DIAGNOSTICS = {
+    "TenantId": "00000000-1111-4000-8000-000000000000", "TimeGenerated": "2026-03-01T12:00:00Z", "Type": "AzureDiagnostics",
+    "ResourceId": f"{SUBSCRIPTION}/RESOURCEGROUPS/G/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/V", "Category": "AuditEvent",
+    "ResourceProvider": "MICROSOFT.KEYVAULT", "SubscriptionId": "x", "OperationName": "SecretGet", "ResultType": "Success",
+    "CorrelationId": "k1", "ResultSignature": "Forbidden", "CallerIPAddress": "203.0.113.6", "httpStatusCode_d": "403",
+    "identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g": ANA, "identity_claim_appid_g": BO,
+    "identity_claim_http_schemas_xmlsoap_org_ws_2005_05_identity_claims_upn_s": "ana@contoso.com",
+    "id_s": "https://v.vault.azure.net/secrets/db/0123", "clientInfo_s": "agent/1",
+}
+VAULT_LOG = {
+    "TenantId": "x", "TimeGenerated": "2026-03-01T12:00:00Z", "OperationName": "SecretGet", "ResultType": "Success",
+    "_ResourceId": DIAGNOSTICS["ResourceId"].lower(), "Category": "AuditEvent", "HttpStatusCode": 403, "RequestUri": "u",
+    "Identity": json.dumps({"claim": {"oid": ANA, "appid": BO, "upn": "ana@contoso.com"}}), "CorrelationId": "k1",
+    "Id": "https://v.vault.azure.net/secrets/db/0123", "CallerIpAddress": "203.0.113.6", "ResultSignature": "Forbidden",
+}
+
 RECORDS = [rest(), rest(2, "Microsoft.Authorization/roleAssignments/delete"),
            rest(3, "Microsoft.Compute/virtualMachines/read", status=value("Failed"), subStatus=value(
                "Forbidden (HTTP Status Code: 403)"), properties={"statusCode": "Forbidden"})]
@@ -99,6 +115,7 @@ HUB = [hub(), hub("MICROSOFT.KEYVAULT/VAULTS/WRITE", resultType="Start", resultS
 CONTRACT_FILES: dict[str, bytes] = {
     **{name: write(RECORDS) for name, write in SHAPES.items()},
     "hub_records": as_json({"records": HUB}), "hub_lines": as_lines(HUB),
+    "vault_csv": as_csv([DIAGNOSTICS]), "vault_rows": as_lines([VAULT_LOG, DIAGNOSTICS]),
     "vault": as_lines([vault(), vault("SecretSet"), vault("SecretDelete", 403)]),
 }
 
@@ -137,6 +154,23 @@ def test_an_event_without_an_id_is_the_same_record_in_every_packaging() -> None:
     for data in (as_json({"records": HUB}), as_lines(HUB), as_lines([{"_origin": {}, "log": r} for r in HUB]),
                  as_lines([{k.lower(): v for k, v in r.items()} for r in HUB])):
         assert sorted(Loaded(data).ids) == sorted(plain)
+
+
+@pytest.mark.parametrize("record", [DIAGNOSTICS, VAULT_LOG])
+@pytest.mark.parametrize("write", [lambda r: as_lines([r, r]), lambda r: as_csv([r])])
+def test_a_vaults_record_out_of_a_workspace_is_that_of_the_vault(record: Json, write: Callable[[Json], bytes]) -> None:
+    said = ("actor_id", "action", "outcome", "resource_id", "extra_resource_ids", "ip")
+    wanted = Loaded([vault("SecretGet", 403, callerIpAddress="203.0.113.6")]).rows("activity", *said)
+    assert Loaded(write(record)).rows("activity", *said) == wanted
+
+
+def test_a_storage_row_out_of_a_workspace_names_the_requester() -> None:
+    row = {"TimeGenerated": "2026-03-01T12:00:00Z", "OperationName": "GetBlob", "Category": "StorageRead",
+           "AccountName": "a", "ObjectKey": "/a/c/x", "RequesterObjectId": ANA, "RequesterTenantId": TENANT,
+           "StatusCode": "200", "StatusText": "Success", "CallerIpAddress": "203.0.113.6:99",
+           "_ResourceId": f"{SUBSCRIPTION}/x"}
+    assert Loaded(as_csv([row])).rows("activity", "actor_id", "outcome", "is_read", "extra_resource_ids") == [
+        (f"entra:{TENANT}:{ANA}", "success", True, ["/a/c/x"])]
 
 
 def test_nobody_named_is_nobody() -> None:

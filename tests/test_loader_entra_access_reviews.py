@@ -156,6 +156,20 @@ def test_a_definition_is_a_resource_with_its_settings_and_without_its_descriptio
     assert CANARY not in str(found.to_dicts())
 
 
+def test_insights_are_signals_and_date_the_recommendation() -> None:
+    shown = [{"@odata.type": "#microsoft.graph.userSignInInsight", "id": "i1", "lastSignInDateTime": None,
+              "insightCreatedDateTime": "2026-03-01T00:00:00Z"}, {"id": "undated"}]
+    found = steps(OPEN | {"insights": shown})
+    assert [(kind, str(time)) for kind, time in found.select("kind", "time").rows()] == [
+        ("signal", "2026-03-01 00:00:00+00:00"), ("recommendation", "2026-03-01 00:00:00+00:00")]
+
+
+def test_a_key_unknown_today_is_kept_with_its_value() -> None:
+    loaded = Loaded([item(riskScore=7)])
+    assert loaded.rows("resources", "kind", "unmapped") == [("access_review_decision", '{"riskscore":7}')]
+    assert Loaded([item()])["resources"].is_empty()
+
+
 def test_an_item_exported_before_and_after_its_review_is_two_records_of_one_case() -> None:
     before, after = item(decision="NotReviewed", reviewedDateTime=None), item()
     assert Loaded([before]).ids != Loaded([after]).ids

@@ -169,6 +169,11 @@ def test_packages_and_policies_are_resources() -> None:
     assert CANARY not in str(package.to_dicts())
 
 
+def test_a_key_unknown_today_is_kept_with_its_value() -> None:
+    assert Loaded([request(riskScore=7)]).rows("resources", "kind", "unmapped") == [
+        ("access_package_request", '{"riskscore":7}')]
+
+
 def test_requests_that_only_validate_are_left_and_counted() -> None:
     loaded = Loaded([request(), request(4, isValidationOnly=True)])
     assert [(fault.reason, fault.disposition) for fault in loaded.faults] == [("out_of_scope", "rejected")]

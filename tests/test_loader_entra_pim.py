@@ -251,6 +251,11 @@ def test_a_group_eligibility_takes_the_policy_on_the_group() -> None:
     assert settle(held)["entitlements"].collect()["requires_approval"].to_list() == [True]
 
 
+def test_a_key_unknown_today_is_kept_with_its_value() -> None:
+    assert Loaded([request(riskScore=7)]).rows("resources", "kind", "unmapped") == [("role_request", '{"riskscore":7}')]
+    assert Loaded([instance(riskScore=7)]).rows("entitlements", "unmapped") == [('{"riskscore":7}',)]
+
+
 def test_an_unchanged_object_is_one_record_and_a_changed_one_another() -> None:
     first, again, later = (Loaded([made]).ids for made in (
         request(status="PendingApproval"), request(status="PendingApproval"), request()))

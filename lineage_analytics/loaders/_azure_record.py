@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CLAIM = re.compile(r"^https?://schemas\.(?:microsoft\.com|xmlsoap\.org)/.*/")
-_DIAGNOSTIC = re.compile(r"^identity_claim_(?:http_schemas_.*_)?([a-z]+)_[sg]$")
+_DIAGNOSTIC = re.compile(r"^identity_claim_(?:http_schemas_(?:microsoft|xmlsoap)_.*_claims_)?([a-z_]+)_[sg]$")
+_SHORT = {"objectidentifier": "oid", "tenantid": "tid", "scope": "scp"}
 _ISSUER = re.compile(r"(?:sts\.windows\.net|login\.microsoftonline\.com)/([0-9a-fA-F-]{36})")
 _PORT = re.compile(r"((?:\d{1,3}\.){3}\d{1,3}):\d{1,5}|\[([0-9a-fA-F:]{2,45})\]:\d{1,5}")
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
@@ -86,12 +87,14 @@ def _value(row: Fields, *keys: str) -> str | None:
 def _claims(row: Fields, identity: Fields) -> Fields:
     """Claims of the caller's token under their short names."""
     held = obj(identity.get("claims")) or obj(identity.get("claim")) or _object(row, "claims", "claims_d")
-    found = {}
+    found: Fields = {}
     for key, value in held.items():
         short = _CLAIM.sub("", key)
-        found.setdefault({"objectidentifier": "oid", "tenantid": "tid", "scope": "scp"}.get(short, short), value)
-    if not found:
-        found = {m.group(1): value for key, value in row.items() if (m := _DIAGNOSTIC.match(key)) and text(value)}
+        found.setdefault(_SHORT.get(short, short), value)
+    for key, value in row.items() if not found else ():
+        column = _DIAGNOSTIC.match(key)
+        if column is not None and text(value):
+            found.setdefault(_SHORT.get(column.group(1), column.group(1)), value)
     requester = obj(identity.get("requester"))
     for claim, keys in {"oid": ("objectid", "requesterobjectid"), "appid": ("appid", "requesterappid"),
                         "upn": ("upn", "requesterupn"), "tid": ("tenantid", "requestertenantid")}.items():
@@ -157,9 +160,15 @@ def _resource(row: Fields, authorization: Fields) -> str | None:
 def extras(event: Event) -> list[str]:
     """Objects inside the resource: a vault's secret, key or certificate, a blob."""
     stated = (event.properties.get("id"), event.fields.get("id_s"), event.properties.get("objectkey"),
-              event.fields.get("objectkey"))
+              event.fields.get("objectkey"), _vault_id(event.fields))
     found = {held.split("?", 1)[0] for value in stated if (held := text(value))}
     return sorted(found - {event.resource or ""})
+
+
+def _vault_id(row: Fields) -> object:
+    """The object in a row of AZKVAuditLogs, whose ``Id`` it is; other rows' ``id`` is their own."""
+    found = text(row.get("id")) or ""
+    return found if found.startswith("https://") else None
 
 
 def ip_of(event: Event) -> str | None:

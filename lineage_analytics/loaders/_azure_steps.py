@@ -130,7 +130,8 @@ def _named(what: str, event: Event) -> str | None:
 
 def _vault_object(event: Event) -> str | None:
     """A vault's object without its version: what is set and deleted is the object."""
-    found = _OBJECT.match(text(event.properties.get("id")) or text(event.fields.get("id_s")) or "")
+    stated = text(event.properties.get("id")) or text(event.fields.get("id_s")) or text(event.fields.get("id"))
+    found = _OBJECT.match(stated or "")
     return f"{found.group(2).lower().rstrip('s')}/{found.group(1).lower()}/{found.group(3)}" if found else None
 
 

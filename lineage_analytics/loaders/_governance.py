@@ -238,3 +238,11 @@ def _plain(value: object) -> object:
 def without_annotations(row: Fields) -> Fields:
     """The record without the annotations OData puts beside its properties."""
     return {key: held for key, held in row.items() if "@" not in key}
+
+
+def keep_new(entry: Entry, known_keys: Mapping[str, str], row: Fields, kind: str, native_id: str | None) -> None:
+    """Keys of a record that no row of it has a place for: a resource that is this record, only where there are any."""
+    left = entry.leftovers(known_keys, without_annotations(row))
+    if left is not None:
+        entry.add(tables.RESOURCES, id=identity_id(PROVIDER, entry.tenant, f"{kind}/{native_id or entry.record_id}"),
+                  kind=kind, unmapped=left)

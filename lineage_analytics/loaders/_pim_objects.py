@@ -22,6 +22,7 @@ _DEFINITION = gov.known(
 _POLICY = gov.known(
     "id policyid scopeid scopetype roledefinitionid displayname description lastmodifieddatetime tenantid",
     "policy rules effectiverules isorganizationdefault lastmodifiedby")
+APPROVAL = gov.known("id tenantid name type", "stages steps properties")
 VERDICTS = {"approve": "approve", "approved": "approve", "deny": "deny", "denied": "deny"}
 
 
@@ -110,6 +111,7 @@ def read_approval(entry: Entry, row: Fields, _: str) -> None:
     if approval is None or not stages:
         raise RecordFault("no_stages", "an approval without id or stages")
     entry.identify(PROVIDER, guid(text(row.get("tenantid"))), gov.revision(approval, "approval", row), within="")
+    gov.keep_new(entry, APPROVAL, row, "approval", approval)
     add_stages(entry, stages, "pim_request_id", approval, "approval")
 
 

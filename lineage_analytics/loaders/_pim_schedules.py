@@ -138,6 +138,7 @@ def read_request(entry: Entry, row: Fields, entity: str) -> None:
         raise RecordFault("out_of_scope", "a request that only validates", "rejected")
     _begin(entry, row, "request")
     asked = entry.time(row.get("createddatetime"), "createdDateTime")
+    gov.keep_new(entry, KNOWN, row, "role_request", native(text(row.get("id"))))
     found, by = about(entry, row), gov.identity_set(entry, row.get("createdby"), "createdBy")
     action = text(row.get("action")) or "unknown"
     verb = "revoke" if any(word in action.lower() for word in _REVOKING) else "grant"

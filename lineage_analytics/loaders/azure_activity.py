@@ -57,6 +57,10 @@ FEEDS = frozenset({"activity", "decision_steps", "identity_facts"})
 SOURCE = "azure_activity"
 
 _ROWS = frozenset({"operationnamevalue", "activitystatusvalue", "categoryvalue"})
+_TABLES = (frozenset({"subscriptionid", "resourceid", "resourceprovider"}),
+           frozenset({"httpstatuscode", "requesturi", "identity"}),
+           frozenset({"accountname", "objectkey", "requesterobjectid"}))
+_FOREIGN = frozenset({"activitydisplayname", "userprincipalname", "initiatedby"})
 _KNOWN = gov.known(
     "caller channels correlationid description eventdataid eventtimestamp id operationid resourcegroupname resourceid "
     "submissiontimestamp subscriptionid tenantid time calleripaddress operationversion resulttype resultsignature "
@@ -74,8 +78,7 @@ def detect(sample: Sample) -> Match | None:
     """Activity log records by their ids and operations; resource logs by resource id and operation."""
     columns = csv_columns(sample)
     if columns:
-        return Match("csv", 0.95, "AzureActivity rows: OperationNameValue") if _ROWS & columns and (
-            "correlationid" in columns) else None
+        return _table(columns)
     if sample.first is None:
         held = head_keys(sample)
         return Match("json", 0.8, "eventDataId in a first record longer than the head") if {
@@ -84,10 +87,17 @@ def detect(sample: Sample) -> Match | None:
     return Match("json", why[0], why[1]) if why else None
 
 
+def _table(columns: frozenset[str]) -> Match | None:
+    if _ROWS & columns and "correlationid" in columns:
+        return Match("csv", 0.95, "AzureActivity rows: OperationNameValue")
+    known = {"operationname", "timegenerated"} <= columns and any(needed <= columns for needed in _TABLES)
+    return Match("csv", 0.9, "rows of a resource log") if known and not _FOREIGN & columns else None
+
+
 def _why(row: Fields) -> tuple[float, str] | None:
     if len(_ROWS & row.keys()) > 1:
         return 0.95, "a row of AzureActivity"
-    if "operationname" not in row or row.keys() & {"activitydisplayname", "userprincipalname"}:
+    if "operationname" not in row or row.keys() & _FOREIGN:
         return None
     operation = embedded(row["operationname"])
     if {"eventtimestamp", "eventdataid"} <= row.keys() and (isinstance(operation, dict) or "authorization" in row):

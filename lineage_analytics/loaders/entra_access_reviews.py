@@ -2,9 +2,10 @@
 
 Shapes  Graph objects in pages (``value``), arrays, lines or alone, keys in any case, as CSV with nested values as JSON
         text: decision items of v1.0 and beta (``target``), decisions of the older API, review definitions, instances.
-Maps    a decision item to up to three ``decision_steps`` (recommendation by a rule, decision, action once a removal was
-        applied); reviewers and the reviewed to ``identity_facts``; definitions and instances to ``resources``.
-Drops   reasons (only whether one was given and the ticket keys in it), insights, descriptions, scope queries.
+Maps    a decision item to ``decision_steps``: its insights as signals where they are expanded, the recommendation by a
+        rule, the decision, the action once a removal was applied; reviewers and the reviewed to ``identity_facts``;
+        definitions and instances to ``resources``.
+Drops   reasons (only whether one was given and the ticket keys in it), what insights say, descriptions, scope queries.
 Schema  Graph v1.0 and beta; unknown keys of definitions are ``unmapped``.
 
 A step's ``verdict`` is about the change its effect names. ``Deny`` takes access away: the removal is approved.
@@ -13,7 +14,7 @@ effect. The provider's own words stand in ``recommended_value``, ``decided_value
 
 An all-zero reviewer is nobody; where the service's own name stands beside it, the review decided by its settings. An
 all-zero ``appliedBy`` of an applied decision is the review itself. When a recommendation was made is not stated: its
-time is that of the decision it stood beside, else of the application; without either it has none.
+time is that of the last insight, else of the decision it stood beside, else of the application; without any, none.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from lineage_analytics.loaders._governance import PROVIDER
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
-from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, text
+from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from lineage_analytics.loaders._governance import Who
     from lineage_analytics.loaders.common.assembly import Entry
@@ -51,6 +53,11 @@ _KNOWN = gov.known(
     "descriptionforreviewers tenantid",
     "settings scope instanceenumerationscope reviewers fallbackreviewers additionalnotificationrecipients createdby "
     "stagesettings instances backupreviewers decisions errors stages contactedreviewers definition")
+_DECISION = gov.known(
+    "id accessreviewid recommendation decision justification revieweddatetime applieddatetime applyresult tenantid "
+    "principallink resourcelink accessrecommendation reviewresult userid userdisplayname userprincipalname",
+    "principal resource reviewedby appliedby target insights instance principalresourcemembership membershiptypes "
+    "accessreviewinstancedecisionitem")
 _SERVICES = frozenset({"aad access reviews", "azure ad access reviews", "microsoft entra access reviews"})
 _LINK = re.compile(r"/([A-Za-z]{3,40})/([0-9a-fA-F-]{36})$")
 _LINKED = {"users": "user", "groups": "group", "serviceprincipals": "serviceprincipal"}
@@ -105,6 +112,7 @@ def _decision(entry: Entry, row: Fields, native_id: str) -> None:
     decided = text(row.get("decision")) or text(row.get("reviewresult"))
     reviewed, applied = gov.when(row.get("revieweddatetime")), gov.when(row.get("applieddatetime"))
     target, label = _target(entry, row)
+    gov.keep_new(entry, _DECISION, row, "access_review_decision", native_id)
     base: dict[str, Any] = {
         "operation": "accessReviewDecision", "target_key": target, "native_key_kind": KEY, "native_key": native_id,
         "correlation_id": native(text(row.get("accessreviewid"))), "event_id": native_id,
@@ -112,8 +120,9 @@ def _decision(entry: Entry, row: Fields, native_id: str) -> None:
     }
     removal = f"revoke({target})" if target else None
     advice, verdict = (recommended or "").lower(), (decided or "").lower()
+    known_since = _signals(entry, row, base)
     if advice in ("approve", "deny"):
-        entry.step("recommendation", kind="recommendation", time=reviewed or applied, origin="rule", **{
+        entry.step("recommendation", kind="recommendation", time=known_since or reviewed or applied, origin="rule", **{
             **base, "actor_class": "automation", "actor_class_basis": "recommendations of a review are made by a rule",
             "effect_key": removal if advice == "deny" else None, "title": f"recommended {advice}: {label}"})
     if verdict in ("approve", "deny", "dontknow") and reviewed is not None:
@@ -125,6 +134,21 @@ def _decision(entry: Entry, row: Fields, native_id: str) -> None:
             "effect_key": removal if "deny" in (verdict, advice) and verdict != "dontknow" else None})
     if verdict == "deny" and applied is not None:
         _application(entry, row, applied, {**base, "effect_key": removal, "decided_value": decided})
+
+
+def _signals(entry: Entry, row: Fields, base: dict[str, Any]) -> datetime | None:
+    """What the reviewer was shown, each insight as a signal; the time of the last, when the recommendation stood."""
+    times = []
+    for number, insight in enumerate(objects(row.get("insights"))):
+        made = gov.when(insight.get("insightcreateddatetime"))
+        if made is None:
+            continue
+        times.append(made)
+        sort = gov.odata_type(insight) or text(insight.get("type")) or "insight"
+        entry.step(f"signal/{text(insight.get('id')) or number}", kind="signal", time=made, **{
+            **base, "recommended_value": None, "title": f"{sort}: {base['title']}", "actor_class": "automation",
+            "actor_class_basis": "insights of a review are computed"})
+    return max(times, default=None)
 
 
 def _verdict(advice: str, verdict: str) -> str | None:
@@ -145,7 +169,7 @@ def _reviewer(entry: Entry, value: object) -> dict[str, Any]:
     return {}
 
 
-def _application(entry: Entry, row: Fields, applied: Any, base: dict[str, Any]) -> None:
+def _application(entry: Entry, row: Fields, applied: datetime, base: dict[str, Any]) -> None:
     """What came of a decision to remove; nothing where the review cannot apply it or has not yet."""
     result = (text(row.get("applyresult")) or "").lower()
     if result in ("", "new", "applynotsupported"):

@@ -25,7 +25,7 @@ import msgspec
 from lineage_analytics import tables
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._governance import NOBODY, PROVIDER, Who
-from lineage_analytics.loaders._pim_objects import add_stages
+from lineage_analytics.loaders._pim_objects import APPROVAL, add_stages
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
@@ -61,6 +61,11 @@ _POLICY = gov.known(
     "requestapprovalsettings requestorsettings expiration accesspackage specificallowedtargets reviewsettings "
     "automaticrequestsettings notificationsettings questions customextensionstagesettings accessreviewsettings "
     "catalog canextend durationindays accesspackagecatalog customextensionhandlers")
+_REQUEST = gov.known(
+    "id requesttype state status requeststate requeststatus createddatetime completeddatetime completeddate "
+    "expirationdatetime justification accesspackageid tenantid history",
+    "answers schedule requestor accesspackage assignment accesspackageassignment isvalidationonly "
+    "customextensioncalloutinstances customextensionhandlerinstances verifiedcredentialsdata target targetid")
 _PENDING = frozenset({"submitted", "pendingapproval", "pendingnotbefore"})
 
 
@@ -125,6 +130,7 @@ def _request(entry: Entry, row: Fields, native_id: str) -> None:
     if flag(row.get("isvalidationonly")):
         raise RecordFault("out_of_scope", "a request that only validates", "rejected")
     asked = entry.time(row.get("createddatetime"), "createdDateTime")
+    gov.keep_new(entry, _REQUEST, row, "access_package_request", native_id)
     sort = text(row.get("requesttype")) or "unknown"
     state = (text(row.get("state")) or text(row.get("requeststate")) or "").lower()
     by = _subject(entry, row.get("requestor"))
@@ -252,6 +258,7 @@ def _resource(entry: Entry, row: Fields, kind: str, native_id: str, known: dict[
 def _approval(entry: Entry, row: Fields, native_id: str) -> None:
     """The approval of a request has the request's id."""
     stages = objects(row.get("stages") if "stages" in row else row.get("steps"))
+    gov.keep_new(entry, APPROVAL, row, "approval", native_id)
     add_stages(entry, stages, KEY, native_id, "approval")
 
 
