@@ -130,7 +130,7 @@ def test_elsewhere_the_user_is_the_account_affected() -> None:
     ({"actor_is_bot": None, "programmatic_access_type": "GitHub App server-to-server token"}, "app"),
     ({"actor_is_bot": None, "programmatic_access_type": "GitHub App user-to-server token"}, "human"),
     ({"actor_is_bot": None, "actor": "deploy_key", "actor_id": 0}, "api_key"),
-    ({"actor_is_agent": "true"}, "ai_agent"), ({"actor_is_bot": None, "actor_id": 77, "actor": "Acme"}, "unknown")])
+    ({"actor_is_agent": "true"}, "ai_agent"), ({"actor_is_bot": None, "actor_id": 77, "actor": "Acme"}, "group")])
 def test_what_an_actor_is_follows_from_flags_and_credentials_never_from_the_login(more: Json, kind: str) -> None:
     found = Loaded(as_array([row(1, "git.push", **more)]))
     actor = found["activity"]["actor_id"][0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 from lineage_analytics.loaders._event_rows import quoted
+from lineage_analytics.loaders.github_audit import settle
 from tests._documents import Loaded
 
 if TYPE_CHECKING:
@@ -112,11 +114,35 @@ def test_the_verdict_is_the_state_in_either_case(state: str, kind: str, verdict:
 def test_a_comment_by_a_bot_approves_nothing_and_its_name_makes_it_no_agent() -> None:
     found = Loaded(as_array([reviewed("commented", 1, BOT)]))
     assert found["decision_steps"]["kind"].to_list() == ["signal"]
-    assert found.rows("identity_facts", "id", "kind") == [("github:77:198982749", "app")]
+    assert ("github:77:198982749", "app") in found.rows("identity_facts", "id", "kind")
 
 
 def test_a_review_has_one_record_id_from_the_delivery_and_from_the_api() -> None:
     assert Loaded(as_array([reviewed("approved")])).ids == Loaded(as_array([review("APPROVED")])).ids
+
+
+AUDITED: Json = {"@timestamp": 1_772_366_500_000, "_document_id": "d1", "action": "pull_request.merge", "actor": "bo",
+                 "org": "Acme", "org_id": 77, "pull_request_url": "https://github.com/Acme/Web/pull/12"}
+
+
+def test_a_review_of_the_api_and_a_merge_of_the_audit_log_are_one_case_of_one_organisation() -> None:
+    audit, listed = Loaded(as_array([AUDITED])), Loaded(as_array([review("APPROVED")]))
+    assert listed["decision_steps"]["tenant"].to_list() == ["acme"]
+    together = {table: pl.concat([audit[table], listed[table]]).lazy()
+                for table in ("activity", "identity_facts", "decision_steps")}
+    found = {table: frame.collect() for table, frame in settle(together).items()}
+    assert found["decision_steps"].select("tenant", "native_key", "target_key").unique().rows() == [
+        ("77", "acme/web#12", "github:77:pull_request/acme/web#12")]
+    assert set(found["activity"]["actor_id"]) == {"github:77:bo", "github:77:12"}
+    assert "github:77:12" in found["identity_facts"]["id"].to_list()
+
+
+def test_an_organisation_known_under_two_ids_is_left_as_it_is_named() -> None:
+    other = Loaded(as_array([AUDITED | {"org_id": 78, "_document_id": "d2"}]))
+    audit, listed = Loaded(as_array([AUDITED])), Loaded(as_array([review("APPROVED")]))
+    facts = pl.concat([found["identity_facts"] for found in (audit, other, listed)]).lazy()
+    found = settle({"identity_facts": facts, "decision_steps": listed["decision_steps"].lazy()})
+    assert found["decision_steps"].collect()["tenant"].to_list() == ["acme"]
 
 
 def test_a_dismissal_withdraws_by_who_sent_it_when_the_pull_request_changed() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from lineage_analytics import tables
 from lineage_analytics.loaders._okta_principals import who
 from lineage_analytics.loaders.okta_system_log import settle
 from tests._documents import Loaded
@@ -222,6 +223,11 @@ def test_connectors_addresses_and_tokens_are_no_principals(kind: str | None) -> 
     assert who({"id": "x", "type": kind}, None).id is None
 
 
+def test_a_login_typed_for_an_account_that_does_not_exist_is_nobody() -> None:
+    assert who({"id": "unknown", "type": "User", "alternateId": "root@example.com"}, None).id is None
+    assert who({"type": "User", "alternateId": "Ana@example.com"}, None).id == "okta::ana@example.com"
+
+
 def test_a_name_that_says_agent_makes_no_agent() -> None:
     [fact] = Loaded(as_array([event(1, "user.session.start", actor={**ANA, "displayName": "AI Agent 7"})]))[
         "identity_facts"].to_dicts()
@@ -255,6 +261,21 @@ def test_a_revoked_token_belongs_to_who_made_it_however_the_file_was_cut() -> No
     assert found["identity_id"].to_list() == ["okta::00uana", "okta::00uana"]
 
 
+def test_events_that_name_no_organisation_are_of_the_one_that_the_others_name() -> None:
+    plain = Loaded(as_array([RECORDS[2]]))
+    def covered(*tenants: str | None) -> pl.LazyFrame:
+        rows = [{"basis": "received", "provider": "okta", "tenant": tenant} for tenant in tenants]
+        return tables.conform(pl.DataFrame(rows, orient="row"), tables.COVERAGE).lazy()
+    held = {"decision_steps": plain["decision_steps"].lazy(), "entitlements": plain["entitlements"].lazy()}
+    one = settle({**held, "coverage": covered("acme.okta.com", None)})
+    [step] = one["decision_steps"].collect().to_dicts()
+    assert (step["tenant"], step["actor_id"], step["effect_key"]) == (
+        "acme.okta.com", "okta:acme.okta.com:00uana", "grant(okta:acme.okta.com:group/00gadm|00ubo)")
+    assert one["entitlements"].collect()["scope"].to_list() == ["okta:acme.okta.com:00gadm"]
+    two = settle({**held, "coverage": covered("a.okta.com", "b.okta.com")})
+    assert two["decision_steps"].collect()["tenant"].to_list() == [None]
+
+
 @pytest.mark.parametrize(("source", "org"), [
     ("aws.partner/okta.com/acme/stream1", "acme"), ("https://acme.okta.com/api/v1/eventHooks/w", "acme.okta.com"),
     ("https://evil.example/acme.okta.com", None)])
@@ -277,7 +298,7 @@ def test_real_events_are_all_recognised_and_counted(shared_data: Path) -> None:
         text = file.read_text()
         raws = [json.loads(line) for line in text.splitlines()] if file.suffix == ".jsonl" else [json.loads(text)]
         logs = [{k.lower(): v for k, v in raw.get("log", raw).items()} for raw in raws]
-        timed = [log for log in logs if log.get("published")]
+        timed = [log for log in logs if log.get("published") or log.get("p_event_time")]
         found = Loaded(file.read_bytes())
         assert found.source == "okta_system_log"
         assert len(found.ids) == len(timed)
@@ -285,7 +306,8 @@ def test_real_events_are_all_recognised_and_counted(shared_data: Path) -> None:
         activity = found["activity"]
         assert set(activity["event_id"].drop_nulls()) == {log["uuid"] for log in timed if log.get("uuid")}
         assert set(activity["action"]) == {log["eventtype"] for log in timed}
-        actors = {log["actor"]["id"] for log in timed if log.get("actor", {}).get("type") not in (None, "IP address")}
+        actors = {log["actor"]["id"] for log in timed
+                  if log.get("actor", {}).get("type") not in (None, "IP address")} - {"unknown"}
         assert {actor.split(":", 2)[2] for actor in activity["actor_id"].drop_nulls()} == actors
         wins = sum((log.get("outcome") or {}).get("result") in ("SUCCESS", "ALLOW") for log in timed)
         assert (activity["outcome"] == "success").sum() == wins

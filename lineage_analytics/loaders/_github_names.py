@@ -6,18 +6,24 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lineage_analytics.loaders._event_rows import NOBODY, Who
+import polars as pl
+
+from lineage_analytics.loaders._event_rows import NOBODY, Who, seen
+from lineage_analytics.loaders._tenants import moved
 from lineage_analytics.loaders.common.values import Fields, flag, name, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from lineage_analytics.loaders.common.assembly import Entry
+
 PROVIDER = "github"
 _PULL = re.compile(r"^/(?:repos/)?([^/]+/[^/]+)/pulls?/(\d{1,9})(?:/|$)")
+_ORGANISATION = "an organisation account"
 _API = re.compile(r"^/api/v3")
 _RUN_ON = re.compile(r"(\d{2}:\d{2}:\d{2})(\d{3,9})$")
-_ACCOUNT_TYPES = {"user": ("human", "user"), "bot": ("app", "bot"), "organization": ("unknown", "organization"),
+_ACCOUNT_TYPES = {"user": ("human", "user"), "bot": ("app", "bot"), "organization": ("group", "organization"),
                   "mannequin": ("unknown", "mannequin")}
 
 
@@ -80,3 +86,25 @@ def agentic(fields: Mapping[str, Any]) -> bool:
 def moment(value: object) -> object:
     """A time as text whose fraction lost its point gets it back."""
     return _RUN_ON.sub(r"\1.\2", value.strip()) if isinstance(value, str) else value
+
+
+def see_organisation(entry: Entry, native: str | None, login: str | None) -> None:
+    """The organisation as an account with id and login: what ties records that name it by login to the others."""
+    if native is not None and login is not None:
+        seen(entry, account(native, login, native, "group", _ORGANISATION, "organization"),
+             excluded_reason="provider_managed")
+
+
+def by_id(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    """The tables with organisations that some record names only by login under their id, where another states both."""
+    if "identity_facts" not in found:
+        return dict(found)
+    stated = found["identity_facts"].filter(
+        (pl.col("provider") == PROVIDER) & (pl.col("kind_basis") == _ORGANISATION)
+        & (pl.col("excluded_reason") == "provider_managed")
+    ).select("tenant", login=pl.col("display_name").str.to_lowercase()).unique().collect()
+    known: dict[str, set[str]] = {}
+    for tenant, login in stated.iter_rows():
+        known.setdefault(login, set()).add(tenant)
+    return moved(found, PROVIDER, {login: min(ids) for login, ids in sorted(known.items())
+                                   if len(ids) == 1 and login not in ids})

@@ -29,7 +29,9 @@ def who(said: Fields, org: str | None) -> Who:
     """The principal an actor or target object names; NOBODY for addresses, tokens, policies and the like."""
     kind = re.sub(r"\s", "", text(said.get("type")) or "").lower()
     login = name(said.get("alternateid"))
-    native = name(said.get("id")) or (login.lower() if login else None)
+    stated = text(said.get("id"))
+    # An id that reads unknown is an account that does not exist: its login is what somebody typed.
+    native = name(stated) or (login.lower() if login and stated is None else None)
     found = _kind(kind)
     if native is None or found is None:
         return NOBODY

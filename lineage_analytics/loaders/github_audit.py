@@ -12,7 +12,8 @@ Schema  audit log of 2026; actions without a rule are activity, unknown keys ``u
 
 An agent is one because the row says ``actor_is_agent``; then ``user`` is the person who started it. Elsewhere ``user``
 is the account affected. A review row does not say how the review ended: it is a ``signal`` (``github_reviews`` has the
-verdict). The record id leaves the organisation out, because exports differ in naming it and ``_document_id`` is unique.
+verdict). An organisation goes by its id where any record loaded states both id and login. The record id leaves it out,
+because exports differ in naming it and ``_document_id`` is unique.
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ from typing import TYPE_CHECKING
 from lineage_analytics import tables
 from lineage_analytics.loaders import _github_steps as steps
 from lineage_analytics.loaders._event_rows import Event, Who, delta, nested, seen, unwrapped, with_holders
-from lineage_analytics.loaders._github_names import PROVIDER, account, agentic, moment, number, tenant_of
+from lineage_analytics.loaders._github_names import (
+    PROVIDER,
+    account,
+    agentic,
+    by_id,
+    moment,
+    number,
+    see_organisation,
+    tenant_of,
+)
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
@@ -109,8 +119,8 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
-    """The end of a token belongs to who holds it, though the row that ends it need not say who that is."""
-    return with_holders(found, PROVIDER)
+    """Organisations by their id; and the end of a token belongs to who holds it, though its row need not say who."""
+    return with_holders(by_id(found), PROVIDER)
 
 
 def _read_row(entry: Entry) -> None:
@@ -153,6 +163,7 @@ def _event(entry: Entry, fields: Fields) -> None:
     seen(entry, actor)
     if user.id not in (None, actor.id):
         seen(entry, user)
+    see_organisation(entry, number(held.get("org_id")), name(held.get("org")))
 
 
 def _time(entry: Entry, held: Fields) -> datetime:
@@ -182,7 +193,7 @@ def _actor(held: Fields, tenant: str | None) -> Who:
     elif login == "deploy_key" and native is None:
         kind = ("api_key", "a push by deploy key, which is no account", "deploy_key")
     elif native is not None and native == number(held.get("org_id")):
-        kind = ("unknown", None, "organization")
+        kind = ("group", "actor_id is the id of the organisation", "organization")
     elif flag(held.get("actor_is_bot")) is False:
         kind = ("human", "actor_is_bot is false: a user account", "user")
     elif "user-to-server" in access:

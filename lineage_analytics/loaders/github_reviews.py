@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._event_rows import Event, Who, quoted, seen, step, unwrapped
-from lineage_analytics.loaders._github_names import PROVIDER, number, pull_key, typed
+from lineage_analytics.loaders._github_names import PROVIDER, number, pull_key, see_organisation, typed
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import json_or_array_chunks
@@ -157,6 +157,8 @@ def _dismissed_at(entry: Entry, fields: Fields, said: datetime) -> datetime:
 
 
 def _activity(entry: Entry, event: Event, pull: Pull, fields: Fields) -> None:
+    owner = obj(fields.get("organization")) or obj(obj(obj(pull.fields.get("base")).get("repo")).get("owner"))
+    see_organisation(entry, number(owner.get("id")), name(owner.get("login")))
     entry.add(tables.ACTIVITY, time=event.time, actor_id=event.actor.id, action=event.operation, outcome=event.outcome,
               resource_id=pull.target, is_read=False, event_id=event.event_id, unmapped=entry.leftovers(KNOWN, fields))
 

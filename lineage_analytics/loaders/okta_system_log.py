@@ -8,12 +8,14 @@ Maps    every event with a time to ``activity``; actors and targets to ``identit
         groups and applications to ``entitlements``; API tokens and client keys that are made or ended to
         ``credentials``.
 Drops   geography, device and browser details, security context, display texts and why a request was made.
-Schema  System Log API v1 ``LogEvent`` version 0; event types without a rule are activity and noted as drift.
+Schema  System Log API v1 ``LogEvent`` version 0; event types without a rule are activity, those of new families also
+        drift.
 
-Most events do not name their organisation. The record id leaves it out, because the uuid is unique without it: the
-same event from the API and from a stream is one record. ``access.request.resolve`` is an approval or a denial only
-where the event says so; otherwise it is the ``outcome`` of its request. An entitlement is what the log saw granted,
-not a listing: ``as_of`` is null, and a later revoke shows in the decision steps.
+Most events do not name their organisation; where the others name exactly one, they are of it. The record id leaves it
+out, because the uuid is unique without it: the same event from the API and from a stream is one record.
+``access.request.resolve`` is an approval or a denial only where the event says so; otherwise it is the ``outcome`` of
+its request. An entitlement is what the log saw granted, not a listing: ``as_of`` is null, and a later revoke shows in
+the decision steps.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from lineage_analytics.loaders._event_rows import (
     with_holders,
 )
 from lineage_analytics.loaders._okta_principals import PRINCIPALS, org_of, who
+from lineage_analytics.loaders._tenants import moved, only
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import csv_columns, head_keys, json_or_array_chunks, row_chunks
@@ -63,6 +66,15 @@ KNOWN = {
 }
 _ENVELOPES = ("log", "detail", "event", "okta")
 _PAGES = ("data.events", "events")
+_TIMES = ("published", "timestamp", "p_event_time")
+# First words of the documented event types.
+_FAMILIES = frozenset({
+    "access", "analytics", "app", "application", "certification", "core", "credential", "device", "directory",
+    "event_hook", "framework", "group", "hook", "iam", "inline_hook", "iga", "integration", "master_application",
+    "mim", "network_zone", "oauth2", "oidc", "org", "pam", "policy", "rate_limit", "scheduled_action", "security",
+    "security_events_provider", "self_service", "support", "system", "task", "user", "workflows",
+    "workload_principal", "zone",
+})
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(?:\.[A-Za-z0-9_-]+)+")
 _SIGNS = frozenset({"published", "outcome", "actor", "displaymessage", "legacyeventtype", "debugcontext",
                     "securitycontext", "authenticationcontext"})
@@ -106,8 +118,9 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
-    """The end of a token belongs to who made it, though the event that ends it does not say who that was."""
-    return with_holders(found, PROVIDER)
+    """Events that name no organisation are of the one the others name; and the end of a token belongs to its maker."""
+    org = only(found["coverage"], PROVIDER) if "coverage" in found else None
+    return with_holders(moved(found, PROVIDER, {None: org}) if org else found, PROVIDER)
 
 
 def _read_row(entry: Entry) -> None:
@@ -132,12 +145,14 @@ def _event(entry: Entry, fields: Fields, org: str | None) -> None:
     targets = objects(fields.get("target"))
     subject = _subject(kind or "", actor, targets, org)
     event = Event(
-        entry.time(fields.get("published") or fields.get("timestamp"), "published"), kind or "unknown",
+        entry.time(_first(fields, *_TIMES), "published"), kind or "unknown",
         _OUTCOMES.get((said or "").lower(), "unknown"), actor, native,
         name(transaction.get("id")) or name(debug.get("requestid")), subject)
     client = obj(fields.get("client"))
     resources = _resources(kind or "", targets, org)
     changed = steps.steps_of(entry, event, targets, debug, org)
+    if kind is not None and kind.partition(".")[0] not in _FAMILIES:
+        entry.unknown_type(kind)
     entry.add(
         tables.ACTIVITY, time=event.time, actor_id=actor.id, action=event.operation, outcome=event.outcome,
         actor_session_id=name(obj(fields.get("authenticationcontext")).get("externalsessionid")),
@@ -153,6 +168,10 @@ def _event(entry: Entry, fields: Fields, org: str | None) -> None:
     seen(entry, actor)
     for target in targets:
         seen(entry, who(target, org))
+
+
+def _first(fields: Fields, *keys: str) -> object:
+    return next((held for key in keys if (held := fields.get(key))), None)
 
 
 def _subject(kind: str, actor: Who, targets: list[Fields], org: str | None) -> str | None:

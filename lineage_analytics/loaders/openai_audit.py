@@ -102,6 +102,8 @@ def _read(entry: Entry) -> None:
                   actor, native)
     target = _target(kind, detail, org)
     changed = _change(entry, event, kind, detail, target, org)
+    if not changed and kind.partition(".")[0] not in ("login", "logout"):
+        entry.unknown_type(kind)
     project = name(obj(fields.get("project")).get("id"))
     scope = f"{PROVIDER}:{org or ''}:project/{project}" if project else None
     entry.add(
