@@ -520,6 +520,20 @@ def test_a_status_that_is_a_sentence_is_no_error_code() -> None:
     assert (row["outcome"], row["error_code"]) == ("unknown", None)
 
 
+@pytest.mark.parametrize(("app", "via"), [
+    ("FB8D773D-7EF8-4EC0-A117-179F88ADD510", "fb8d773d-7ef8-4ec0-a117-179f88add510"), (PERSON, None), ("", None),
+])
+def test_a_call_with_a_token_of_copilots_application_is_the_persons_through_copilot(app: str, via: str | None) -> None:
+    one = record(1, "FileAccessed", AppAccessContext={"ClientAppId": app, "AADSessionId": "s-1", "UniqueTokenId": "t-1"})
+    found = load(as_json([one]))
+    [row] = found.rows("activity")
+    assert (row["actor_id"], row["actor_session_id"], row["credential_id"]) == (
+        f"m365:{ORG}:ana.silva@contoso.com", "s-1", "t-1")
+    assert row["via_assistant_id"] == (f"m365:{ORG}:{via}" if via else None)
+    kinds = {fact["kind"]: fact["kind_basis"] for fact in found.rows("identity_facts") if fact["kind"] != "human"}
+    assert kinds == ({"ai_assistant": "published application id"} if via else {})
+
+
 def test_record_types_without_a_rule_and_changed_json_types_are_drift() -> None:
     from lineage_analytics.loaders import loaders
     from lineage_analytics.loaders.common.contract import Chunk

@@ -11,6 +11,7 @@ import polars as pl
 from lineage_analytics import tables
 from lineage_analytics.loaders._m365_copilot import (
     accessed_ids,
+    acting_assistant,
     agent_of,
     assistant_of,
     is_interaction,
@@ -92,7 +93,8 @@ def _through(record: Record, is_one: bool) -> str | None:
         payload = payload_of(record)
         found = agent_of(record, payload) or assistant_of(record, payload)
     else:
-        found = named_agent(record) if record.record_type not in AGENT_SETTINGS else None
+        stated = named_agent(record) if record.record_type not in AGENT_SETTINGS else None
+        found = stated or acting_assistant(record)
     return identity_id(PROVIDER, record.tenant, found) if found else None
 
 

@@ -36,6 +36,11 @@ _CUSTOM_ENGINE = re.compile(r"copilot\.studio\.customengine\.(t_.+)", re.IGNOREC
 _TITLE_AND_APP = re.compile(rf"t_{_GUID}\.({_GUID})", re.IGNORECASE)
 _VERSION = re.compile(r"v?[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}", re.IGNORECASE)
 _FIRST_PARTY = "copilot.m365copilot."
+# Applications of Microsoft's own assistants, by the published id: evidence of the fourth rank.
+ASSISTANT_APPS = {
+    "fb8d773d-7ef8-4ec0-a117-179f88add510": "Enterprise Copilot Platform",
+    "bb5ffd56-39eb-458c-a53a-775ba21277da": "Security Copilot",
+}
 _SHAREPOINT_AGENT = "sharepointagents.declarative."
 
 
@@ -83,6 +88,12 @@ def named_agent(record: Record) -> str | None:
     """The agent that a record names though it is no interaction."""
     stated = _agent_id(record, record.fields)
     return canonical_agent(stated) if stated is not None else None
+
+
+def acting_assistant(record: Record) -> str | None:
+    """The application of an assistant through which the token of this call was got."""
+    app = guid(name(record.context.get("clientappid")))
+    return app if app in ASSISTANT_APPS else None
 
 
 def canonical_agent(stated: str) -> str:

@@ -27,7 +27,9 @@ from lineage_analytics import tables
 from lineage_analytics.loaders._m365_activity import activity as activity_rows
 from lineage_analytics.loaders._m365_actor import Actor, actor_of, as_fact
 from lineage_analytics.loaders._m365_copilot import (
+    ASSISTANT_APPS,
     accesses,
+    acting_assistant,
     agent_of,
     assistant_of,
     is_interaction,
@@ -178,8 +180,8 @@ def _identity_facts(
         facts = [as_fact(actor)] if actor.id else []
         if is_interaction(record):
             facts += _assistants(record)
-        elif (agent := named_agent(record)) is not None:
-            facts.append(_assistant(record, agent, "ai_agent", name(record.fields.get("agentname"))))
+        else:
+            facts += _helpers(record)
         for fact in facts:
             key = (fact["id"], fact["kind"], fact["kind_basis"], repr(fact["alt_ids"]))
             if key not in best or record_id < best[key]["record_id"]:
@@ -188,6 +190,15 @@ def _identity_facts(
                 }
     rows = [best[key] for key in sorted(best)]
     return tables.conform(frame(rows, tables.IDENTITY_FACTS.schema), tables.IDENTITY_FACTS)
+
+
+def _helpers(record: Record) -> Iterator[dict[str, Any]]:
+    """The agent, or the application of an assistant, that a record names though it is no interaction."""
+    agent, app = named_agent(record), acting_assistant(record)
+    if agent is not None:
+        yield _assistant(record, agent, "ai_agent", name(record.fields.get("agentname")))
+    if app is not None:
+        yield _assistant(record, app, "ai_assistant", ASSISTANT_APPS[app])
 
 
 def _assistants(record: Record) -> Iterator[dict[str, Any]]:
@@ -204,7 +215,8 @@ def _assistant(record: Record, found: str, kind: str, shown: str | None) -> dict
     return {
         "id": identity_id(PROVIDER, record.tenant, found), "kind": kind, "subkind": None,
         "display_name": shown or found, "alt_ids": [{"kind": "app_id" if guid(found) else "agent_id", "value": found}],
-        "kind_basis": "named by an interaction record" if is_interaction(record) else "named as an agent by a record",
+        "kind_basis": "published application id" if found in ASSISTANT_APPS else
+                      "named by an interaction record" if is_interaction(record) else "named as an agent by a record",
         "basis": "seen", "excluded_reason": None,
     }
 
