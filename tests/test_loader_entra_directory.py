@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
+from lineage_analytics import tables
+from lineage_analytics.loaders._entra_directory import with_directory
+from lineage_analytics.loaders._entra_keys import with_users_of_keys
 from tests._microsoft import Json, as_csv, as_json, as_lines, load, same
 
 if TYPE_CHECKING:
@@ -324,3 +328,47 @@ def test_an_empty_page_is_recognised_and_holds_nothing() -> None:
 def test_fields_nobody_knows_are_kept_without_what_people_wrote() -> None:
     [row] = facts([USERS[0] | {"extension_1_costCenter": CANARY, "extension_1_flag": True}]).values()
     assert json.loads(row["unmapped"]) == {"extension_1_costcenter": "[content not stored]", "extension_1_flag": True}
+
+
+def stored(*lists: list[Json]) -> dict[str, pl.LazyFrame]:
+    """The tables of several files as a workspace holds them."""
+    parts: dict[str, list[pl.DataFrame]] = {}
+    for objects in lists:
+        for name, frame in load(as_json(objects)).frames.items():
+            parts.setdefault(name, []).append(frame)
+    return {name: pl.concat(frames).lazy() for name, frames in parts.items()}
+
+
+def users_of_keys(*lists: list[Json]) -> dict[str, tuple[str, str | None]]:
+    frame = with_users_of_keys(stored(*lists))["credentials"].collect()
+    assert frame.schema == tables.CREDENTIALS.schema
+    return {row["credential_id"]: (row["identity_id"], row["held_by_id"]) for row in frame.to_dicts()}
+
+
+def test_keys_of_an_application_are_its_principals_and_the_application_holds_them() -> None:
+    found = users_of_keys(PRINCIPALS, APPLICATIONS)
+    assert found == {
+        KEY: (identity(SP), None), CERT: (identity(SP), None), APP_ROLE: (identity(SP), identity(APP)),
+        POLICY: (identity(SP), identity(APP)), UNIT: (identity(PRINCIPAL), identity(BLUEPRINT))}
+    assert found == users_of_keys(APPLICATIONS[::-1], PRINCIPALS[::-1])
+
+
+def test_keys_stay_with_the_application_where_no_principal_or_more_than_one_has_its_id() -> None:
+    assert users_of_keys(APPLICATIONS)[APP_ROLE] == (identity(APP), None)
+    twins = [PRINCIPALS[0], PRINCIPALS[0] | {"id": TEMPLATE}]
+    assert users_of_keys(APPLICATIONS, twins)[APP_ROLE] == (identity(APP), None)
+
+
+def test_the_directory_is_filled_in_wherever_an_id_stands() -> None:
+    held = stored(USERS, PRINCIPALS, APPLICATIONS, GROUPS, GRANTS)
+    held["coverage"] = pl.LazyFrame([{"basis": "received", "source": "entra_audit", "tenant": TEMPLATE, "provider": "entra"}],
+                                    schema=tables.COVERAGE.schema)
+    for name, frame in with_directory(held).items():
+        made = frame.collect()
+        assert made.schema == tables.ALL[name].schema
+        assert "entra::" not in str(made.to_dicts()), name
+    [agent] = with_directory(held)["identity_facts"].filter(pl.col("subkind") == "agent_identity").collect().to_dicts()
+    assert agent["owner"] == [{"id": f"entra:{TEMPLATE}:{ANA}", "basis": "sponsor"}]
+    assert agent["parent_id"] == f"entra:{TEMPLATE}:{BLUEPRINT_APP}"
+    vias = with_directory(held)["entitlements"].filter(pl.col("grant_kind") == "delegated").collect()["via"].to_list()
+    assert sorted(vias) == [["ALL_PRINCIPALS"], ["ALL_PRINCIPALS"], [f"entra:{TEMPLATE}:{ANA}"]]

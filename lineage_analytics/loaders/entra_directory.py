@@ -16,7 +16,8 @@ An export states neither its time nor its directory: ``snapshot_at`` and ``as_of
 in over all that is loaded (``_entra_directory``). An object exported again is the same record while nothing changed in
 it. A page of members says whose they are only in its next link, or where its context names it; without that the objects
 are read and the membership is not known. Members of a role or group may hold it for a time only: their ``state`` is
-null. Keys mostly lie on the application while its service principal signs in; the two share the application's id.
+null. Keys mostly lie on the application while its service principal signs in: once all is loaded the principal has them
+and the application is ``held_by_id`` (``_entra_keys``).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _entra_object_rows as rows
+from lineage_analytics.loaders._entra_keys import with_users_of_keys as settle
 from lineage_analytics.loaders._entra_object_rows import PROVIDER
 from lineage_analytics.loaders._entra_objects import KINDS, KNOWN, native_id, object_kind, page_of
 from lineage_analytics.loaders._governance import first_of, opened, raw_chunks, revision, without_annotations
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Document, Sample
     from lineage_analytics.loaders.common.values import Fields
 
-__all__ = ["LATENESS", "PROVIDER", "detect", "extract", "transform"]
+__all__ = ["LATENESS", "PROVIDER", "detect", "extract", "settle", "transform"]
 
 LATENESS = timedelta(0)
 FEEDS = frozenset({"credentials", "entitlements", "identity_facts", "resources"})
