@@ -224,8 +224,8 @@ def test_connectors_addresses_and_tokens_are_no_principals(kind: str | None) -> 
 
 
 def test_a_login_typed_for_an_account_that_does_not_exist_is_nobody() -> None:
-    assert who({"id": "unknown", "type": "User", "alternateId": "root@example.com"}, None).id is None
-    assert who({"type": "User", "alternateId": "Ana@example.com"}, None).id == "okta::ana@example.com"
+    assert who({"id": "unknown", "type": "User", "alternateid": "root@example.com"}, None).id is None
+    assert who({"type": "User", "alternateid": "Ana@example.com"}, None).id == "okta::ana@example.com"
 
 
 def test_a_name_that_says_agent_makes_no_agent() -> None:
