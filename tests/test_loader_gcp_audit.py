@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -126,9 +128,32 @@ def lowered(records: list[Json]) -> bytes:
     return json.dumps(made).encode()
 
 
+def _paths(value: Any, path: str = "") -> Json:
+    """Every leaf of a record under its path; a list's items under their number."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if inner is None:
+        return {path: value}
+    found: Json = {}
+    for key, held in inner:
+        at = f"[{key}]" if isinstance(value, list) else f".{key}" if path else str(key)
+        found |= _paths(held, path + at)
+    return found
+
+
+def table(records: list[Json]) -> bytes:
+    """As the CSV of the Logs Explorer: a column for every path any record has."""
+    rows = [_paths(record) for record in records]
+    columns = sorted({column for row in rows for column in row})
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
 PACKINGS: dict[str, Callable[[list[Json]], bytes]] = {
     "array": lambda records: json.dumps(records, indent=1).encode(), "lines": lines, "pubsub": pubsub,
-    "bigquery": bigquery, "lowered": lowered,
+    "bigquery": bigquery, "lowered": lowered, "table": table, "paths": lambda records: lines(list(map(_paths, records))),
     "envelopes": lambda records: lines([{"_origin": {"test": "x"}, "log": record} for record in records]),
     "entries": lambda records: json.dumps({"entries": [], "records": records}).encode(),
     "single": lambda records: json.dumps(records[0]).encode(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +99,21 @@ def analytics(record: Json) -> Json:
             for key, held in record.items()}
 
 
+def table(records: list[Json]) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, sorted({key for record in records for key in record}), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return out.getvalue().encode()
+
+
+def queried(records: list[Json]) -> bytes:
+    """As ``aws logs get-query-results``."""
+    return json.dumps({"status": "Complete", "results": [
+        [{"field": "@timestamp", "value": "2026-03-01 10:00:00.000"}, {"field": "@message", "value": json.dumps(one)},
+         {"field": "@ptr", "value": "x"}] for one in records]}).encode()
+
+
 PACKINGS: dict[str, Callable[[list[Json]], bytes]] = {
     "lines": lines, "array": lambda records: json.dumps(records).encode(),
     "batch": lambda records: json.dumps({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {},
@@ -107,6 +124,9 @@ PACKINGS: dict[str, Callable[[list[Json]], bytes]] = {
     "filtered": lambda records: json.dumps({"events": [
         {"logStreamName": "kube-apiserver-audit-1", "timestamp": 1, "message": json.dumps(one)} for one in records]}).encode(),
     "exported": lambda records: "".join(f"2026-03-01T10:00:00.000Z {json.dumps(one)}\n" for one in records).encode(),
+    "queried": queried, "table": lambda records: table([analytics(one) for one in records]),
+    "messages": lambda records: table([{"@timestamp": "x", "@message": json.dumps(one)} for one in records]),
+    "legacy": lambda records: table([{"Category": "kube-audit", "log_s": json.dumps(one)} for one in records]),
     "analytics": lambda records: json.dumps([analytics(one) for one in records]).encode(),
 }
 NAMED: dict[str, Callable[[list[Json]], bytes]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,8 @@ KNOWN = {
 _PAYLOADS = ("protopayload", "protopayloadauditlog")
 _JSON_SPELLINGS = {"requestjson": "request", "responsejson": "response", "metadatajson": "metadata"}
 _DEPTH = 4
+_DOTTED = re.compile(r"(?:proto_?payload|json_?payload|resource|operation)(?:_auditlog)?\.", re.IGNORECASE)
+_INDEX = re.compile(r"\[(\d{1,4})\]")
 
 
 class LogEntry(NamedTuple):
@@ -78,7 +81,9 @@ def listed(value: object) -> list[Fields]:
 
 
 def unwrapped(record: Mapping[str, Any], depth: int = _DEPTH) -> Mapping[str, Any]:
-    """The log entry inside test-suite envelopes, Pub/Sub messages and JSON text."""
+    """The log entry inside test-suite envelopes, Pub/Sub messages, JSON text and keys with dots."""
+    if any(_DOTTED.match(key) for key in record):
+        record = _nested(record)
     if depth == 0 or _is_entry(squeezed(record)):
         return record
     fields = {key.lower(): held for key, held in record.items()}
@@ -89,6 +94,29 @@ def unwrapped(record: Mapping[str, Any], depth: int = _DEPTH) -> Mapping[str, An
             if _is_entry(squeezed(found)):
                 return found
     return record
+
+
+def _nested(record: Mapping[str, Any]) -> dict[str, Any]:
+    """An object whose keys are paths (``protoPayload.status.code``, ``a[0].b``) as the object they describe."""
+    made: dict[str, Any] = {}
+    for path, held in record.items():
+        if held in (None, ""):
+            continue
+        *above, last = _INDEX.sub(r".\1", path).split(".") if _DOTTED.match(path) else [path]
+        at = made
+        for part in above:
+            inner = at.setdefault(part, {})
+            at = inner if isinstance(inner, dict) else {}
+        at[last] = held
+    return {key: _listed(held) for key, held in made.items()}
+
+
+def _listed(value: Any) -> Any:
+    """Objects keyed by 0, 1, 2 ... as lists."""
+    if not isinstance(value, dict):
+        return value
+    found = {key: _listed(held) for key, held in value.items()}
+    return list(found.values()) if found and all(key.isdigit() for key in found) else found
 
 
 def _opened(value: object) -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lineage_analytics.loaders.common.contract import Chunk, Fault, Match
-from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
+from lineage_analytics.loaders.common.packings import csv_columns, head_keys, json_or_array_chunks, row_chunks
 from lineage_analytics.loaders.common.records import json_chunks
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.loaders.common.contract import Document, Sample
 
-_INNER = ("log", "message", "@message", "properties", "event", "requestmessage")
+_INNER = ("log", "log_s", "message", "@message", "properties", "event", "requestmessage")
 _LISTS = ("logEvents", "items", "records")
 _EKS_GROUP = re.compile(r"^/aws/eks/([^/]{1,100})/cluster$")
 _EKS_HEAD = re.compile(rb'"logGroup"\s{0,4}:\s{0,4}"/aws/eks/')
@@ -25,7 +25,13 @@ _AKS = re.compile(r"/managedclusters/([^/]{1,100})", re.IGNORECASE)
 _DEPTH = 4
 
 
+class _Cell(msgspec.Struct, gc=False):
+    field: str = ""
+    value: str = ""
+
+
 class _Page(msgspec.Struct, gc=False):
+    results: list[list[_Cell]] | None = None
     logEvents: list[msgspec.Raw] | None = None  # noqa: N815  (as CloudWatch writes it)
     items: list[msgspec.Raw] | None = None
     records: list[msgspec.Raw] | None = None
@@ -38,9 +44,15 @@ _page = msgspec.json.Decoder(_Page)
 def match(sample: Sample) -> Match | None:
     """Which packing of audit events a file is; None when it holds none."""
     first = sample.first
+    columns = csv_columns(sample)
+    if {"auditid", "stage", "verb"} <= columns or (columns & set(_INNER) and b"audit.k8s.io" in sample.head):
+        return Match("csv", 0.9, "rows with audit events of audit.k8s.io")
     if first is None:
         long = {"auditid", "stage"} <= head_keys(sample)
         return Match("json", 0.8, "auditID and stage in a first record longer than the head") if long else None
+    queried = first.get("results")
+    if isinstance(queried, list) and queried and isinstance(queried[0], list) and b"audit.k8s.io" in sample.head:
+        return Match("pages", 0.9, "rows of a Logs Insights query with audit events")
     listed = next((key for key in _LISTS if isinstance(first.get(key), list)), None)
     if listed is not None and sample.wrapper not in _LISTS:
         held = next((item for item in first[listed] if isinstance(item, dict)), None)
@@ -63,7 +75,7 @@ def _is_cluster_log(first: Mapping[str, Any], head: bytes) -> bool:
 def unpacked(document: Document) -> Iterator[Chunk]:
     """Raw records; each tagged with the cluster its envelope names, else with nothing."""
     if document.shape != "pages":
-        yield from json_or_array_chunks(document)
+        yield from row_chunks(document) if document.shape == "csv" else json_or_array_chunks(document)
         return
     position = 0
     for chunk in json_chunks(document, wrappers=()):
@@ -83,6 +95,8 @@ def _opened_page(raw: bytes | msgspec.Raw) -> tuple[list[bytes | msgspec.Raw], s
         page = _page.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [raw], ""
+    if page.results is not None:
+        return [msgspec.json.encode({cell.field: cell.value for cell in row}) for row in page.results], ""
     listed = next((held for held in (page.logEvents, page.items, page.records) if held is not None), None)
     group = _EKS_GROUP.match(page.logGroup or "")
     return [raw] if listed is None else list(listed), group[1] if group else ""

@@ -2,7 +2,7 @@
 
 Shapes  LogEntry objects as array, lines, single objects or pages; Pub/Sub envelopes with Base64 data; rows out of
         BigQuery and Log Analytics (``protopayload_auditlog``, ``requestJson``, lower case, underscores); payload parts
-        as JSON text; ``@type`` renamed; test-suite envelopes.
+        as JSON text; keys that are paths, also as columns of a CSV; ``@type`` renamed; test-suite envelopes.
 Maps    every audit entry with a time to ``activity``; callers, delegates and members to ``identity_facts``; binding
         deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants to
         ``decision_steps``; added bindings to ``entitlements``; created keys to ``credentials``; calls of publisher
@@ -59,7 +59,14 @@ from lineage_analytics.loaders._gcp_members import PROVIDER, caller, service_acc
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
-from lineage_analytics.loaders.common.packings import head_keys, is_page, json_or_array_chunks, page_chunks
+from lineage_analytics.loaders.common.packings import (
+    csv_columns,
+    head_keys,
+    is_page,
+    json_or_array_chunks,
+    page_chunks,
+    row_chunks,
+)
 from lineage_analytics.loaders.common.values import flag, name, obj, text
 
 if TYPE_CHECKING:
@@ -77,6 +84,7 @@ SOURCE = "gcp_audit"
 _READ_WORDS = ("get", "list", "search", "query", "check", "test", "batchget", "read", "lookup", "fetch", "count")
 _PERMISSION_TYPES = {"DATA_READ": True, "ADMIN_READ": True, "DATA_WRITE": False, "ADMIN_WRITE": False}
 _DENIED = "7"
+_PAYLOAD_COLUMNS = ("protopayload.", "protopayload_auditlog.", "proto_payload.")
 
 
 class Caller(NamedTuple):
@@ -90,6 +98,10 @@ class Caller(NamedTuple):
 def detect(sample: Sample) -> Match | None:
     """Entries of Cloud Logging by ``protoPayload``, or ``logName`` with a payload; not the recommender's own log."""
     first = sample.first
+    columns = csv_columns(sample)
+    paths = any(column.startswith(_PAYLOAD_COLUMNS) for column in columns)
+    if paths and columns & {"logname", "insertid", "timestamp"}:
+        return Match("csv", 0.95, "columns of a log entry with protoPayload")
     if first is None:
         keys = head_keys(sample)
         long = "protopayload" in keys and bool(keys & {"logname", "methodname", "insertid"})
@@ -105,6 +117,8 @@ def detect(sample: Sample) -> Match | None:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Entries as they stand in the file; envelopes are opened record by record."""
+    if document.shape == "csv":
+        return row_chunks(document)
     return page_chunks(document) if document.shape == "pages" else json_or_array_chunks(document)
 
 

@@ -1,8 +1,8 @@
 """Kubernetes API-server audit: activity, users, impersonation, access changes, certificate approvals (sources 8).
 
 Shapes  Events as lines, array, single objects or ``EventList`` batches, of v1, v1beta1 and v1alpha1; CloudWatch Logs of
-        EKS (subscription envelopes, filtered events, exports with the event as ``message`` text); Azure diagnostics of
-        AKS (``properties.log`` as text) and Log Analytics rows; test-suite envelopes.
+        EKS (subscription envelopes, filtered events, queries, exports with the event as ``message`` text); Azure
+        diagnostics of AKS (``properties.log`` as text) and Log Analytics rows, JSON or CSV; test-suite envelopes.
 Maps    finished requests to ``activity``; users and impersonated users to ``identity_facts``; changes of roles,
         bindings, service accounts, admission rules and ``aws-auth`` to ``decision_steps``, bindings also to
         ``entitlements``; signing requests and their approvals as requests and decisions; issued tokens to
