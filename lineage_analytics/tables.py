@@ -321,7 +321,8 @@ QUARANTINE = Table("quarantine", "what was not understood or not used", _columns
 DRIFT = Table("drift", "what records hold that their loader does not know: formats grow", _columns({
     "source": PROVENANCE["source"],
     "kind": (pl.String, "record_type: no rule for this type of record; key: a new key, kept in unmapped; type: a known "
-                        "key with another JSON type", "record_type key type"),
+                        "key with another JSON type; revision: the native id of another record with other content, "
+                        "both kept under one record id", "record_type key type revision"),
     "name": (pl.String, "the type or the key; untrusted text"),
     "found": (pl.String, "JSON type found; empty for record types"),
     "records": (pl.Int64, "how many records of the member"),

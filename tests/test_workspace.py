@@ -111,12 +111,18 @@ def test_split_shuffled_and_overlapping_files_give_the_same_tables(tmp_path: Pat
     assert one.frame("identities").equals(two.frame("identities"))
 
 
-def test_one_id_with_two_contents_is_quarantined_and_the_first_stays(tmp_path: Path) -> None:
+def test_one_id_with_two_contents_is_two_revisions_and_told_and_each_again_is_a_duplicate(tmp_path: Path) -> None:
     other = event(1, eventName="DetachRolePolicy")
-    result = _load(tmp_path / "w", _write(tmp_path / "f.json", _records([event(1), other])))
-    assert _counts(result) == (1, 0, 1, 0)
-    assert result.faults[0]["reason"] == "record_conflict"
-    assert open_estate(tmp_path / "w").frame("activity")["action"].to_list() == ["iam:AttachRolePolicy"]
+    result = _load(tmp_path / "w", _write(tmp_path / "f.json", _records([event(1), other, other, event(1)])))
+    assert _counts(result) == (2, 2, 0, 0)
+    again = _load(tmp_path / "w", _write(tmp_path / "g.json", _records([other, event(1), event(2)])))
+    assert _counts(again) == (1, 2, 0, 0)
+    estate = open_estate(tmp_path / "w")
+    assert sorted(estate.frame("activity").filter(pl.col("event_id") == event(1)["eventID"])["action"]) == [
+        "iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+    assert estate.frame("activity")["record_id"].n_unique() == 2
+    assert estate.new_in_formats.select("kind", "records", "first").rows() == [("revision", 1, "f.json record 1")]
+    assert estate.frame("decision_steps").filter(pl.col("event_id") == event(1)["eventID"]).height == 2
 
 
 BROKEN = {

@@ -86,7 +86,8 @@ def sources(given: argparse.Namespace) -> int:
           str((row["quarantined"] or 0) + (row["rejected"] or 0)), str(row["drift"])]
          for row in found.iter_rows(named=True)])))
     for row in new.iter_rows(named=True):
-        what = {"record_type": "record type", "key": "new key", "type": "changed type of"}[row["kind"]]
+        what = {"record_type": "record type", "key": "new key", "type": "changed type of",
+                "revision": "revision:"}[row["kind"]]
         form = f" ({row['found']})" if row["found"] else ""
         print(f"{row['source']}: {what} {printable(row['name'], 60)}{form} in {row['records']:,} records, first in "
               f"{printable(row['first'], 120)}")

@@ -31,10 +31,17 @@ class Drifted:
     def note(self, batch: Batch) -> None:
         """Add what a batch tells, and the new keys that its ``unmapped`` columns hold."""
         for drift in (*batch.drift, *_keys(batch)):
-            what = (drift.kind, drift.name, drift.found)
-            records, first = self._found.get(what, (0, drift.position))
-            if records or len(self._found) < KINDS_PER_DOCUMENT:
-                self._found[what] = (records + 1, min(first, drift.position))
+            self._add(drift.kind, drift.name, drift.found, drift.position)
+
+    def revised(self, positions: list[int]) -> None:
+        """Add records that have the native id of another and say something else; both are kept."""
+        for position in positions:
+            self._add("revision", "same native id as another record, other content", "", position)
+
+    def _add(self, kind: str, name: str, found: str, position: int) -> None:
+        records, first = self._found.get((kind, name, found), (0, position))
+        if records or len(self._found) < KINDS_PER_DOCUMENT:
+            self._found[kind, name, found] = (records + 1, min(first, position))
 
     def rows(self, member: Member) -> pl.DataFrame:
         """The DRIFT rows of the document."""

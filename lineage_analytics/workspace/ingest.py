@@ -193,7 +193,7 @@ class _Load:
         drifted = Drifted(source)
         for batch in self._read(loader, member, count):
             drifted.note(batch)
-            self._store_batch(batch, member, count)
+            drifted.revised(self._store_batch(batch, member, count))
         self._keep("drift", drifted.rows(member))
 
     def _read(self, loader: Loader, member: Member, count: Count) -> Iterator[Batch]:
@@ -206,24 +206,29 @@ class _Load:
             detail = error.found if isinstance(error, LimitError) else f"the loader stopped: {type(error).__name__}"
             self._note(count, Fault(None, "unreadable", detail), member)
 
-    def _store_batch(self, batch: Batch, member: Member, count: Count) -> None:
-        fresh, conflict = self._seen.sort_out(batch.record_ids, _contents(batch))
-        accepted = int(fresh.sum())
+    def _store_batch(self, batch: Batch, member: Member, count: Count) -> list[int]:
+        """Keep what is new; the places of records that say something else than one of the same native id."""
+        fresh, revised = self._seen.sort_out(batch.record_ids, _contents(batch))
+        kept = fresh | revised
+        accepted = int(kept.sum())
         count.accepted += accepted
-        count.duplicate += len(batch.record_ids) - accepted - int(conflict.sum())
-        for fault in (*batch.faults, *_conflicts(batch, conflict)):
+        count.duplicate += len(batch.record_ids) - accepted
+        for fault in batch.faults:
             self._note(count, fault, member)
         if not accepted:
-            return
+            return []
         frames = batch.frames
         if accepted < len(batch.record_ids):
-            frames = _only(frames, batch.record_ids.filter(pl.Series(fresh)))
+            frames = _placed(frames, kept) if revised.any() else _only(
+                frames, batch.record_ids.filter(pl.Series(fresh)))
         activity = frames.get("activity")
         if activity is not None and activity.height:
             times = activity["time"]
             count.span(cast("datetime", times.min()), cast("datetime", times.max()))
         for name, frame in frames.items():
             self._keep(name, frame)
+        return batch.frames["activity"].filter(pl.Series(revised))["raw_ref"].struct.field("offset").to_list(
+        ) if revised.any() else []
 
     def _note(self, count: Count, fault: Fault, member: Member) -> None:
         self._fault(count, fault, member.file, member.member, member.file_sha256)
@@ -339,11 +344,14 @@ def _contents(batch: Batch) -> NDArray[np.int64]:
     return fingerprints(activity)
 
 
-def _conflicts(batch: Batch, conflict: NDArray[np.bool_]) -> list[Fault]:
-    if not conflict.any():
-        return []
-    offsets = batch.frames["activity"].filter(pl.Series(conflict))["raw_ref"].struct.field("offset")
-    return [Fault(offset, "record_conflict", "same native id as another record, other content") for offset in offsets]
+def _placed(frames: dict[str, pl.DataFrame], kept: NDArray[np.bool_]) -> dict[str, pl.DataFrame]:
+    """The rows of the records at these places of ``activity``: of a batch in which two records share an id, by where
+    each stood."""
+    chosen = frames["activity"].filter(pl.Series(kept))
+    offsets, ids = chosen["raw_ref"].struct.field("offset").implode(), chosen["record_id"].implode()
+    place = pl.col("raw_ref").struct.field("offset")
+    return {name: frame.filter(place.is_in(offsets) | (place.is_null() & pl.col("record_id").is_in(ids)))
+            for name, frame in frames.items()}
 
 
 def _only(frames: dict[str, pl.DataFrame], record_ids: pl.Series) -> dict[str, pl.DataFrame]:

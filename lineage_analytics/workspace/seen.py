@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _KEY_CHARACTERS = 12
 _PREFIX = len("rec-")
 _RUNS = 16
+_ODD, _KEY_BITS = np.int64(0x9E3779B97F4A7C1), np.int64((1 << 60) - 1)
 _IDS = frozenset({"actor_id", "resource_id"})
 _TENANT = "^([^:]*:)[^:]*:"
 _CONTENT = ("actor_id", "action", "resource_id", "outcome", "error_code")
@@ -64,9 +65,9 @@ class Seen:
     def sort_out(
         self, record_ids: pl.Series, contents: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which records are new (first place only), and which repeat a known id with other content.
+        """Which records are new (first place only), and which are revisions: a known id with content not seen with it.
 
-        The new ones count as seen from now on. A content of 0 means the id itself stands for the content.
+        Both count as seen from now on. A content of 0 means the id itself stands for the content.
         """
         found = keys(record_ids)
         _, first, back = np.unique(found, return_index=True, return_inverse=True)
@@ -79,9 +80,19 @@ class Seen:
                 hit = run_keys[at] == found
                 fresh &= ~hit
                 known = np.where(hit, run_contents[at], known)
-        conflict: NDArray[np.bool_] = ~fresh & (known != contents)
         self._add(found[fresh], contents[fresh])
-        return fresh, conflict
+        revised: NDArray[np.bool_] = ~fresh & (known != contents)
+        if revised.any():  # few: a revision is known by its id and content together
+            at = np.flatnonzero(revised)
+            both = (found[at] * _ODD + contents[at]) & _KEY_BITS
+            _, once = np.unique(both, return_index=True)
+            new = np.zeros(at.size, dtype=bool)
+            new[once] = True
+            for run_keys, _ in self._runs:
+                new &= ~np.isin(both, run_keys)
+            self._add(both[new], np.zeros(int(new.sum()), dtype=np.int64))
+            revised[at[~new]] = False
+        return fresh, revised
 
     def _add(self, added: NDArray[np.int64], contents: NDArray[np.int64]) -> None:
         if not added.size:
