@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._entra_directory import with_directory
@@ -359,6 +361,17 @@ def test_keys_stay_with_the_application_where_no_principal_or_more_than_one_has_
     assert users_of_keys(APPLICATIONS, twins)[APP_ROLE] == (identity(APP), None)
 
 
+def test_the_parent_of_an_agent_is_its_blueprint_once_that_is_listed() -> None:
+    def parents(*lists: list[Json]) -> dict[str, str]:
+        frame = with_users_of_keys(stored(*lists))["identity_facts"].collect()
+        assert frame.schema == tables.IDENTITY_FACTS.schema
+        return {row["id"]: row["parent_id"] for row in frame.to_dicts() if row["parent_id"]}
+
+    assert parents(PRINCIPALS, APPLICATIONS) == {identity(AGENT): identity(BLUEPRINT)}
+    assert parents(PRINCIPALS) == {identity(AGENT): identity(BLUEPRINT_APP)}
+    assert parents(USERS, APPLICATIONS) == {identity(AGENT_USER): identity(AGENT)}
+
+
 def test_the_directory_is_filled_in_wherever_an_id_stands() -> None:
     held = stored(USERS, PRINCIPALS, APPLICATIONS, GROUPS, GRANTS)
     held["coverage"] = pl.LazyFrame([{"basis": "received", "source": "entra_audit", "tenant": TEMPLATE, "provider": "entra"}],
@@ -372,3 +385,20 @@ def test_the_directory_is_filled_in_wherever_an_id_stands() -> None:
     assert agent["parent_id"] == f"entra:{TEMPLATE}:{BLUEPRINT_APP}"
     vias = with_directory(held)["entitlements"].filter(pl.col("grant_kind") == "delegated").collect()["via"].to_list()
     assert sorted(vias) == [["ALL_PRINCIPALS"], ["ALL_PRINCIPALS"], [f"entra:{TEMPLATE}:{ANA}"]]
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+    | st.sampled_from(["", "[]", "{}", "[{}]", '"x"', '["a"]', "\\", "\x00", ANA, NOBODY, "2026-01-01T00:00:00Z"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["id", "keyId", "value", "startDateTime", "principalId", "resourceId", "@odata.type"]), inner,
+        max_size=3),
+    max_leaves=6)
+_KEYS = sorted({key for objects in LISTS.values() for found in objects for key in found})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(LISTS)), st.dictionaries(st.sampled_from(_KEYS), _values, max_size=8))
+def test_any_value_anywhere_is_counted_and_never_an_error(entity: str, fields: Json) -> None:
+    objects = [LISTS[entity][0], LISTS[entity][0] | fields, LISTS[entity][-1]]
+    assert load(as_json(page(entity, objects))).seen == 3

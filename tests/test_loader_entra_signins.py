@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lineage_analytics.loaders._entra_signin_rows import DENIED, INTERRUPTED
 from tests._microsoft import Json, as_csv, as_json, as_lines, load, same
@@ -253,6 +255,26 @@ def test_a_record_without_id_and_time_is_quarantined_and_another_log_is_out_of_s
                            {"category": "SignInLogs", "properties": {"userId": ANA}}]))
     assert [(f.position, f.reason, f.disposition) for f in found.faults] == [
         (1, "out_of_scope", "rejected"), (2, "no_time", "quarantined")]
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+    | st.sampled_from(["", "[]", "{}", "[{}]", '"x"', '["a"]', "\\", "\x00", ANA, "atRisk", "http://[", "1e999"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["id", "agentType", "errorCode", "result", "msiType", "associatedResourceId"]), inner, max_size=3),
+    max_leaves=6)
+_KEYS = [*signin(1), "requestUri", "requestMethod", "responseStatusCode", "signInActivityId", "riskEventType", "riskDetail",
+         "detectedDateTime", "lastUpdatedDateTime", "timeGenerated", "requestId", "C_Idtyp", "initiatedBy", "resultType"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([*CATEGORIES.values(), "UserRiskEvents", "RiskyUsers", "MicrosoftGraphActivityLogs", "AuditLogs", "x"]),
+       st.dictionaries(st.sampled_from(_KEYS), _values, max_size=8))
+def test_any_value_in_any_log_is_counted_and_never_an_error(category: str, fields: Json) -> None:
+    odd = envelope(signin(2)) | {"category": category}
+    odd["properties"] = odd["properties"] | fields
+    found = load(as_lines([*map(envelope, RECORDS[:3]), odd, odd | {"properties": fields}]))
+    assert (found.source, found.seen) == ("entra_signins", 5)
 
 
 # Real records, where they stand beside the project.

@@ -53,7 +53,7 @@ def user(entry: Entry, row: Fields, leftover: str | None) -> None:
     login = _address(row.get("userprincipalname"))
     kind = agent or Agent("human", "guest" if guest else "user", "a user object")
     last = last_use(row.get("signinactivity"))
-    _fact(entry, found, kind, row, leftover, label=login or text(row.get("displayname")),
+    _fact(entry, found, kind, row, leftover, label=name(row.get("userprincipalname")) or text(row.get("displayname")),
           alt=(("upn", login), ("login", login), ("email", _address(row.get("mail"))),
                ("sid", (name(row.get("onpremisessecurityidentifier")) or "").upper() or None)),
           enabled=flag(row.get("accountenabled")), parent_id=identity(entry, row.get("identityparentid")),
