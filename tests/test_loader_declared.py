@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage_analytics.loaders import recognise
-from lineage_analytics.loaders.declared import identity_of
+from lineage_analytics.loaders import declared, recognise
+from lineage_analytics.loaders.declared import identity_of, templates
 from tests._documents import Loaded, member
 
 OWNERS = "identity,owner,confirmed_on,purpose\narn:aws:iam::111122223333:role/etl,bo@northwind.example,2026-03-01,loads\n"
@@ -25,7 +25,10 @@ ENVIRONMENTS = "identity,environment\naws:111122223333:AROAEXAMPLE,prod\n"
 ORGANISATION = "organisation,synthetic\nNorthwind,yes\n"
 CONTRACT_FILES = {name: text.encode() for name, text in {
     "owners": OWNERS, "persons": PERSONS, "crown_jewels": JEWELS, "workflows": WORKFLOWS, "sources": SOURCES,
-    "environments": ENVIRONMENTS, "organisation": ORGANISATION}.items()}
+    "environments": ENVIRONMENTS, "organisation": ORGANISATION, "json": json.dumps([{
+        "person": "7", "accounts": ["a@b.example", "c@b.example"]}]), "lists": json.dumps({
+            "owners": [{"identity": "a@b.example", "owner": "x"}], "Crown Jewels": [
+                {"id": "arn:aws:iam::111122223333:role/deploy", "kind": "role", "reason": "x"}]})}.items()}
 
 
 def test_an_owner_names_its_account_by_arn_with_the_day_it_was_confirmed() -> None:
@@ -71,7 +74,7 @@ def test_synthetic_data_says_so() -> None:
 ])
 def test_order_case_delimiter_and_json_change_nothing(text: str) -> None:
     def shown(data: str) -> pl.DataFrame:
-        return Loaded(data)["identity_facts"].drop("record_id", "raw_ref")
+        return Loaded(data)["identity_facts"].drop("record_id", "raw_ref", "unmapped")
 
     assert shown(text).equals(shown(OWNERS))
 
@@ -101,8 +104,15 @@ def test_a_list_without_a_column_of_status_says_nothing_of_it() -> None:
     ("{AAAAAAAA-0000-4000-8000-000000000001}", "entra::aaaaaaaa-0000-4000-8000-000000000001", ["object_id"]),
     ("Ana@Northwind.example", "declared::ana@northwind.example", ["login", "upn"]),
     ("svc-backup", "declared::svc-backup", ["login", "upn"]),
+    ("s-1-5-21-1-2-3-1105", "ad:S-1-5-21-1-2-3:S-1-5-21-1-2-3-1105", ["sid"]),
+    ("serviceaccount:ETL@p.iam.gserviceaccount.com", "gcp::serviceAccount:etl@p.iam.gserviceaccount.com",
+     ["principal_id"]),
+    ("etl@p.iam.gserviceaccount.com", "gcp::serviceAccount:etl@p.iam.gserviceaccount.com", ["principal_id"]),
+    ("user:Ana@Northwind.example", "gcp::user:ana@northwind.example", ["principal_id"]),
+    ("system:serviceaccount:ci:deployer", "k8s::system:serviceaccount:ci:deployer", ["username"]),
+    ("jira:northwind:acc-1", "jira:northwind:acc-1", []),
 ])
-def test_a_cell_names_its_identity_in_any_of_four_ways(cell: str, identity: str, matched_by: list[str]) -> None:
+def test_a_cell_names_its_identity_in_any_of_its_forms(cell: str, identity: str, matched_by: list[str]) -> None:
     found, alternatives = identity_of(cell)
     assert (found, [alt["kind"] for alt in alternatives]) == (identity, matched_by)
 
@@ -110,6 +120,9 @@ def test_a_cell_names_its_identity_in_any_of_four_ways(cell: str, identity: str,
 @pytest.mark.parametrize(("text", "table", "column", "value"), [
     ("identity,environment\nx,Non Prod\n", "identity_facts", "environment", "non-prod"),
     ("identity,environment\nx,PROD\n", "identity_facts", "environment", "prod"),
+    ("identity,environment\nx,Production\n", "identity_facts", "environment", "prod"),
+    ("identity,environment\nx,staging\n", "identity_facts", "environment", "non-prod"),
+    ("source,since\nAWS CloudTrail,2026/1/1\n", "coverage", "source", "aws_cloudtrail"),
     ("id,kind,reason\nx,Role,\n", "resources", "tier0", True),
 ])
 def test_case_and_hyphens_of_a_value_are_forgiven(text: str, table: str, column: str, value: object) -> None:
@@ -172,3 +185,88 @@ def test_an_unclear_cell_is_quarantined_with_what_was_wanted(text: str, said: st
     [fault] = found.faults
     assert fault.reason == "unclear_cell"
     assert said in fault.detail
+
+
+@pytest.mark.parametrize("name", templates())
+def test_a_template_has_the_documented_columns_and_loads_to_nothing(name: str) -> None:
+    text = templates()[name]
+    found = recognise(member(text).sample)
+    assert found is not None
+    assert (found[0], found[1].shape) == ("declared", name)
+    assert (Loaded(text).ids, Loaded(text).faults) == ([], [])
+    header = text.split("\n", 1)[0].split(",")
+    assert f"    {name:<18}{header[0]}," in (declared.__doc__ or "")
+    assert all(column in (declared.__doc__ or "") for column in header)
+
+
+@pytest.mark.parametrize(("name", "row"), [
+    ("owners", "a@b.example,x,2026-03-01,loads,sponsor"), ("persons", "7,a@b.example,Ana,active,"),
+    ("crown_jewels", "arn:aws:iam::111122223333:role/deploy,role,x"), ("environments", "a@b.example,prod"),
+    ("workflows", "tickets,Helper,,advises,,"), ("expected_sources", "okta_system_log,,2026-01-01"),
+    ("organisation", "Northwind,no"),
+])
+def test_a_row_below_a_templates_hints_is_loaded(name: str, row: str) -> None:
+    found = Loaded(templates()[name] + row + "\n")
+    assert (len(found.ids), found.faults) == (1, [])
+
+
+def test_rows_of_empty_cells_are_no_records_and_do_not_shift_faults() -> None:
+    found = Loaded("identity,owner\n,\na@b.example,x\n , \nshort\nz@b.example,y\n")
+    assert (len(found.ids), [(f.position, f.reason) for f in found.faults]) == (2, [(1, "broken_csv")])
+
+
+def test_one_object_may_hold_several_lists() -> None:
+    found = Loaded(CONTRACT_FILES["lists"])
+    assert found.rows("identity_facts", "id") == [("declared::a@b.example",)]
+    assert found.rows("resources", "kind", "tier0") == [("crown_jewel", True)]
+
+
+def test_a_list_of_another_name_in_the_object_is_refused_by_name() -> None:
+    data = {"owners": [{"identity": "a", "owner": "b"}], "pets": [{"identity": "a", "owner": "b"}]}
+    assert recognise(member(data).sample) is None
+
+
+def test_a_person_may_have_a_list_of_accounts() -> None:
+    found = Loaded(CONTRACT_FILES["json"])
+    assert found.rows("identity_facts", "id", "person_id") == [
+        ("declared::a@b.example", "person:7"), ("declared::c@b.example", "person:7")]
+
+
+@pytest.mark.parametrize("text", [
+    "sep=;\r\nIdentity ;OWNER\r\na@b.example;x\r\n", "  Identity\tOwner\na@b.example\tx\n",
+    '{"Identity": "a@b.example", "OWNER": "x"}', '{"identity": "a@b.example", "owner": "x"}\n{}\n'])
+def test_headings_are_forgiven_in_every_form(text: str) -> None:
+    assert Loaded(text).rows("identity_facts", "id") == [("declared::a@b.example",)]
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(True, True), ("TRUE", True), ("No", False), (0, False)])
+def test_yes_and_no_may_be_booleans(value: object, wanted: bool) -> None:
+    [(attributes,)] = Loaded({"Organization": "N", "synthetic": value}).rows("resources", "attributes")
+    assert json.loads(attributes) == {"synthetic": wanted}
+
+
+@pytest.mark.parametrize("day", ["2026-03-01", "2026/03/01", "2026.3.1", "2026-03-01T00:00:00Z", "2026/03/01 00:00:00"])
+def test_a_date_has_the_year_first(day: str) -> None:
+    assert [f"{at:%d %m %Y}" for (at,) in Loaded(f"identity,owner,confirmed_on\na,x,{day}\n").rows(
+        "identity_facts", "owner_confirmed_at")] == ["01 03 2026"]
+
+
+@pytest.mark.parametrize("day", ["01/03/2026", "1.3.2026", "March 2026"])
+def test_a_date_that_could_be_two_days_is_not_guessed(day: str) -> None:
+    assert [f.reason for f in Loaded(f"identity,owner,confirmed_on\na,x,{day}\n").faults] == ["unclear_cell"]
+
+
+def test_a_sponsor_is_told_from_an_owner() -> None:
+    assert Loaded("identity,owner,basis\na,x,Sponsor\n")["identity_facts"]["owner"].to_list() == [
+        [{"id": "x", "basis": "sponsor"}]]
+
+
+def test_columns_without_a_rule_are_kept_without_secrets() -> None:
+    [(kept,)] = Loaded("identity,owner,team,api key\na,x,core,12345678901234567890\n").rows("identity_facts", "unmapped")
+    assert json.loads(kept) == {"team": "core", "api_key": "[secret removed]"}
+
+
+def test_lists_in_an_object_longer_than_the_head_are_recognised() -> None:
+    rows = [{"identity": f"a{n}@b.example", "owner": "x"} for n in range(3_000)]
+    found = Loaded({"owners": rows, "persons": []})
+    assert (len(found.ids), found.faults) == (3_000, [])

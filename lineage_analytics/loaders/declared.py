@@ -2,7 +2,7 @@
 
 A record is one row. Each list is recognised by its columns:
 
-    owners            identity, owner, confirmed_on, purpose
+    owners            identity, owner, confirmed_on, purpose, basis (owner, sponsor or manager)
     persons           person, account, display_name, status (active or left), left_on
     crown_jewels      id, kind (role, resource, policy or identity), reason
     workflows         workflow, assistant, identity, declared_class, owner, description
@@ -10,46 +10,81 @@ A record is one row. Each list is recognised by its columns:
     environments      identity, environment (prod or non-prod)
     organisation      organisation, synthetic (yes or no)
 
-Shapes  CSV with ``,``, ``;`` or tab, columns in any order and case; JSON objects, in an array or on lines, whose values
-        are all plain.
+Shapes  CSV with ``,``, ``;`` or tab, columns in any order and case, words joined by blanks, hyphens or underscores,
+        also below the ``sep=`` line of a spreadsheet; JSON objects whose values are plain, alone, in an array, on
+        lines, or in one object with a list under each list's name (``{"owners": [...], "persons": [...]}``); in JSON
+        a person may have ``accounts``, a list.
 Maps    owners, persons, environments and the accounts assistants act with to ``identity_facts``; crown jewels,
         workflows and the organisation to ``resources``; expected sources to ``coverage``.
-Drops   columns not listed here.
+Drops   empty rows, and the rows of a template in which every cell stands in ``<`` and ``>``: they are no records.
+        Columns not listed are kept in ``unmapped``, where the table has it.
 Schema  ours; new lists and columns are added, none changes its meaning.
 
-Identities and accounts are given as ARN, Entra object id, login or ``<provider>:<tenant>:<id>``. Dates are ISO dates.
-An empty cell is unknown: a person without a status is neither active nor gone.
+Identities and accounts are given as ARN, Entra object id, SID, Google Cloud member, Kubernetes service account, login
+or ``<provider>:<tenant>:<id>``. Dates have the year first. An empty cell is unknown: a person without a status is
+neither active nor gone. ``templates`` gives an empty file of each list.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.loaders._inventory_rows import NOT_UTF8, REPLACED, csv_chunks
-from lineage_analytics.loaders.common import records
-from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
-from lineage_analytics.loaders.common.ids import guid, record_id
-from lineage_analytics.text import printable
+from lineage_analytics.loaders._declared_cells import (
+    CellError,
+    Cells,
+    date,
+    identity_of,
+    name,
+    one_of,
+    shown,
+    wanted,
+)
+from lineage_analytics.loaders._inventory_rows import NOT_UTF8, REPLACED, Text
+from lineage_analytics.loaders._lookahead import expanded
+from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
+from lineage_analytics.loaders.common.contract import Match
+from lineage_analytics.loaders.common.leftovers import unmapped
+from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
+from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from lineage_analytics.loaders.common.contract import Document, Sample
+    from lineage_analytics.loaders.common.contract import Batch, Chunk, Document, Sample
+
+__all__ = ["CLASSES", "FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "identity_of", "templates", "transform"]
 
 PROVIDER = "declared"
 LATENESS = timedelta(0)
 FEEDS = frozenset({"coverage", "identity_facts", "resources"})
+SOURCE = "declared"
 
 CLASSES = ("advises", "drafts", "executes_approved", "executes_autonomous")
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_FOLDED = ("entra:", "m365:")  # their ids and logins are the same in any case
-_CANONICAL = re.compile(r"(aws|entra|m365|okta|github|gcp|k8s|ad|declared):[^:]*:.+")
+_ROWS_PER_CHUNK = 8_192
+_WHO = "<ARN or object id or SID or login or provider:tenant:id>"
+# Each list's columns with what belongs in them, as its template shows them.
+COLUMNS: dict[str, dict[str, str]] = {
+    "workflows": {"workflow": "<name of the workflow>", "assistant": "<product or agent>", "identity": _WHO,
+                  "declared_class": f"<{' or '.join(CLASSES)}>", "owner": "<who answers for it>",
+                  "description": "<what it does>"},
+    "persons": {"person": "<personnel number or other lasting id>", "account": _WHO, "display_name": "<name>",
+                "status": "<active or left>", "left_on": "<YYYY-MM-DD>"},
+    "crown_jewels": {"id": _WHO, "kind": "<role or resource or policy or identity>", "reason": "<why it matters>"},
+    "owners": {"identity": _WHO, "owner": "<who answers for it>", "confirmed_on": "<YYYY-MM-DD>",
+               "purpose": "<what it is for>", "basis": "<owner or sponsor or manager>"},
+    "expected_sources": {"source": "<name in lineage loaders>", "tenant": "<account or directory or organisation id>",
+                         "since": "<YYYY-MM-DD>"},
+    "environments": {"identity": _WHO, "environment": "<prod or non-prod>"},
+    "organisation": {"organisation": "<name>", "synthetic": "<yes or no>"},
+}
 # By what each list is recognised, the first whose columns are all there: a workflow has an owner too.
 _NEEDED = {
     "workflows": ("workflow", "declared_class"),
@@ -60,148 +95,193 @@ _NEEDED = {
     "environments": ("identity", "environment"),
     "organisation": ("organisation", "synthetic"),
 }
-Row = dict[str, Any]
+_SPELLINGS = {"organization": "organisation", "accounts": "account"}
+_LISTS = "lists"
+_LIST_OPENS = re.compile(rb'"([^"\\]{1,60})"\s{0,64}:\s{0,64}\[\s{0,64}(?=\{)')
+_YES_NO = {"true": "yes", "y": "yes", "1": "yes", "false": "no", "n": "no", "0": "no"}
+_ENVIRONMENTS = {"production": "prod", **dict.fromkeys(
+    ("nonprod", "non_production", "development", "dev", "test", "staging", "qa", "uat", "sandbox"), "non-prod")}
 
 
-class _CellError(ValueError):
-    """A cell that does not say what its column wants."""
-
-
-def _name(column: str) -> str:
-    return column.strip().lower().replace(" ", "_").replace("-", "_")
+def templates() -> dict[str, str]:
+    """The CSV template of each list by its name: the header, and below it a row of hints that loads to nothing."""
+    found = {}
+    for shape, columns in sorted(COLUMNS.items()):
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows((columns.keys(), columns.values()))
+        found[shape] = out.getvalue()
+    return found
 
 
 def detect(sample: Sample) -> Match | None:
-    """A CSV header, or the keys of a JSON object, that holds all needed columns of one list."""
-    first = sample.first or {}
-    if not all(value is None or isinstance(value, str | int | float) for value in first.values()):
-        return None
-    columns = {_name(c) for c in sample.columns} or {_name(k) for k in first}
+    """A CSV header, or the keys of a JSON object, that holds all needed columns of one list; or lists by their name."""
+    columns = {_column(column) for column in csv_columns(sample)}
+    if not columns:
+        named = sorted(shape for key in sample.keys if (shape := _column(key)) in COLUMNS)
+        if sample.wrapper == "object" and named and _holds_lists(sample):
+            return Match(_LISTS, 0.6, f"lists {', '.join(named)}")
+        first = sample.first or {}
+        if not all(_is_plain(key, value) for key, value in first.items()):
+            return None
+        columns = {_column(key) for key in first}
     return next((Match(shape, 0.6, f"columns {', '.join(needed)}") for shape, needed in _NEEDED.items()
                  if set(needed) <= columns), None)
 
 
+def _column(column: str) -> str:
+    found = name(column)
+    return _SPELLINGS.get(found, found)
+
+
+def _is_plain(key: str, value: object) -> bool:
+    if isinstance(value, list):
+        return name(key) == "accounts" and not any(isinstance(item, dict | list) for item in value)
+    return value is None or isinstance(value, str | int | float)
+
+
+def _holds_lists(sample: Sample) -> bool:
+    """Whether the object's lists hold rows of the list they are named for; a head that is cut shows its first row."""
+    if sample.first is None:
+        return _first_row(sample.head)
+    rows = [(_column(key), held[0]) for key, held in sample.first.items() if isinstance(held, list) and held]
+    return bool(rows) and all(_is_row(shape, row) for shape, row in rows)
+
+
+def _is_row(shape: str, row: object) -> bool:
+    return shape in _NEEDED and isinstance(row, dict) and set(_NEEDED[shape]) <= {_column(key) for key in row}
+
+
+def _first_row(head: bytes) -> bool:
+    """Whether the first list in a head that ends inside the object holds rows of the list it is named for."""
+    opened = _LIST_OPENS.search(head)
+    if opened is None:
+        return False
+    try:
+        row, _ = json.JSONDecoder().raw_decode(head[opened.end():].decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return _is_row(_column(opened[1].decode("utf-8", "replace")), row)
+
+
 def extract(document: Document) -> Iterator[Chunk]:
-    """The rows of the CSV, or the JSON objects."""
-    yield from csv_chunks(document) if document.sample.columns else records.json_chunks(document)
+    """The rows of the CSV, or the JSON objects; without those that say nothing."""
+    if csv_columns(document.sample):
+        return expanded(row_chunks(cast("Document", _Utf8(document))), _rows, _ROWS_PER_CHUNK)
+    rows = _listed if document.shape == _LISTS else _rows
+    return expanded(json_or_array_chunks(document), rows, _ROWS_PER_CHUNK)
+
+
+class _Utf8(Text):
+    """A list whatever its encoding, with the sample it was recognised by."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        self.sample = document.sample
+
+
+def _rows(raw: bytes | msgspec.Raw) -> list[bytes]:
+    """The row; none for one that is empty or a template's; several for a person with several accounts."""
+    row = decode_object(raw)
+    if row is None:
+        return [bytes(raw)]
+    held = [value for value in row.values() if value not in (None, "") and str(value).strip()]
+    hints = [value for value in held if isinstance(value, str) and _is_hint(value)]
+    if row and len(hints) == len(held):
+        return []
+    listed = next((key for key in row if name(key) == "accounts" and isinstance(row[key], list)), None)
+    if listed is None:
+        return [bytes(raw)]
+    return [msgspec.json.encode({**{key: value for key, value in row.items() if key != listed}, "account": account})
+            for account in row[listed]]
+
+
+def _is_hint(value: str) -> bool:
+    return value.strip().startswith("<") and value.strip().endswith(">")
+
+
+def _listed(raw: bytes | msgspec.Raw) -> list[bytes]:
+    """The rows of every list in the object, each with the name of its list."""
+    found = []
+    for key, rows in (decode_object(raw) or {}).items():
+        for row in rows if isinstance(rows, list) else ():
+            inner = _rows(msgspec.json.encode(row))
+            found += [msgspec.json.encode({"list": _column(key), "row": msgspec.Raw(one)}) for one in inner]
+    return found or [bytes(raw)]
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Identity facts, resources and expected coverage out of the rows."""
-    read = _READERS[document.shape]
-    ids: list[str] = []
-    faults = list(chunk.faults)
-    rows: dict[str, list[Row]] = {}
-    for position, raw in chunk.placed():
-        try:
-            cells = _cells(raw)
-            made = read(cells)
-        except _CellError as error:
-            faults.append(Fault(position, "unclear_cell", str(error)))
-            continue
-        identifier = record_id(PROVIDER, "", f"{document.shape}#{msgspec.json.encode(cells, order='sorted').decode()}")
-        ids.append(identifier)
-        where = {"provider": PROVIDER, "source": "declared", "record_id": identifier, "raw_ref": {
-            "file_sha256": document.file_sha256, "member": document.member, "offset": position}}
-        for table, row in made:
-            known = tables.ALL[table].schema
-            rows.setdefault(table, []).append({k: v for k, v in {**where, **row}.items() if k in known})
-    frames = {name: pl.DataFrame(found, schema=tables.ALL[name].schema) for name, found in sorted(rows.items())}
-    return Batch(pl.Series("record_id", ids, dtype=pl.String), frames, faults)
+    return assemble(chunk, document, SOURCE, lambda entry: _read(entry, document.shape))
 
 
-def _cells(raw: bytes | msgspec.Raw) -> dict[str, str]:
+def _read(entry: Entry, shape: str) -> None:
     try:
-        found: dict[str, Any] = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        raise _CellError("wanted an object with a plain value for each column") from None
-    cells = {}
-    for key, value in found.items():
+        row: Any = entry.fields
+        if shape == _LISTS:
+            shape, row = str(row.get("list")), row.get("row")
+        if shape not in _READERS:
+            raise CellError(f"wanted a row of one of the lists {', '.join(sorted(_READERS))}, found {shown(shape)}")
+        cells = _cells(row if isinstance(row, dict) else {})
+        made = _READERS[shape](cells)
+    except CellError as error:
+        raise RecordFault("unclear_cell", str(error)) from None
+    entry.identify(PROVIDER, None, f"{shape}#{msgspec.json.encode(cells, order='sorted').decode()}")
+    others = {key: value for key, value in cells.items() if key not in COLUMNS[shape] and value}
+    left = unmapped(others, ())
+    for table, stated in made:
+        entry.add(table, **stated, **({"unmapped": left} if "unmapped" in table.schema else {}))
+
+
+def _cells(row: Mapping[str, Any]) -> Cells:
+    cells: Cells = {}
+    for key, value in row.items():
+        column = _column(key)
         if isinstance(value, dict | list):
-            raise _CellError(f"wanted a plain value in column {printable(_name(key), 40)}, found a nested one")
-        cells[_name(key)] = "" if value is None else str(value).strip()
+            raise CellError(f"wanted a plain value in column {shown(column)}, found a nested one")
+        held = "" if value is None else ("yes" if value else "no") if isinstance(value, bool) else str(value).strip()
+        cells[column] = cells.get(column) or held
     if any(REPLACED in value for value in cells.values()):
-        raise _CellError(NOT_UTF8)
+        raise CellError(NOT_UTF8)
     return cells
 
 
-def _wanted(cells: dict[str, str], column: str) -> str:
-    if not cells.get(column):
-        raise _CellError(f"wanted a value in column {column}, found none")
-    return cells[column]
+Made = list[tuple[tables.Table, dict[str, Any]]]
 
 
-def _date(cells: dict[str, str], column: str) -> datetime | None:
-    text = cells.get(column, "")
-    if not text:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        wanted = f"wanted an ISO date in column {column}, for example 2026-06-30"
-        raise _CellError(f"{wanted}, found {_shown(text)}") from None
-
-
-def _shown(text: str) -> str:
-    return printable(text, 40)
-
-
-def _one_of(cells: dict[str, str], column: str, values: tuple[str, ...]) -> str:
-    text = _wanted(cells, column)
-    found = {_name(value): value for value in values}.get(_name(text))
-    if found is None:
-        raise _CellError(f"wanted {' or '.join(values)} in column {column}, found {_shown(text)}")
-    return found
-
-
-def identity_of(cell: str) -> tuple[str, list[dict[str, str]]]:
-    """The id a cell names, and what it can be matched by."""
-    if _CANONICAL.fullmatch(cell):
-        return (cell.lower() if cell.startswith(_FOLDED) else cell), []
-    if cell.startswith("arn:"):
-        account = cell.split(":")[4] if cell.count(":") >= 5 else ""
-        native = "root" if cell.endswith(":root") else cell
-        return f"aws:{account}:{native}", [{"kind": "arn", "value": cell}]
-    if _GUID.fullmatch(guid(cell)):
-        return f"entra::{guid(cell)}", [{"kind": "object_id", "value": guid(cell)}]
-    login = cell.casefold()
-    return f"declared::{login}", [{"kind": "login", "value": login}, {"kind": "upn", "value": login}]
-
-
-def _fact(cell: str, **stated: Any) -> tuple[str, Row]:
+def _fact(cell: str, **stated: Any) -> tuple[tables.Table, dict[str, Any]]:
     identity, alt_ids = identity_of(cell)
-    return "identity_facts", {"id": identity, "kind": "unknown", "alt_ids": alt_ids, "basis": "declared", **stated}
+    return tables.IDENTITY_FACTS, {"id": identity, "kind": "unknown", "alt_ids": alt_ids, "basis": "declared", **stated}
 
 
-def _owner(cells: dict[str, str]) -> list[tuple[str, Row]]:
+def _owner(cells: Cells) -> Made:
     owner = cells.get("owner", "")
-    return [_fact(_wanted(cells, "identity"), owner=[{"id": owner, "basis": "owner"}] if owner else None,
-                  owner_confirmed_at=_date(cells, "confirmed_on"), purpose=cells.get("purpose") or None)]
+    basis = one_of(cells, "basis", ("owner", "sponsor", "manager")) if cells.get("basis") else "owner"
+    return [_fact(wanted(cells, "identity"), owner=[{"id": owner, "basis": basis}] if owner else None,
+                  owner_confirmed_at=date(cells, "confirmed_on"), purpose=cells.get("purpose") or None)]
 
 
-def _person(cells: dict[str, str]) -> list[tuple[str, Row]]:
-    status = _one_of(cells, "status", ("active", "left")) if cells.get("status") else None
-    left_on = _date(cells, "left_on")
-    return [_fact(_wanted(cells, "account"), kind="human", kind_basis="declared as a person's account",
-                  person_id=f"person:{_wanted(cells, 'person')}", display_name=cells.get("display_name") or None,
+def _person(cells: Cells) -> Made:
+    status = one_of(cells, "status", ("active", "left")) if cells.get("status") else None
+    left_on = date(cells, "left_on")
+    return [_fact(wanted(cells, "account"), kind="human", kind_basis="declared as a person's account",
+                  person_id=f"person:{wanted(cells, 'person')}", display_name=cells.get("display_name") or None,
                   enabled=None if status is None else status == "active",
                   deleted_at=None if status == "active" else left_on)]
 
 
-def _jewel(cells: dict[str, str]) -> list[tuple[str, Row]]:
-    kind = _one_of(cells, "kind", ("role", "resource", "policy", "identity"))
-    identity, _ = identity_of(_wanted(cells, "id"))
-    return [("resources", {"id": identity, "kind": "crown_jewel", "tier0": True,
-                           "attributes": _json({"kind": kind, "reason": cells.get("reason") or None})})]
+def _jewel(cells: Cells) -> Made:
+    kind = one_of(cells, "kind", ("role", "resource", "policy", "identity"))
+    identity, _ = identity_of(wanted(cells, "id"))
+    return [(tables.RESOURCES, {"id": identity, "kind": "crown_jewel", "tier0": True,
+                                "attributes": _json({"kind": kind, "reason": cells.get("reason") or None})})]
 
 
-def _workflow(cells: dict[str, str]) -> list[tuple[str, Row]]:
-    name, declared = _wanted(cells, "workflow"), _one_of(cells, "declared_class", CLASSES)
+def _workflow(cells: Cells) -> Made:
+    label, declared = wanted(cells, "workflow"), one_of(cells, "declared_class", CLASSES)
     cell = cells.get("identity", "")
     identity = identity_of(cell)[0] if cell else None
-    made: list[tuple[str, Row]] = [("resources", {
-        "id": f"declared::workflow/{name}", "kind": "workflow", "display_name": name, "attributes": _json({
+    made: Made = [(tables.RESOURCES, {
+        "id": f"declared::workflow/{label}", "kind": "workflow", "display_name": label, "attributes": _json({
             "assistant": cells.get("assistant") or None, "identity": identity, "declared_class": declared,
             "owner": cells.get("owner") or None, "description": cells.get("description") or None})})]
     if cell:
@@ -209,27 +289,28 @@ def _workflow(cells: dict[str, str]) -> list[tuple[str, Row]]:
     return made
 
 
-def _expected(cells: dict[str, str]) -> list[tuple[str, Row]]:
-    return [("coverage", {"basis": "expected", "source": _wanted(cells, "source").lower(),
-                          "tenant": cells.get("tenant") or None, "first": _date(cells, "since")})]
+def _expected(cells: Cells) -> Made:
+    return [(tables.COVERAGE, {"basis": "expected", "source": name(wanted(cells, "source")),
+                               "tenant": cells.get("tenant") or None, "first": date(cells, "since")})]
 
 
-def _environment(cells: dict[str, str]) -> list[tuple[str, Row]]:
-    return [_fact(_wanted(cells, "identity"), environment=_one_of(cells, "environment", ("prod", "non-prod")))]
+def _environment(cells: Cells) -> Made:
+    environment = one_of(cells, "environment", ("prod", "non-prod"), _ENVIRONMENTS)
+    return [_fact(wanted(cells, "identity"), environment=environment)]
 
 
-def _organisation(cells: dict[str, str]) -> list[tuple[str, Row]]:
-    made_up = _one_of(cells, "synthetic", ("yes", "no")) == "yes"
-    name = _wanted(cells, "organisation")
-    return [("resources", {"id": f"declared::organisation/{name}", "kind": "organisation", "display_name": name,
-                           "attributes": _json({"synthetic": made_up})})]
+def _organisation(cells: Cells) -> Made:
+    made_up = one_of(cells, "synthetic", ("yes", "no"), _YES_NO) == "yes"
+    label = wanted(cells, "organisation")
+    return [(tables.RESOURCES, {"id": f"declared::organisation/{label}", "kind": "organisation",
+                                "display_name": label, "attributes": _json({"synthetic": made_up})})]
 
 
 def _json(value: dict[str, Any]) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
-_READERS: dict[str, Callable[[dict[str, str]], list[tuple[str, Row]]]] = {
+_READERS: dict[str, Callable[[Cells], Made]] = {
     "owners": _owner, "persons": _person, "crown_jewels": _jewel, "workflows": _workflow,
     "expected_sources": _expected, "environments": _environment, "organisation": _organisation,
 }
