@@ -133,6 +133,9 @@ def assemble(chunk: Chunk, document: Document, source: str, read: Callable[[Entr
         except RecordFault as odd:
             faults.append(Fault(position, odd.reason, odd.detail, odd.disposition))
             continue
+        except RecursionError:
+            faults.append(Fault(position, "too_deep", "values nested too deeply"))
+            continue
         ids.append(entry.record_id)
         drift += entry.drift
         for table, row in finished:
