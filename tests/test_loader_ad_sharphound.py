@@ -210,10 +210,47 @@ def test_a_first_object_longer_than_the_head_and_an_empty_list_are_recognised() 
     assert Loaded(collection("ntauthstores")).ids == []
 
 
+def lowered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key.lower(): lowered(held) for key, held in value.items()}
+    return [lowered(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACT_FILES))
+def test_keys_in_lower_case_give_the_same_records_and_grants(name: str) -> None:
+    plain, low = Loaded(CONTRACT_FILES[name]), Loaded(lowered(json.loads(CONTRACT_FILES[name])))
+    assert low.ids == plain.ids
+    assert rights(low) == rights(plain)
+
+
+def test_an_object_that_changed_between_two_collections_is_two_records_and_a_description_is_no_change() -> None:
+    held = json.loads(USERS)
+    held["data"][0]["Properties"]["description"] = "another"
+    held["data"][1]["Properties"]["enabled"] = False
+    before, after = Loaded(USERS).ids, Loaded(held).ids
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
+
+
+def test_former_sids_among_the_properties_are_read_and_named_once() -> None:
+    held = json.loads(USERS)["data"][1]
+    held["Properties"]["sidhistory"] = [f"{OTHER}-1500", f"{OTHER}-1501"]
+    loaded = Loaded(collection("users", held))
+    assert sorted(over for who, over, right in loaded["entitlements"].select("principal_id", "scope", "privilege").rows()
+                  if right == "HasSIDHistory") == [f"ad:{OTHER}:{OTHER}-1500", f"ad:{OTHER}:{OTHER}-1501"]
+
+
 def test_an_object_without_identifier_is_a_fault_and_costs_no_other() -> None:
     loaded = Loaded(collection("users", {"Properties": {}, "ObjectIdentifier": None}, *json.loads(USERS)["data"]))
     assert [(fault.reason, fault.position) for fault in loaded.faults] == [("no_id", 0)]
     assert len(loaded.ids) == 2
+
+
+def test_an_object_nested_too_deeply_is_a_fault_and_costs_no_other() -> None:
+    deep = USERS.replace(b'"Aces": []', b'"Aces": [], "Odd": ' + b"[" * 700 + b"]" * 700, 1)
+    assert deep != USERS
+    loaded = Loaded(deep)
+    assert [fault.reason for fault in loaded.faults] == ["too_deep"]
+    assert len(loaded.ids) == 1
 
 
 def test_a_policy_that_fills_groups_on_too_many_computers_is_written_over_its_unit() -> None:

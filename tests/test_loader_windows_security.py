@@ -281,6 +281,23 @@ def test_old_and_dotted_winlogbeat_read_like_the_new_one() -> None:
             "decision_steps", "effect_key", "actor_id")
 
 
+def test_the_portals_way_of_writing_times_into_csv_is_read() -> None:
+    record = as_sentinel(4, EVENTS[3])
+    del record["TimeGenerated"]
+    record["TimeGenerated [UTC]"] = f"{moment(4):%-m/%-d/%Y}, {moment(4):%-I:%M:%S}.000 AM"
+    loaded = Loaded(as_csv(record, record))
+    assert set(loaded.ids) == set(Loaded([as_sentinel(4, EVENTS[3])]).ids)
+    assert loaded.rows("activity", "time") == [(moment(4),)]
+
+
+def test_keys_in_lower_case_and_services_of_windows_are_understood() -> None:
+    lowered = {key.lower(): value for key, value in as_sentinel(4, EVENTS[3]).items()}
+    assert Loaded([lowered]).ids == Loaded([as_sentinel(4, EVENTS[3])]).ids
+    service = as_sentinel(1, event(4724, SUBJECT | {"SubjectUserSid": "S-1-5-80-1-2-3-4-5"}, on(ALICE, "alice")))
+    assert ("ad::DC1.CORP.LOCAL-S-1-5-80-1-2-3-4-5", "service_account", "virtual_account") in Loaded([service]).rows(
+        "identity_facts", "id", "kind", "subkind")
+
+
 def test_without_the_extra_an_evtx_file_is_one_fault_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evtx", None)
     loaded = Loaded(EVTX)

@@ -8,9 +8,13 @@ because a record that only refers to one does not know it.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders.common.ids import identity_id
-from lineage_analytics.loaders.common.values import guid
+from lineage_analytics.loaders.common.values import guid, state_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROVIDER = "ad"
 _DOMAIN = re.compile(r"(S-1-5-21-\d{1,10}-\d{1,10}-\d{1,10})(?:-\d{1,10}){0,4}")
@@ -20,6 +24,7 @@ _RID = re.compile(r"-(\d{1,10})\Z")
 
 # Identities that Windows itself runs, and that nobody can hand out or take back.
 SYSTEM_SIDS = frozenset({"S-1-5-6", "S-1-5-17", "S-1-5-18", "S-1-5-19", "S-1-5-20"})
+_SERVICES = re.compile(r"S-1-5-(?:80|82|83|90|96)-[\d-]+")
 NOBODY = frozenset({"S-1-0-0", "S-1-0", "-"})
 KRBTGT = "502"
 
@@ -55,6 +60,14 @@ def well_known(found: str) -> str | None:
     return match[2] if match else found if _SID.fullmatch(found) else None
 
 
+def system_kind(found: str) -> str | None:
+    """``system`` for identities Windows itself runs as, ``virtual_account`` for those of its services; else None."""
+    bare = well_known(found)
+    if bare is None:
+        return None
+    return "system" if bare in SYSTEM_SIDS else "virtual_account" if _SERVICES.fullmatch(bare) else None
+
+
 def rid(found: str) -> str | None:
     """The last part of a domain SID; None for other ids and for the domain itself."""
     domain = domain_of(found)
@@ -74,3 +87,14 @@ def object_id(value: str | None, domain: str | None = None, prefix: str | None =
     if found is None:
         return None
     return identity_id(PROVIDER, domain_of(found) or (domain if guid(found) else None), found)
+
+
+def content_hash(record: Mapping[str, Any], ignored: frozenset[str]) -> str | None:
+    """What an object of an inventory says, as one text: the same however a pipeline changed the case of its keys."""
+    return state_hash(_folded(record), ignored)
+
+
+def _folded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key.lower(): _folded(held) for key, held in value.items()}
+    return [_folded(item) for item in value] if isinstance(value, list) else value

@@ -87,7 +87,9 @@ def _delegation(said: _Object) -> Iterator[Grant]:
         yield from _right(said.here, "AllowedToDelegate", target, "delegation")
     for principal in said.ids("allowedtoact"):
         yield from _right(principal, "AllowedToAct", said.here, "delegation")
-    for former in said.ids("hassidhistory"):
+    held = embedded(said.properties.get("sidhistory"))
+    named = [said.id(value) for value in (held if isinstance(held, list) else []) if ids.is_sid(text(value))]
+    for former in (*said.ids("hassidhistory"), *named):
         yield from _right(said.here, "HasSIDHistory", former, "sid_history")
     for account in said.ids("dumpsmsapassword"):
         yield from _right(said.here, "DumpSMSAPassword", account, "direct")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders._windows_record import Event
     from lineage_analytics.loaders.common.assembly import Entry
 
-_SYSTEM = "a well-known SID of Windows itself"
+_SYSTEM = "a well-known SID of Windows itself or of one of its services"
 
 
 class Who(NamedTuple):
@@ -45,8 +45,9 @@ def by_sid(event: Event, sid: str | None, label: str | None, domain: str | None,
     shown = f"{domain}\\{label}" if label and domain else label
     if group:
         return Who(found, native, "group", None, "the event is about a group", shown)
-    if ids.well_known(native) in ids.SYSTEM_SIDS:
-        return Who(found, native, "service_account", "system", _SYSTEM, shown)
+    system = ids.system_kind(native)
+    if system is not None:
+        return Who(found, native, "service_account", system, _SYSTEM, shown)
     if ids.rid(native) == ids.KRBTGT:
         return Who(found, native, "service_account", "krbtgt", "the relative id of the key distribution service", shown)
     return Who(found, native, label=shown)
@@ -97,5 +98,5 @@ def see(entry: Entry, who: Who | None, name: str | None = None, domain: str | No
         tables.IDENTITY_FACTS, id=who.id, kind=who.kind, subkind=who.subkind, kind_basis=who.basis, basis="seen",
         display_name=who.label, alt_ids=[{"kind": kind, "value": value} for kind, value in sorted(alt)],
         tenant=ids.domain_of(who.native),
-        excluded_reason="provider_managed" if who.subkind in ("system", "krbtgt") else None)
+        excluded_reason="provider_managed" if who.subkind in ("system", "virtual_account", "krbtgt") else None)
     return who.id

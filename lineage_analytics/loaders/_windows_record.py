@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders._windows_events import RULES
@@ -165,7 +165,8 @@ def _flat_time(fields: Fields) -> object:
     moment in UTC tell the zone, to a quarter of an hour."""
     stated = fields.get("eventtime")
     if stated is None:
-        return fields.get("timecreated") or fields.get("timegenerated") or fields.get("@timestamp")
+        return next((fields[key] for key in ("timecreated", "timegenerated", "@timestamp") if fields.get(key)),
+                    _portal_time(text(fields.get("timegenerated [utc]"))))
     local, shown = parse_time(stated), text(stated) or ""
     if local is None or _ZONED.search(shown) or _NUMBER.match(shown):
         return stated
@@ -174,6 +175,16 @@ def _flat_time(fields: Fields) -> object:
         return stated
     zone = round((piped - received) / _QUARTER) * _QUARTER
     return (local + zone).isoformat() if abs(zone) <= timedelta(hours=14) else stated
+
+
+def _portal_time(stated: str | None) -> str | None:
+    """The way the portal writes times into CSV, always of the form ``8/2/2021, 1:09:20.040 PM``."""
+    for form in ("%m/%d/%Y, %I:%M:%S.%f %p", "%m/%d/%Y, %I:%M:%S %p"):
+        try:
+            return datetime.strptime(stated or "", form).replace(tzinfo=UTC).isoformat()
+        except ValueError:
+            continue
+    return stated
 
 
 def _audit(value: object) -> bool | None:

@@ -41,4 +41,4 @@ _COLLECTORS = """
     eventdata_dynamic azure_resourceid systemtimecreated targetuser accessreason instanceid rendereddescription
     _itemid _billedsize
     """
-KNOWN = frozenset(_EVENT.split()) | frozenset(_COLLECTORS.split())
+KNOWN = frozenset(_EVENT.split()) | frozenset(_COLLECTORS.split()) | {"timegenerated [utc]"}

@@ -28,12 +28,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lineage_analytics.loaders._ad_ids import content_hash
 from lineage_analytics.loaders._azurehound_grants import HOLDERS, read_grants
 from lineage_analytics.loaders._azurehound_objects import PRINCIPALS, read_policy, read_principal, read_resource
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import json_or_array_chunks
-from lineage_analytics.loaders.common.values import fold, guid, obj, state_hash, text
+from lineage_analytics.loaders.common.values import fold, guid, obj, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +84,7 @@ def _read(entry: Entry) -> None:
     ruled = kind == _POLICY or kind in PRINCIPALS or HOLDERS.search(kind)
     if not ruled and text(data.get("id")) is None and text(data.get("tenantid")) is None:
         raise RecordFault("out_of_scope", f"no rule for the kind {kind}", "rejected")
-    entry.identify(PROVIDER, guid(text(data.get("tenantid"))), f"{kind}/{state_hash(entry.fields, _NOT_STATE)}",
+    entry.identify(PROVIDER, guid(text(data.get("tenantid"))), f"{kind}/{content_hash(entry.fields, _NOT_STATE)}",
                    within="")
     if kind in PRINCIPALS:
         read_principal(entry, kind, data)

@@ -35,7 +35,7 @@ from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.times import parse_time
-from lineage_analytics.loaders.common.values import Fields, embedded, flag, fold, guid, name, obj, state_hash, text
+from lineage_analytics.loaders.common.values import Fields, embedded, flag, fold, guid, name, obj, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,8 @@ def _node(entry: Entry, record: Fields) -> None:
         raise RecordFault("no_id", "wanted a node with an id")
     properties = obj(record.get("properties"))
     tenant = next((found for key in _TENANTS if (found := name(properties.get(key))) is not None), None)
-    entry.identify(here.split(":", 1)[0], tenant, f"node/{here}/{state_hash(entry.fields, _NOT_STATE)}", within="")
+    content = ids.content_hash(entry.fields, _NOT_STATE)
+    entry.identify(here.split(":", 1)[0], tenant, f"node/{here}/{content}", within="")
     listed = embedded(record.get("kinds"))
     kinds = [found for item in (listed if isinstance(listed, list) else [listed]) if (found := name(item)) is not None]
     subkind = kinds[0] if kinds else None
@@ -175,7 +176,7 @@ def _edge(entry: Entry, record: Fields) -> None:
     kind, start, end = name(record.get("kind")), _end(record.get("start")), _end(record.get("end"))
     if kind is None or start is None or end is None:
         raise RecordFault("no_ends", "wanted an edge with a kind, a start and an end")
-    entry.identify(PROVIDER, None, f"edge/{state_hash(entry.fields, _NOT_STATE)}", within="")
+    entry.identify(PROVIDER, None, f"edge/{ids.content_hash(entry.fields, _NOT_STATE)}", within="")
     entry.leftovers(EDGE)
     bare = _PREFIX.sub("", kind).lower()
     sort = "membership" if bare in _MEMBER else "owner" if bare in _OWNER else "right"

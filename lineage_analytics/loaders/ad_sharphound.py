@@ -39,7 +39,7 @@ from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemb
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.times import parse_time
-from lineage_analytics.loaders.common.values import Fields, flag, fold, obj, state_hash, text
+from lineage_analytics.loaders.common.values import Fields, flag, fold, obj, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,8 @@ _PROPERTIES = frozenset({
 })
 # Of these objects the facts that say what can be done with them.
 _ATTRIBUTES = frozenset({
+    "machineaccountquota", "minpwdlength", "pwdproperties", "pwdhistorylength", "minpwdage", "maxpwdage",
+    "lockoutthreshold", "lockoutduration", "lockoutobservationwindow",
     "functionallevel", "collected", "gpcpath", "blocksinheritance", "isaclprotected", "caname", "dnshostname",
     "certthumbprint", "certthumbprints", "flags", "validityperiod", "renewalperiod", "schemaversion", "oid",
     "enrollmentflag", "requiresmanagerapproval", "nosecurityextension", "certificatenameflag",
@@ -123,7 +125,7 @@ def _read(entry: Entry) -> None:
         raise RecordFault("no_id", "wanted an object with an ObjectIdentifier")
     domain = _domain(record, properties, native)
     kind = type_of(entry.context.get("type"), record, properties)
-    entry.identify(PROVIDER, domain, f"{native}/{state_hash(entry.fields, _NOT_STATE)}")
+    entry.identify(PROVIDER, domain, f"{native}/{ids.content_hash(entry.fields, _NOT_STATE)}")
     if kind not in TYPES:
         entry.unknown_type(kind or "object without type")
     entry.leftovers(KNOWN)
@@ -151,7 +153,7 @@ def _left(record: Fields, properties: Fields, known: frozenset[str]) -> str | No
 def _principal(entry: Entry, subkind: str, here: str, native: str, properties: Fields, left: str | None) -> None:
     subkind, kind, basis = _kind(subkind, native, properties)
     seen = [t for key in ("lastlogon", "lastlogontimestamp") if (t := moment(properties.get(key))) is not None]
-    system = ids.well_known(native) in ids.SYSTEM_SIDS or subkind == "krbtgt"
+    system = ids.system_kind(native) is not None or subkind == "krbtgt"
     entry.add(
         tables.IDENTITY_FACTS, id=here, kind=kind, kind_basis=basis, subkind=subkind, basis="inventory",
         display_name=text(properties.get("displayname")) or text(properties.get("name")),
@@ -174,8 +176,9 @@ def _kind(subkind: str, native: str, properties: Fields) -> tuple[str, str, str]
         return subkind, "workload", "listed as a computer"
     if flag(properties.get("gmsa")) or flag(properties.get("msa")):
         return ("gmsa" if flag(properties.get("gmsa")) else "msa"), "service_account", "a managed service account"
-    if ids.well_known(native) in ids.SYSTEM_SIDS:
-        return "system", "service_account", "a well-known SID of Windows itself"
+    system = ids.system_kind(native)
+    if system is not None:
+        return system, "service_account", "a well-known SID of Windows itself or of one of its services"
     if ids.rid(native) == ids.KRBTGT:
         return "krbtgt", "service_account", "the relative id of the key distribution service"
     if flag(properties.get("hasspn")) and text(properties.get("email")) is None:

@@ -63,7 +63,7 @@ def detect(sample: Sample) -> Match | None:
     """EVTX by its magic; JSON and CSV by an event number with the provider or channel of a Windows log."""
     if sample.head.startswith(MAGIC):
         return Match("evtx", 0.98, "begins as an EVTX file")
-    columns = csv_columns(sample)
+    columns = {column.removesuffix(" [utc]") for column in csv_columns(sample)}
     if {"eventid", "computer", "timegenerated"} <= columns and columns & _CSV:
         return Match("csv", 0.92, "columns EventID, Computer and TimeGenerated with a channel or provider")
     event = event_of(sample.first) if sample.first is not None else None
