@@ -260,7 +260,7 @@ def test_a_delegated_call_keeps_the_account_that_called_and_whose_authority_it_w
     assert (row["actor_id"], row["on_behalf_of_id"]) == (f"gcp::serviceAccount:{BOT}", "gcp::user:cy@shop.example")
     assert (row["delegation_kind"], row["delegation_trust"]) == ("delegation_chain", "provider_asserted")
     assert row["credential_id"] == "0123abcd"
-    assert json.loads(row["unmapped"])["delegation_chain"][1].endswith(f"hop@{PROJECT}.iam.gserviceaccount.com")
+    assert row["extra_resource_ids"] == [f"gcp::serviceAccount:hop@{PROJECT}.iam.gserviceaccount.com"]
     assert row["is_read"] is True
 
 
@@ -337,6 +337,29 @@ def test_an_operation_that_has_only_begun_has_no_outcome_yet() -> None:
     found = Loaded([begun, ended])["activity"].sort("time")
     assert found["outcome"].to_list() == ["unknown", "success"]
     assert found["correlation_id"].to_list() == ["op-1", "op-1"]
+
+
+def directory(number: int, method: str, service: str = "admin", **parameters: str) -> Json:
+    """A synthetic event of the directory as Cloud Logging holds it."""
+    return entry(number, f"{service}.googleapis.com", f"google.{service}.X.{method}", "organizations/1", metadata={
+        "activityId": {"uniqQualifier": f"q-{number}"}, "event": [{"eventName": method, "parameter": [
+            {"name": name, "value": value} for name, value in parameters.items()]}]})
+
+
+def test_directory_events_say_whom_they_are_about_and_what_undoes_them() -> None:
+    found = Loaded([
+        directory(1, "addGroupMember", USER_EMAIL="Bo@shop.example", GROUP_EMAIL="cooks@shop.example"),
+        directory(2, "removeGroupMember", USER_EMAIL="bo@shop.example", GROUP_EMAIL="cooks@shop.example"),
+        directory(3, "assignRole", USER_EMAIL="bo@shop.example", ROLE_NAME="_HELP_DESK"),
+        directory(4, "accountDisabledHijacked", "login", affected_email_address="bo@shop.example"),
+        directory(5, "passwordEdit", "login"), directory(6, "assignRole", USER_EMAIL="bo@shop.example")])
+    steps = found["decision_steps"].sort("time")
+    assert steps["effect_key"].to_list() == [
+        "grant(gcp::group/cooks@shop.example|bo@shop.example)", "revoke(gcp::group/cooks@shop.example|bo@shop.example)",
+        "grant(gcp::user/bo@shop.example|_help_desk)", "disable(gcp::user/bo@shop.example)",
+        "set(gcp::user/ana@shop.example|password)", None]
+    assert found["activity"].sort("time")["correlation_id"].to_list() == [f"q-{number}" for number in range(1, 7)]
+    assert {"gcp::user:bo@shop.example", "gcp::group:cooks@shop.example"} <= set(found["identity_facts"]["id"])
 
 
 def test_elevation_grants_are_asked_for_and_decided_under_one_key() -> None:

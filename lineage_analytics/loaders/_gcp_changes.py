@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lineage_analytics.loaders import _gcp_directory as directory
 from lineage_analytics.loaders._gcp_bindings import Delta, binding_key, resource
-from lineage_analytics.loaders._gcp_entry import LogEntry, labels, listed, squeezed
+from lineage_analytics.loaders._gcp_entry import LogEntry, labels, squeezed
 from lineage_analytics.loaders._gcp_members import member
 from lineage_analytics.loaders.common.values import Fields, name, state_hash, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lineage_analytics.loaders._principals import Principal
 
 _IAM = "iam.googleapis.com"
 POLICY_METHODS = frozenset({"setiampolicy", "setiampermissions", "setorgpolicy"})
@@ -32,7 +35,6 @@ _GUARDED = frozenset({
 })
 _PAM = {"creategrant": ("request", None), "approvegrant": ("decision", "approve"), "denygrant": ("decision", "deny"),
         "withdrawgrant": ("decision", "withdraw"), "revokegrant": ("action", None)}
-_GROUP = {"addgroupmember": "grant", "removegroupmember": "revoke"}
 _VOLATILE = frozenset({"etag", "@type", "at_sign_type", "updatetime", "version"})
 
 
@@ -71,8 +73,8 @@ def changes(found: LogEntry, service: str | None, method: str, delta: list[Delta
         yield Change("policy", "set", f"gcp::policy/{over}" if over else None, after=state_hash(policy, _VOLATILE))
     elif service == "privilegedaccessmanager.googleapis.com" and word in _PAM:
         yield _elevation(found, word)
-    elif word in _GROUP and service in ("admin.googleapis.com", "cloudidentity.googleapis.com", None):
-        yield _membership(found, _GROUP[word])
+    elif service in directory.SERVICES and (said := directory.effect(found, word)) is not None:
+        yield Change("directory", *said, about=said[1].partition("/")[2].replace("|", " ") if said[1] else None)
     elif service in _GUARDED and (change := _object_change(found, service, word)) is not None:
         yield change
 
@@ -92,18 +94,6 @@ def _elevation(found: LogEntry, word: str) -> Change:
     target = f"gcp::pam_grant/{key}" if key else None
     return Change("pam", "revoke" if word in ("revokegrant", "withdrawgrant", "denygrant") else "grant", target, kind,
                   verdict, native_kind="pam_grant" if key else None, native_key=key)
-
-
-def _membership(found: LogEntry, verb: str) -> Change:
-    """An address added to or taken out of a group, from the parameters of a directory event."""
-    stated: dict[str, str] = {}
-    for event in listed(squeezed(found.audit.get("metadata")).get("event")):
-        for parameter in listed(event.get("parameter")):
-            if (value := name(parameter.get("value"))) is not None:
-                stated.setdefault((text(parameter.get("name")) or "").lower(), value)
-    group, who = stated.get("group_email"), stated.get("user_email")
-    target = f"gcp::group/{group.lower()}|{who.lower()}" if group and who else None
-    return Change("membership", verb, target, about=f"{who} in {group}" if target else None)
 
 
 def _object_change(found: LogEntry, service: str, word: str) -> Change | None:
@@ -180,10 +170,12 @@ def last_word(operation: str) -> str:
     return operation.rsplit(".", 1)[-1]
 
 
-def members_named(delta: list[Delta], target: Change | None) -> list[Any]:
-    """Principals a change is about."""
-    found = [one.member for one in delta]
-    if target is not None and target.part == "membership" and target.target:
-        group, _, who = target.target.partition("/")[2].partition("|")
-        found += [member(f"group:{group}"), member(who)]
-    return found
+def principals_of(change: Change) -> list[Principal]:
+    """The principals a directory event is about."""
+    if change.part != "directory" or change.target is None:
+        return []
+    kind, _, rest = change.target.removeprefix("gcp::").partition("/")
+    whose, _, what = rest.partition("|")
+    if kind not in ("user", "group"):
+        return []
+    return [member(f"{kind}:{whose}")] + ([member(what)] if kind == "group" and what else [])

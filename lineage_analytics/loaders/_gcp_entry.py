@@ -174,9 +174,10 @@ def _audit(fields: Fields) -> Fields:
     payload = inner or payload
     for key in list(payload):
         target = _JSON_SPELLINGS.get(key) or ("servicedata" if key.startswith("servicedatav1") else None)
-        if target is not None and payload[key] not in (None, "", {}):
-            payload.setdefault(target, payload[key])
-            payload.pop(key)
+        if target is not None:
+            held = payload.pop(key)
+            if held not in (None, "", {}):
+                payload.setdefault(target, held)
     return payload
 
 

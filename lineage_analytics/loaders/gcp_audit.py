@@ -4,10 +4,10 @@ Shapes  LogEntry objects as array, lines, single objects or pages; Pub/Sub envel
         BigQuery and Log Analytics (``protopayload_auditlog``, ``requestJson``, lower case, underscores); payload parts
         as JSON text; keys that are paths, also as columns of a CSV; ``@type`` renamed; test-suite envelopes.
 Maps    every audit entry with a time to ``activity``; callers, delegates and members to ``identity_facts``; binding
-        deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants to
-        ``decision_steps``; added bindings to ``entitlements``; created keys to ``credentials``; calls of publisher
-        models, Gemini and agent engines to ``assistant_access``. The recommender's action log, mixed in, is read as
-        ``gcp_recommender`` reads it.
+        deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants, users and
+        groups of the directory to ``decision_steps``; added bindings to ``entitlements``; created keys to
+        ``credentials``; calls of publisher models, Gemini and agent engines to ``assistant_access``. The recommender's
+        action log, mixed in, is read as ``gcp_recommender`` reads it.
 Drops   request and response bodies but for targets, deltas and hashes of what was set; prompts and answers; entries of
         other logs (flows, load balancers, containers), rejected as ``out_of_scope`` by the name of their log.
 Schema  google.cloud.audit.AuditLog and LogEntry v2; unknown keys of entry and payload are kept in ``unmapped``.
@@ -16,16 +16,14 @@ GKE calls (``io.k8s.*``) are entries of the same log and are read here, never by
 are those of Kubernetes, the cluster named ``<project>/<location>/<cluster>``.
 
 The address of the caller may be redacted: then nobody is named. With a delegation chain the actor is the service
-account that called and ``on_behalf_of_id`` the first of the chain, whose authority it was; a longer chain stands in
-``unmapped``. An operation that has begun and not ended (``operation.first`` alone) has outcome unknown.
+account that called and ``on_behalf_of_id`` the first of the chain, whose authority it was; the accounts between stand
+in ``extra_resource_ids``. An operation that has begun and not ended (``operation.first`` alone) has outcome unknown.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import msgspec
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _k8s_changes as k8s_changes
@@ -39,9 +37,10 @@ from lineage_analytics.loaders._gcp_changes import (
     changes,
     key_id,
     last_part,
-    members_named,
     over_of,
+    principals_of,
 )
+from lineage_analytics.loaders._gcp_directory import qualifier
 from lineage_analytics.loaders._gcp_entry import (
     LogEntry,
     action_payload,
@@ -182,8 +181,8 @@ def _activity(
         client=text(metadata.get("callersupplieduseragent")), credential_id=who.key,
         delegation_kind="delegation_chain" if who.chain else None,
         delegation_trust="provider_asserted" if who.chain else None,
-        correlation_id=name(squeezed(found.fields.get("operation")).get("id")),
-        observed_time=_observed(entry, found), unmapped=_unmapped(entry, found, who), **cells)
+        extra_resource_ids=[hop.id for hop in who.chain[1:]] or None, correlation_id=_correlation(found),
+        observed_time=_observed(entry, found), unmapped=leftovers(entry, found), **cells)
 
 
 def _observed(entry: Entry, found: LogEntry) -> datetime | None:
@@ -193,14 +192,9 @@ def _observed(entry: Entry, found: LogEntry) -> datetime | None:
         return None
 
 
-def _unmapped(entry: Entry, found: LogEntry, who: Caller) -> str | None:
-    """What is not known, and the rest of a delegation chain, which has no column."""
-    odd = leftovers(entry, found)
-    if len(who.chain) < 2:
-        return odd
-    held = msgspec.json.decode(odd) if odd else {}
-    held["delegation_chain"] = [principal.id for principal in who.chain]
-    return msgspec.json.encode(held, order="sorted").decode()
+def _correlation(found: LogEntry) -> str | None:
+    """The long-running operation, or the id a directory event has in the reports of the directory."""
+    return name(squeezed(found.fields.get("operation")).get("id")) or qualifier(found)
 
 
 def _caller(found: LogEntry, cluster: str | None) -> Caller:
@@ -257,9 +251,9 @@ def _changes(
     for change in changes(found, service, method, delta):
         cells = as_step(change, method, outcome)
         entry.step(change.part, **common, **acting, **cells,
-                   correlation_id=name(squeezed(found.fields.get("operation")).get("id")),
+                   correlation_id=_correlation(found),
                    initiator_id=common["actor_id"] if change.kind in ("request", "action") else None)
-        for principal in members_named([], change):
+        for principal in principals_of(change):
             entry.add(tables.IDENTITY_FACTS, **fact(principal))
     over = over_of(found, service)
     for one in delta:
