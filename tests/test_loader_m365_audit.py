@@ -809,3 +809,36 @@ def test_the_published_interactions_read_as_published(shared_data: Path) -> None
     assert bing["resource_id"].endswith("/Shared Documents/SPOPPE/Document transformation services/"
                                         "Crawled Word documents/IW/Document1.docx")
     assert word["user_id"] == bing["user_id"] == f"m365:{ORG}:admin@moderncomms975184.onmicrosoft.com"
+
+
+def test_ids_actors_operations_and_outcomes_equal_a_plain_count_of_the_raw_records(shared_data: Path) -> None:
+    """Counted apart from the loader: JSON read whole, keys compared as the schema writes them."""
+    nobody = {"", "<null>", "not available", "unknown", "n/a", "null"}
+    words = {"succeeded": "success", "success": "success", "true": "success", "partiallysucceeded": "partial",
+             "failed": "failure", "false": "failure", "failure": "failure"}
+    for path in sorted((shared_data / "o365_ual").rglob("*.json*")):
+        raw = path.read_text(encoding="utf-8-sig")
+        try:
+            whole = json.loads(raw)
+        except ValueError:
+            whole = [json.loads(line) for line in raw.splitlines() if line.strip()]
+        records = whole if isinstance(whole, list) else [whole]
+        found = load(path.read_bytes())
+        if found.source is None:  # telemetry of web pages stands among them
+            assert not any("Operation" in r for r in records), path.name
+            continue
+        activity = found.frames["activity"]
+        assert activity.height == len(records), path.name
+        named = [r for r in records if r.get("Id")]
+        assert {i for i in activity["event_id"] if not i.startswith("content:")} == {r["Id"].lower() if len(
+            r["Id"]) == 36 else r["Id"] for r in named}, path.name
+        logins = {str(r.get("UserId") or "").strip().casefold() for r in records} - nobody
+        assert {i.split(":", 2)[2] for i in activity["actor_id"].drop_nulls()} == logins, path.name
+        assert sorted(activity["action"]) == sorted(f"m365:{r['Operation'].strip()}" for r in records), path.name
+        plain = [r for r in records if r.get("RecordType") != 15 and r["Operation"] != "UserLoginFailed"
+                 and not r.get("LogonError") and "IsSuccess" not in r]
+        wanted = sorted(words.get(str(r["ResultStatus"]).lower(), "unknown") if r.get("ResultStatus") else "success"
+                        for r in plain)
+        ids = {r["Id"].lower() for r in plain if r.get("Id")}
+        if len(ids) == len(plain):
+            assert sorted(activity.filter(activity["event_id"].str.to_lowercase().is_in(ids))["outcome"]) == wanted, path.name
