@@ -113,9 +113,9 @@ def test_on_an_agents_row_the_user_is_the_person_who_started_it() -> None:
     assert (held["actor_id"], held["on_behalf_of_id"], held["actor_session_id"], held["delegation_trust"]) == (
         "github:77:198982749", "github:77:11", "sess-1", "provider_asserted")
     assert dict(found.rows("identity_facts", "id", "kind"))["github:77:198982749"] == "ai_agent"
-    [step] = found["decision_steps"].to_dicts()
-    assert (step["kind"], step["origin"], step["initiator_id"], step["actor_class"], step["authority_mode"]) == (
-        "draft", "ai", "github:77:11", "ai_agent", "obo_user")
+    assert found.rows("decision_steps", "kind", "origin", "initiator_id", "actor_class", "authority_mode") == [
+        ("draft", "ai", "github:77:11", "ai_agent", "obo_user"),
+        ("request", None, "github:77:11", "ai_agent", "obo_user")]
 
 
 def test_elsewhere_the_user_is_the_account_affected() -> None:
@@ -173,7 +173,8 @@ def test_a_granted_token_is_a_decision_and_an_action_of_its_request() -> None:
         RECORDS[3], row(9, "personal_access_token.access_revoked", user_programmatic_access_id=501))
     assert (asked["kind"], asked["initiator_id"], asked["native_key"]) == ("request", "github:77:12", "501")
     assert [(s["kind"], s["verdict"], s["effect_key"], s["native_key"]) for s in granted] == [
-        ("action", None, "grant(github:77:token/501)", "501"), ("decision", "approve", None, "501")]
+        ("action", None, "grant(github:77:token/501)", "501"),
+        ("decision", "approve", "grant(github:77:token/501)", "501")]
     assert (gone["kind"], gone["effect_key"]) == ("action", "revoke(github:77:token/501)")
 
 

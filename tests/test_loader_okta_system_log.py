@@ -194,10 +194,9 @@ def test_an_application_request_goes_from_request_over_each_approver_to_the_gran
     found = steps(event(1, "app.access_request.request", APP, ANA),
                   event(2, "app.access_request.approver.approve", APP, ANA, actor=BO),
                   event(3, "app.access_request.grant", APP, ANA, actor=SYSTEM))
-    assert [(s["kind"], s["verdict"], s["capacity"], s["target_key"]) for s in found] == [
-        ("request", None, None, "okta::application/0oaapp|00uana"),
-        ("decision", "approve", "approver", "okta::application/0oaapp|00uana"),
-        ("action", None, None, "okta::application/0oaapp|00uana")]
+    assert [(s["kind"], s["verdict"], s["capacity"]) for s in found] == [
+        ("request", None, None), ("decision", "approve", "approver"), ("action", None, None)]
+    assert {s["effect_key"] for s in found} == {"grant(okta::application/0oaapp|00uana)"}
     assert found[0]["initiator_id"] == "okta::00uana"
 
 
@@ -208,7 +207,34 @@ def test_a_review_decision_and_its_remediation_are_joined_by_the_review_item() -
         event(3, "access.review.remediate", ITEM, APP, ANA, actor=SYSTEM))
     assert [(s["kind"], s["verdict"], s["native_key"]) for s in (kept, removed, done)] == [
         ("decision", "approve", "rvi1"), ("decision", "deny", "rvi1"), ("action", None, "rvi1")]
-    assert done["effect_key"] == "revoke(okta::application/0oaapp|00uana)"
+    assert kept["effect_key"] is None
+    assert removed["effect_key"] == done["effect_key"] == "revoke(okta::application/0oaapp|00uana)"
+
+
+@pytest.mark.parametrize(("kind", "target", "effect"), [
+    ("user.mfa.factor.deactivate", BO, "disable(okta::user/00ubo|factor)"),
+    ("user.mfa.factor.activate", BO, "enable(okta::user/00ubo|factor)"),
+    ("user.account.reset_password", BO, "set(okta::user/00ubo|password)"),
+    ("user.lifecycle.suspend", BO, "disable(okta::user/00ubo)"),
+    ("user.lifecycle.unsuspend", BO, "enable(okta::user/00ubo)"),
+    ("user.lifecycle.delete.completed", BO, "delete(okta::user/00ubo)"),
+    ("policy.lifecycle.update", {"id": "p1", "type": "PolicyEntity"}, "set(okta::policy/p1)"),
+    ("policy.rule.deactivate", {"id": "r1", "type": "PolicyRule"}, "disable(okta::rule/r1)"),
+    ("application.lifecycle.delete", APP, "delete(okta::application/0oaapp)"),
+    ("app.keys.rotate", APP, "rotate(okta::application/0oaapp|key)"),
+    ("app.oauth2.client.lifecycle.create", {"id": "0oac", "type": "PublicClientApp"}, "create(okta::client/0oac)"),
+    ("system.api_token.revoke", {"id": "00T", "type": "Token"}, "revoke(okta::token/00T)"),
+    ("user.session.impersonation.grant", BO, "grant(okta::impersonation/00ubo)"),
+    ("group.lifecycle.delete", ADMINS, "delete(okta::group/00gadm)"),
+    ("access.request.condition.update", {"id": "c1", "type": "Condition"}, "set(okta::access_condition/c1)")])
+def test_changes_have_comparable_effects(kind: str, target: Json, effect: str) -> None:
+    [found] = steps(event(1, kind, target))
+    assert (found["kind"], found["effect_key"]) == ("action", effect)
+
+
+@pytest.mark.parametrize("kind", ["user.session.start", "user.authentication.sso", "user.account.lock", "policy.evaluate_sign_on"])
+def test_signing_in_is_activity_and_no_step(kind: str) -> None:
+    assert steps(event(1, kind, APP)) == []
 
 
 @pytest.mark.parametrize(("kind", "found"), [

@@ -110,14 +110,15 @@ def _pull(entry: Entry, event: Event, held: Fields, start: str) -> str | None:
     if event.operation == "pull_request_review.submit":
         said = (text(held.get("review_state")) or text(held.get("state")) or "").lower()
         stage = Stage("decision", _STATES[said], "reviewer") if said in _STATES else stage
-    if stage.kind == "request" and agentic(held):
-        stage = Stage("draft")
     asked = (event.on_behalf_of or event.actor.id) if stage.kind in ("request", "draft") else None
-    step(entry, event, stage.kind, stage.kind, verb=verb, target=target, verdict=stage.verdict,
-         capacity=stage.capacity, initiator_id=asked, native_key_kind="github_pull_request" if key else None,
-         native_key=key, origin="ai" if stage.kind == "draft" and agentic(held) else None,
-         quoted_keys=quoted(text(held.get("pull_request_title")), text(held.get("head_branch"))),
-         applied_value=name(held.get("head_sha")) if stage.kind == "action" else None)
+    common: dict[str, Any] = {
+        "target": target, "initiator_id": asked, "native_key": key,
+        "native_key_kind": "github_pull_request" if key else None,
+        "quoted_keys": quoted(text(held.get("pull_request_title")), text(held.get("head_branch")))}
+    if event.operation == "pull_request.create" and agentic(held):
+        step(entry, event, "draft", "draft", origin="ai", **common)  # the agent wrote it, and with it asks to merge it
+    step(entry, event, stage.kind, stage.kind, verb=verb, verdict=stage.verdict, capacity=stage.capacity,
+         applied_value=name(held.get("head_sha")) if stage.kind == "action" else None, **common)
     return target
 
 
@@ -144,7 +145,7 @@ def _request(entry: Entry, event: Event, held: Fields, start: str, user: Who | N
     joined: dict[str, Any] = {"native_key_kind": kind if key else None, "native_key": key}
     owner = user.id if user else None
     asked = (owner or event.actor.id) if stage.kind == "request" else owner
-    step(entry, event, stage.kind, stage.kind, target=target, verb="grant" if stage.kind == "request" else None,
+    step(entry, event, stage.kind, stage.kind, target=target, verb="grant" if token else "create",
          verdict=stage.verdict, capacity=stage.capacity, initiator_id=asked, **joined)
     if event.operation == "personal_access_token.access_granted":
         step(entry, event, "action", verb="grant", target=target, initiator_id=owner, **joined)

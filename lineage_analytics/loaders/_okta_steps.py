@@ -211,7 +211,8 @@ def _stage(entry: Entry, event: Event, targets: Sequence[Fields], debug: Fields,
     stage, value = _STAGES.get(kind), None
     if stage is None:
         stage, value = _said(kind, item, debug, event)
-    verb = {"app.access_request.grant": "grant", "access.review.remediate": "revoke"}.get(kind)
+    removes = kind == "access.review.remediate" or (review and stage.verdict == "deny")
+    verb = "revoke" if removes else None if review else "grant"
     asked = event.actor.id if stage.kind == "request" else None
     step(entry, event, stage.kind, stage.kind, verb=verb, target=access, verdict=stage.verdict,
          capacity=stage.capacity, decided_value=value, initiator_id=asked, **joined)

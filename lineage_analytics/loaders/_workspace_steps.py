@@ -91,7 +91,7 @@ def steps_of(entry: Entry, event: Event, application: str, parameters: Fields,
     held = {**parameters, "actor": actor} if actor else parameters
     target = _key(effect, held, customer)
     decided = effect.kind == "decision"
-    step(entry, event, "change", effect.kind, verb=None if decided else effect.verb, target=target,
+    step(entry, event, "change", effect.kind, verb=effect.verb, target=target,
          verdict=effect.verdict, capacity="approver" if decided else None,
          initiator_id=event.actor.id if effect.kind == "request" else None,
          before_state=_short(parameters.get("old_value")), after_state=_short(parameters.get("new_value")))
