@@ -275,6 +275,13 @@ def test_a_plain_prediction_endpoint_is_no_assistant() -> None:
     assert Loaded([record, record])["assistant_access"].height == 0
 
 
+@pytest.mark.parametrize(("method", "rows"), [("TaskCompletionService.CompleteTask", 2), ("X.CreateCodeRepositoryIndex", 0)])
+def test_setting_an_assistant_up_is_not_using_it(method: str, rows: int) -> None:
+    service = "cloudaicompanion.googleapis.com"
+    record = entry(1, service, f"google.cloud.cloudaicompanion.v1.{method}", f"projects/{PROJECT}/locations/x")
+    assert Loaded([record, record])["assistant_access"].height == rows
+
+
 def test_gke_calls_are_read_here_with_the_names_of_kubernetes(log: Loaded) -> None:
     rows = {event: (actor, action, outcome) for event, actor, action, outcome in log.rows(
         "activity", "event_id", "actor_id", "action", "outcome") if event in ("ins-8", "ins-9")}
@@ -337,6 +344,28 @@ def test_an_operation_that_has_only_begun_has_no_outcome_yet() -> None:
     found = Loaded([begun, ended])["activity"].sort("time")
     assert found["outcome"].to_list() == ["unknown", "success"]
     assert found["correlation_id"].to_list() == ["op-1", "op-1"]
+
+
+def test_the_beginning_of_an_operation_asks_and_its_end_is_the_change_under_one_key() -> None:
+    pool = entry(1, IAM, "google.iam.v1.WorkloadIdentityPools.CreateWorkloadIdentityPool", "projects/1/locations/global/x")
+    begun, ended = (pool | {"insertId": str(n), "operation": {"id": "op-1", part: True}}
+                    for n, part in enumerate(("first", "last")))
+    steps = Loaded([begun, ended])["decision_steps"].sort("event_id")
+    assert steps.select("kind", "status", "native_key_kind", "native_key").rows() == [
+        ("request", "pending", "gcp_operation", "op-1"), ("action", "succeeded", "gcp_operation", "op-1")]
+
+
+def test_what_a_pipeline_adds_does_not_make_another_record() -> None:
+    nameless = {key: held for key, held in LOG[0].items() if key != "insertId"}
+    assert len(set(Loaded([nameless, nameless | {"p_parse_time": "x"}]).ids)) == 1
+
+
+def test_a_delegated_change_was_asked_for_by_the_first_of_the_chain() -> None:
+    record = policy(1, ("ADD", "roles/editor", "user:bo@shop.example"), authenticationInfo=LOG[6]["protoPayload"][
+        "authenticationInfo"])
+    row = Loaded([record, record])["decision_steps"].to_dicts()[0]
+    assert (row["actor_id"], row["initiator_id"]) == (f"gcp::serviceAccount:{BOT}", "gcp::user:cy@shop.example")
+    assert (row["actor_class"], row["authority_mode"]) == ("workload", "obo_user")
 
 
 def directory(number: int, method: str, service: str = "admin", **parameters: str) -> Json:
@@ -437,6 +466,12 @@ def test_of_real_entries_each_audit_record_is_accepted_with_its_method_caller_an
                 in found.rows("activity", "event_id", "action", "actor_id", "outcome")]
     assert others == 0
     assert sorted(got, key=repr) == sorted(wanted, key=repr)
+
+
+def test_container_and_event_logs_of_gke_are_recognised_and_rejected_by_the_name_of_their_log(shared_data: Path) -> None:
+    for path in sorted((shared_data / "k8s_audit" / "sekoia" / "Google_Kubernetes_Engine").iterdir()):
+        found = Loaded(path.read_bytes())
+        assert (found.source, found.ids, [fault.reason for fault in found.faults]) == ("gcp_audit", [], ["out_of_scope"])
 
 
 def test_of_the_rule_tests_all_with_a_payload_and_a_time_are_accepted(shared_data: Path) -> None:

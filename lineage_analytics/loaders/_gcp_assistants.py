@@ -21,6 +21,8 @@ _MODEL_CALLS = frozenset({
 _ENGINE_CALLS = frozenset({"queryreasoningengine", "streamqueryreasoningengine", "query", "streamquery"})
 _ASSISTANTS = {"cloudaicompanion.googleapis.com": "gemini_for_google_cloud",
                "geminidataanalytics.googleapis.com": "gemini_data_analytics"}
+# Calls that set an assistant up or list what there is, rather than use it.
+_ADMINISTRATION = ("create", "delete", "update", "patch", "set", "get", "list", "test", "fetch")
 
 
 def assistant_row(found: LogEntry, service: str | None, method: str) -> tuple[dict[str, Any], Principal] | None:
@@ -40,7 +42,7 @@ def assistant_row(found: LogEntry, service: str | None, method: str) -> tuple[di
             assistant = "model/tuned"
         else:
             return None
-    elif service in _ASSISTANTS:
+    elif service in _ASSISTANTS and not word.startswith(_ADMINISTRATION):
         assistant = _ASSISTANTS[service]
     else:
         return None

@@ -195,7 +195,7 @@ def identified(entry: Entry, found: LogEntry, time: datetime) -> str:
     """Names the record by log, time and insert id, which together are unique; without them by its content."""
     native = f"{found.log or ''}|{time.isoformat()}|{found.insert_id}" if found.insert_id else None
     if native is None:
-        entry.fields = dict(found.record)
+        entry.fields = {key: held for key, held in found.record.items() if not key.startswith("p_")}
     return entry.identify(PROVIDER, found.tenant, native, within="")
 
 

@@ -247,12 +247,12 @@ def _changes(
     entry: Entry, found: LogEntry, service: str | None, method: str, delta: list[Any], who: Caller, outcome: str,
     common: dict[str, Any],
 ) -> None:
-    acting = _acting(who)
+    acting, asked = _acting(who), common["on_behalf_of_id"] or common["actor_id"]
+    begun = _operation(found, outcome)
     for change in changes(found, service, method, delta):
-        cells = as_step(change, method, outcome)
-        entry.step(change.part, **common, **acting, **cells,
-                   correlation_id=_correlation(found),
-                   initiator_id=common["actor_id"] if change.kind in ("request", "action") else None)
+        cells = as_step(change, method, outcome) | (begun if change.native_key is None else {})
+        entry.step(change.part, **common, **acting, **cells, correlation_id=_correlation(found),
+                   initiator_id=asked if change.kind in ("request", "action") else None)
         for principal in principals_of(change):
             entry.add(tables.IDENTITY_FACTS, **fact(principal))
     over = over_of(found, service)
@@ -263,6 +263,16 @@ def _changes(
                                                    granted_by=common["actor_id"]))
     if outcome == "success":
         _created(entry, found, last_part(method), common["time"])
+
+
+def _operation(found: LogEntry, outcome: str) -> dict[str, Any]:
+    """Of a long-running operation, whose beginning and end are two entries: its id as key; the beginning only asks."""
+    operation = squeezed(found.fields.get("operation"))
+    own = name(operation.get("id"))
+    if own is None or (flag(operation.get("first")) and flag(operation.get("last"))):
+        return {}
+    key = {"native_key_kind": "gcp_operation", "native_key": own}
+    return key | {"kind": "request"} if outcome == "unknown" else key
 
 
 def _acting(who: Caller) -> dict[str, Any]:
@@ -315,7 +325,7 @@ def _kubernetes(
     if not k8s_changes.is_change(call):
         return
     entry.step("action", **common, **_acting(who), **k8s_changes.step(call, outcome),
-               initiator_id=None if call.sub == "approval" else common["actor_id"])
+               initiator_id=None if call.sub == "approval" else common["on_behalf_of_id"] or common["actor_id"])
     for holder, cells in k8s_changes.grants(call) if outcome == "success" else ():
         entry.add(tables.IDENTITY_FACTS, provider=k8s_names.PROVIDER, tenant=cluster, **fact(holder))
         entry.add(tables.ENTITLEMENTS, provider=k8s_names.PROVIDER, tenant=cluster, **cells,

@@ -94,7 +94,7 @@ def read(entry: Entry) -> None:
     time = _time(entry, fields)
     audit_id = name(fields.get("auditid"))
     if audit_id is None:
-        entry.fields = fields
+        entry.fields = {key: held for key, held in fields.items() if not key.startswith("p_")}
     entry.identify(PROVIDER, cluster, f"{audit_id}|{stage or ''}" if audit_id else None, within="")
     caller, effective = _users(fields, cluster)
     for who in (caller, effective):
@@ -245,7 +245,7 @@ def _changed(
         "actor_class": actor.agent_class, "actor_class_basis": actor.basis,
         "authority_mode": "obo_user" if impersonated else actor.authority}
     entry.step("action", **common, **acting, **changes.step(call, outcome),
-               initiator_id=None if call.sub == "approval" else common["actor_id"])
+               initiator_id=None if call.sub == "approval" else common["on_behalf_of_id"] or common["actor_id"])
     for holder, cells in changes.grants(call) if outcome == "success" else ():
         entry.add(tables.IDENTITY_FACTS, **fact(holder))
         entry.add(tables.ENTITLEMENTS, **cells, granted_at=common["time"], granted_by=common["actor_id"])
