@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import _odd_values
 from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines
 
@@ -209,6 +210,11 @@ def test_begun_work_is_no_step_and_failed_work_an_attempt() -> None:
     assert failed.select("kind", "status").rows() == [("attempt", "failed")]
 
 
+def test_a_deployment_tried_out_is_a_dry_run() -> None:
+    tried = Loaded([hub("MICROSOFT.RESOURCES/DEPLOYMENTS/WHATIF/ACTION")])
+    assert tried.rows("activity", "is_dry_run", "is_read") == [(True, None)]
+
+
 def test_elevation_has_the_target_the_directory_audit_gives_it() -> None:
     steps = Loaded([hub("Microsoft.Authorization/elevateAccess/action")])["decision_steps"]
     assert steps["effect_key"].to_list() == [f"grant(entra:{TENANT}:role/user access administrator|{ANA}|azure-root)"]
@@ -291,3 +297,8 @@ def test_every_real_file_is_recognised_and_its_counts_are_those_of_plain_python(
         actors = {found.split(":", 2)[2].lower() for found in activity["actor_id"].drop_nulls()}
         assert actors == {found for log in kept if (found := _actor(log))}, path.name
         assert activity["correlation_id"].n_unique() == len({log.get("correlationId") for log in kept}), path.name
+
+
+@pytest.mark.parametrize("name", ["array", "rows", "hub_lines", "vault"])
+def test_any_value_anywhere_is_counted_and_never_an_error(name: str) -> None:
+    assert _odd_values.check("azure_activity", CONTRACT_FILES[name]) > 50

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import _odd_values
 from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines
 
@@ -215,3 +216,8 @@ def test_objects_of_the_same_provider_that_grant_nothing_are_left_and_counted() 
     lock = {"id": f"{SUBSCRIPTION}{AUTHORIZATION}locks/l", "name": "l", "type": "Microsoft.Authorization/locks"}
     loaded = Loaded([flat(), lock])
     assert [(fault.reason, fault.disposition) for fault in loaded.faults] == [("out_of_scope", "rejected")]
+
+
+@pytest.mark.parametrize("name", ["array", "arm", "powershell", "definitions", "deny", "instances", "requests", "approvals"])
+def test_any_value_anywhere_is_counted_and_never_an_error(name: str) -> None:
+    assert _odd_values.check("azure_rbac", CONTRACT_FILES[name]) > 50

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from tests import _odd_values
 from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines
 
@@ -139,6 +140,14 @@ def test_items_of_the_beta_and_of_links_alone_name_the_same_target() -> None:
     assert set(steps(item(resource=None, resourceLink=None))["target_key"]) == {None}
 
 
+def test_what_a_reviewed_package_policy_gives_is_the_package_that_requests_name() -> None:
+    package = {"id": REVIEW, "type": "accessPackageAssignmentPolicy", "accessPackageId": GROUP.upper(),
+               "accessPackageDisplayName": "Finance"}
+    found = steps(item(resource=package))
+    assert set(found["target_key"]) == {f"entra::access_package/{GROUP}|{ANA}"}
+    assert "Finance" in found["title"][0]
+
+
 def test_who_is_reviewed_is_a_person_only_by_type() -> None:
     facts = Loaded([item(principal={"id": ANA, "displayName": "Ana"})])["identity_facts"]
     kinds = dict(facts.select("id", "kind").rows())
@@ -174,3 +183,8 @@ def test_an_item_exported_before_and_after_its_review_is_two_records_of_one_case
     before, after = item(decision="NotReviewed", reviewedDateTime=None), item()
     assert Loaded([before]).ids != Loaded([after]).ids
     assert set(steps(before, after)["native_key"]) == {"88888888-0000-4000-8000-000000000001"}
+
+
+@pytest.mark.parametrize("name", ["array", "definitions"])
+def test_any_value_anywhere_is_counted_and_never_an_error(name: str) -> None:
+    assert _odd_values.check("entra_access_reviews", CONTRACT_FILES[name]) > 50

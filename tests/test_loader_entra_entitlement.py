@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import _odd_values
 from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines
 
@@ -177,3 +178,8 @@ def test_a_key_unknown_today_is_kept_with_its_value() -> None:
 def test_requests_that_only_validate_are_left_and_counted() -> None:
     loaded = Loaded([request(), request(4, isValidationOnly=True)])
     assert [(fault.reason, fault.disposition) for fault in loaded.faults] == [("out_of_scope", "rejected")]
+
+
+@pytest.mark.parametrize("name", ["array", "assignments", "packages", "policies", "approvals"])
+def test_any_value_anywhere_is_counted_and_never_an_error(name: str) -> None:
+    assert _odd_values.check("entra_entitlement", CONTRACT_FILES[name]) > 50

@@ -10,6 +10,7 @@ import pytest
 
 from lineage_analytics import tables
 from lineage_analytics.loaders.entra_pim import settle
+from tests import _odd_values
 from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines
 
@@ -251,6 +252,14 @@ def test_a_group_eligibility_takes_the_policy_on_the_group() -> None:
     assert settle(held)["entitlements"].collect()["requires_approval"].to_list() == [True]
 
 
+@pytest.mark.parametrize(("number", "keys"), [
+    ("4711", ["4711"]), ("n/a", []), ("none", []), ("7", []), ("see CHG0031337", ["CHG0031337"]), (None, []),
+])
+def test_a_ticket_number_is_a_key_only_where_it_looks_like_one(number: str | None, keys: list[str]) -> None:
+    found = Loaded([request(justification="", ticketInfo={"ticketNumber": number})])["decision_steps"]
+    assert found["quoted_keys"].to_list() == [keys] * 2
+
+
 def test_a_key_unknown_today_is_kept_with_its_value() -> None:
     assert Loaded([request(riskScore=7)]).rows("resources", "kind", "unmapped") == [("role_request", '{"riskscore":7}')]
     assert Loaded([instance(riskScore=7)]).rows("entitlements", "unmapped") == [('{"riskscore":7}',)]
@@ -261,3 +270,8 @@ def test_an_unchanged_object_is_one_record_and_a_changed_one_another() -> None:
         request(status="PendingApproval"), request(status="PendingApproval"), request()))
     assert first == again
     assert first != later
+
+
+@pytest.mark.parametrize("name", ["requests_array", "instances", "policies", "approvals", "definitions", "group_grants"])
+def test_any_value_anywhere_is_counted_and_never_an_error(name: str) -> None:
+    assert _odd_values.check("entra_pim", CONTRACT_FILES[name]) > 50

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._governance import PROVIDER
-from lineage_analytics.loaders.common.values import Fields, guid, name, obj, state_hash, text
+from lineage_analytics.loaders.common.values import Fields, guid, name, native, obj, state_hash, text
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._azure_record import Caller, Event
@@ -83,7 +83,8 @@ def acting(caller: Caller) -> dict[str, Any]:
 
 
 def correlation_of(event: Event) -> str | None:
-    return name(event.fields.get("correlationid"))
+    """The operation's own id over its records, compared without case."""
+    return native(name(event.fields.get("correlationid")))
 
 
 def _advice(entry: Entry, event: Event, time: Any) -> None:

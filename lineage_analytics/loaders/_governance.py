@@ -48,7 +48,7 @@ _QUOTED = re.compile(
     r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b"
     r"|19:[A-Za-z0-9_-]{8,128}@thread\.(?:v2|tacv2|skype)"
 )
-_TICKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./#:-]{1,39}")
+_TICKET = re.compile(r"(?=.{0,39}[0-9])[A-Za-z0-9][A-Za-z0-9_./#:-]{2,39}")
 _TYPES = {
     "user": ("human", "user"), "useridentity": ("human", "user"), "auditinguseridentity": ("human", "user"),
     "serviceprincipal": ("app", "service_principal"), "serviceprincipalidentity": ("app", "service_principal"),

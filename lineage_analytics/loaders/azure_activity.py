@@ -61,6 +61,7 @@ _TABLES = (frozenset({"subscriptionid", "resourceid", "resourceprovider"}),
            frozenset({"httpstatuscode", "requesturi", "identity"}),
            frozenset({"accountname", "objectkey", "requesterobjectid"}))
 _FOREIGN = frozenset({"activitydisplayname", "userprincipalname", "initiatedby"})
+_TRIALS = ("/whatif/action", "/validate/action")
 _KNOWN = gov.known(
     "caller channels correlationid description eventdataid eventtimestamp id operationid resourcegroupname resourceid "
     "submissiontimestamp subscriptionid tenantid time calleripaddress operationversion resulttype resultsignature "
@@ -141,7 +142,8 @@ def _read(entry: Entry) -> None:
     entry.add(
         tables.ACTIVITY, time=time, actor_id=caller.id, action=event.operation, resource_id=event.resource,
         extra_resource_ids=extras(event) or None, outcome=event.outcome, error_code=event.error,
-        is_read=is_read(event), ip=ip_of(event), client=_client(event), credential_id=name(event.claims.get("uti")),
+        is_read=is_read(event), is_dry_run=True if event.change.endswith(_TRIALS) else None, ip=ip_of(event),
+        client=_client(event), credential_id=name(event.claims.get("uti")),
         correlation_id=correlation, event_id=event.event_id or entry.record_id, observed_time=observed(event),
         effect_delta=None, unmapped=entry.leftovers(_KNOWN, event.fields))
     add_steps(entry, event, caller, time)

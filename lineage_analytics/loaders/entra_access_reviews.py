@@ -62,7 +62,7 @@ _SERVICES = frozenset({"aad access reviews", "azure ad access reviews", "microso
 _LINK = re.compile(r"/([A-Za-z]{3,40})/([0-9a-fA-F-]{36})$")
 _LINKED = {"users": "user", "groups": "group", "serviceprincipals": "serviceprincipal"}
 _KINDS = {"group": "group", "serviceprincipal": "service_principal", "directoryrole": "role", "azurerole": "role",
-          "accesspackageassignmentpolicy": "access_package_policy"}
+          "accesspackage": "access_package"}
 _SETTINGS = ("recommendationsEnabled", "autoApplyDecisionsEnabled", "defaultDecisionEnabled", "defaultDecision",
              "justificationRequiredOnApproval", "instanceDurationInDays")
 
@@ -199,9 +199,12 @@ def _target(entry: Entry, row: Fields) -> tuple[str | None, str]:
     place = _LINK.search(text(row.get("resourcelink")) or "")
     sort = (text(resource.get("type")) or (_LINKED.get(place.group(1).lower()) if place else None) or "object").lower()
     over = native(name(resource.get("id")) or (place.group(2) if place else None))
+    if name(resource.get("accesspackageid")):  # a policy is reviewed; what is taken away is the package
+        sort, over = "accesspackage", native(name(resource.get("accesspackageid")))
     if over is not None and sort in ("group", "serviceprincipal"):
         gov.principal(entry, resource, sort, "reviewed resource")
-    label = f"{_label(row.get('principal')) or native_id} in {name(resource.get('displayname')) or over}"
+    place_name = name(resource.get("displayname")) or name(resource.get("accesspackagedisplayname")) or over
+    label = f"{_label(row.get('principal')) or native_id} in {place_name}"
     if native_id is None or over is None:
         return None, label
     return f"{PROVIDER}:{entry.tenant or ''}:{_KINDS.get(sort, 'object')}/{over}|{native_id}", label
