@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: report test lab lint types bench clean
+.PHONY: report test lab lint types bench places clean
 .DEFAULT_GOAL := report
 
 report: $(READY)  ## the main job on the synthetic sample, into reports/current
@@ -28,6 +28,9 @@ types: $(READY)
 bench: $(VENV)/.bench  ## speed and memory beside DuckDB; needs the real capture in ../shared/data
 	$(BIN)/python -m tests.bench.bench_cloudtrail
 
+places: $(VENV)/.places  ## object stores, against an S3-compatible server on loopback
+	PYTHONPATH=$(VENV)/places $(BIN)/python -m pytest tests/test_places_s3.py
+
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(NEW_ENOUGH)' || \
 		{ echo "Wanted Python 3.11 or newer on the PATH, found none. Try: make PYTHON=/path/to/python3.11"; exit 6; }
@@ -38,6 +41,11 @@ $(READY): requirements.lock pyproject.toml
 
 $(VENV)/.bench: $(READY) requirements-bench.lock
 	$(BIN)/python -m pip install --quiet --no-compile --only-binary :all: --require-hashes -r requirements-bench.lock
+	@touch $@
+
+$(VENV)/.places: $(READY) requirements-places.lock
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --only-binary :all: --require-hashes \
+		--target $(VENV)/places -r requirements-places.lock
 	@touch $@
 
 clean:
