@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import polars as pl
 import pytest
 
-from tests._documents import Loaded
+from lineage_analytics.loaders import recognise
+from tests._documents import Loaded, member
 from tests._trail import ACCOUNT, event
 
-CONTRACT_FILES = {"records": json.dumps({"Records": [
+HISTORY = (
+    b"User name,AWS access key,Event time,Event source,Event name,AWS region,Source IP address,User agent,Error code,"
+    b"Resources,Request ID,Event ID,Read-only,Event type\n"
+    b"ana,AKIAEXAMPLE000000001,2026-06-01T10:00:00Z,iam.amazonaws.com,AttachRolePolicy,us-east-1,192.0.2.1,aws-cli/2.1,"
+    b"AccessDenied,\"[{\"\"resourceType\"\":\"\"AWS::IAM::Role\"\",\"\"resourceName\"\":\"\"etl\"\"},"
+    b"{\"\"resourceName\"\":\"\"P1\"\"}]\",r-1,e-1,false,AwsApiCall\n"
+    b",,2026-06-01T10:00:01Z,kms.amazonaws.com,RotateKey,us-east-1,kms.amazonaws.com,,,,,e-2,true,AwsServiceEvent\n"
+)
+CONTRACT_FILES = {"event_history": HISTORY, "records": json.dumps({"Records": [
     *(event(n) for n in range(3)),
     event(3, eventSource="q.amazonaws.com", eventName="SendMessage", requestParameters={"conversationId": "c-1"}),
 ]}).encode()}
@@ -157,3 +167,141 @@ def test_no_request_or_response_reaches_a_column() -> None:
                     responseElements={"accessKey": {"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": canary}})
     for table, frame in found.frames.items():
         assert canary not in frame.write_json(), table
+
+
+def test_the_event_history_of_the_console_is_activity_and_proves_no_caller() -> None:
+    found = Loaded(HISTORY)
+    assert (found.source, found.faults, len(found.ids)) == ("aws_cloudtrail", [], 2)
+    assert found.rows("activity", "event_id", "actor_id", "action", "outcome", "resource_id", "extra_resource_ids",
+                      "credential_id", "is_read", "tenant") == [
+        ("e-1", "aws::history-name/ana", "iam:AttachRolePolicy", "denied", "etl", ["P1"], "AKIAEXAMPLE000000001", False,
+         None),
+        ("e-2", None, "kms:RotateKey", "success", None, None, None, True, None)]
+    assert found["identity_facts"].select("display_name", "kind").rows() == [("ana", "unknown")]
+    assert found["decision_steps"].is_empty()
+
+
+def test_the_event_history_never_takes_the_place_of_a_trail_s_record() -> None:
+    assert set(Loaded(HISTORY).ids).isdisjoint(Loaded({"Records": [event(1)]}).ids)
+
+
+def test_headings_in_another_order_are_read_and_other_lists_of_events_are_not_taken() -> None:
+    lines = (HISTORY.decode().splitlines()[0], "ana,AKIA,2026-06-01T10:00:00Z,s3.amazonaws.com,ListBuckets" + "," * 9)
+    order = [4, 3, 2, 0, *range(5, 14), 1]
+    turned = "\n".join(",".join(line.split(",")[at] for at in order) for line in lines)
+    assert Loaded(turned)["activity"]["action"].to_list() == ["s3:ListBuckets"]
+    assert recognise(member("Event name,Event source,Event time,Calendar\na,b,c,d\n").sample) is None
+
+
+@pytest.mark.parametrize(("more", "expected"), [
+    ({}, (None, None)),
+    ({"resources": [{"ARN": "arn:aws:s3:::b/k", "type": "AWS::S3::Object"}]}, ("arn:aws:s3:::b/k", None)),
+    ({"resources": [{"ARN": "arn:aws:s3:::b/k"}, {"accountId": ACCOUNT, "arn": "arn:aws:s3:::b"}, {"ARN": "arn:x"}]},
+     ("arn:aws:s3:::b/k", ["arn:aws:s3:::b", "arn:x"])),
+    ({"resources": "[{arn=arn:aws:s3:::b/k, accountid=null}, {arn=arn:aws:s3:::b}]"},
+     ("arn:aws:s3:::b/k", ["arn:aws:s3:::b"])),
+])
+def test_every_resource_a_record_names_is_kept(more: dict[str, Any], expected: tuple[Any, Any]) -> None:
+    found = Loaded({"Records": [event(1, **more), event(2)]})["activity"].filter(pl.col("event_id") == "e-1")
+    assert found.select("resource_id", "extra_resource_ids").row(0) == expected
+
+
+SOURCE_IDENTITY = _session()
+SOURCE_IDENTITY["sessionContext"]["sourceIdentity"] = "ana"
+
+
+@pytest.mark.parametrize(("identity", "expected"), [
+    (event(1)["userIdentity"], (None, None, None)),
+    ({**event(1)["userIdentity"], "invokedBy": "athena.amazonaws.com"},
+     (None, "forward_access_session", "provider_asserted")),
+    (SOURCE_IDENTITY, (f"aws:{ACCOUNT}:source-identity/ana", "role_chain", "caller_asserted")),
+    (_session(onBehalfOf={"userId": "u-1", "identityStoreArn": f"arn:aws:identitystore::{ACCOUNT}:identitystore/d-1"}),
+     ("aws:d-1:u-1", "platform_field", "provider_asserted")),
+])
+def test_who_asserts_a_delegation_is_said_with_it(identity: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    found = _loaded(userIdentity=identity)["activity"]
+    assert found.select("on_behalf_of_id", "delegation_kind", "delegation_trust").row(0) == expected
+
+
+ADDENDUM = {"reason": "UPDATED_DATA", "updatedFields": "responseElements, errorCode", "originalEventID": "e-1"}
+
+
+def test_a_record_that_updates_another_is_kept_beside_it_and_makes_no_second_step() -> None:
+    found = Loaded({"Records": [event(1), event(1, errorCode="AccessDenied", addendum=ADDENDUM)]})
+    assert len(set(found.ids)) == 2
+    revised = found["activity"].filter(pl.col("effect_delta").is_not_null())
+    assert json.loads(revised["effect_delta"][0]) == {
+        "revises": "e-1", "reason": "UPDATED_DATA", "updated_fields": ["errorCode", "responseElements"]}
+    assert revised.select("event_id", "outcome").rows() == [("e-1", "denied")]
+    assert found["decision_steps"]["kind"].to_list() == ["action"]
+
+
+def test_a_late_record_is_a_record_like_any_other() -> None:
+    late = event(1, addendum={"reason": "DELIVERY_DELAY"})
+    assert Loaded([late]).ids == Loaded([event(1)]).ids
+    assert Loaded([late])["decision_steps"].height == 1
+
+
+def test_results_of_insights_are_recognised_and_are_no_calls() -> None:
+    insight = {"eventVersion": "1.08", "eventTime": "2026-06-01T10:00:00Z", "eventID": "i-1", "awsRegion": "eu-west-1",
+               "eventType": "AwsCloudTrailInsight", "recipientAccountId": ACCOUNT, "sharedEventID": "s-1",
+               "insightDetails": {"state": "Start", "eventName": "GetBucketPolicy"}, "eventCategory": "Insight"}
+    for data in ({"Records": [insight]}, insight, {key.lower(): value for key, value in insight.items()}):
+        found = Loaded(data)
+        assert (found.source, found.ids) == ("aws_cloudtrail", [])
+        assert [(fault.reason, fault.disposition) for fault in found.faults] == [("out_of_scope", "rejected")]
+
+
+CHANGE_SET = f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:changeSet/next/1-2"
+CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], tuple[Any, ...]]] = [
+    ("cloudformation", "CreateChangeSet", {"stackName": "net", "changeSetName": "next"}, {"id": CHANGE_SET},
+     ("draft", "change_set_id", CHANGE_SET, None, f"aws:{ACCOUNT}:stack/net")),
+    ("cloudformation", "ExecuteChangeSet",
+     {"stackName": f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:stack/net/1-2", "changeSetName": CHANGE_SET}, {},
+     ("action", "change_set_id", CHANGE_SET, None, f"aws:{ACCOUNT}:stack/net")),
+    ("cloudformation", "ExecuteChangeSet", {"stackName": "net", "changeSetName": "next"}, {},
+     ("action", None, None, None, f"aws:{ACCOUNT}:stack/net")),
+    ("codepipeline", "PutApprovalResult", {"pipelineName": "p", "result": {"status": "Approved", "summary": "CHG0001234"}},
+     {}, ("decision", None, None, "approve", f"aws:{ACCOUNT}:pipeline/p")),
+    ("codepipeline", "PutApprovalResult", {"pipelineName": "p", "result": {"status": "Rejected", "summary": ""}}, {},
+     ("decision", None, None, "deny", f"aws:{ACCOUNT}:pipeline/p")),
+    ("ssm", "StartChangeRequestExecution", {"documentName": "Patch", "changeDetails": "x"}, {"automationExecutionId": "a-1"},
+     ("request", "automation_execution_id", "a-1", None, f"aws:{ACCOUNT}:runbook/Patch")),
+    ("ssm", "SendAutomationSignal", {"automationExecutionId": "a-1", "signalType": "Approve", "payload": {
+        "Comment": ["as agreed"]}}, {}, ("decision", "automation_execution_id", "a-1", "approve", None)),
+    ("ssm", "SendAutomationSignal", {"automationExecutionId": "a-1", "signalType": "StopStep"}, {},
+     ("action", "automation_execution_id", "a-1", None, None)),
+    ("access-analyzer", "GenerateFindingRecommendation", {"id": "f-1", "analyzerArn": "x"}, {},
+     ("request", "access_finding_id", "f-1", None, None)),
+]
+
+
+@pytest.mark.parametrize(("service", "name", "request_", "response", "expected"), CASES)
+def test_change_sets_requests_and_approvals_are_parts_of_a_case(
+    service: str, name: str, request_: dict[str, Any], response: dict[str, Any], expected: tuple[Any, ...],
+) -> None:
+    found = _loaded(eventSource=f"{service}.amazonaws.com", eventName=name, requestParameters=request_,
+                    responseElements=response)["decision_steps"]
+    assert found.select("kind", "native_key_kind", "native_key", "verdict", "target_key").rows() == [expected]
+
+
+def test_of_an_approval_s_words_only_the_ticket_is_kept() -> None:
+    [row] = _loaded(eventSource="codepipeline.amazonaws.com", eventName="PutApprovalResult", requestParameters={
+        "pipelineName": "p", "result": {"status": "Approved", "summary": "per CHG0001234, call Bo"}},
+    )["decision_steps"].to_dicts()
+    assert (row["quoted_keys"], row["justification_present"], row["capacity"]) == (["CHG0001234"], True, "approver")
+    assert "call Bo" not in str(row)
+
+
+def test_a_refused_approval_decides_nothing() -> None:
+    found = _loaded(eventSource="codepipeline.amazonaws.com", eventName="PutApprovalResult", errorCode="AccessDenied",
+                    requestParameters={"pipelineName": "p", "result": {"status": "Approved"}})["decision_steps"]
+    assert found.select("kind", "verdict").rows() == [("attempt", None)]
+
+
+def test_a_call_of_an_agent_is_the_use_of_an_assistant() -> None:
+    alias = f"arn:aws:bedrock:eu-west-1:{ACCOUNT}:agent-alias/AG1/AL1"
+    found = _loaded(eventSource="bedrock.amazonaws.com", eventName="InvokeAgent", resources=[{"ARN": alias}],
+                    requestParameters={"agentId": "AG1", "agentAliasId": "AL1", "sessionId": "s-1"})["assistant_access"]
+    assert found.select("assistant_id", "agent_id", "thread_id", "completeness", "trigger").rows() == [
+        (f"aws:{ACCOUNT}:{alias}", "AG1", "s-1", "absent", "unknown")]

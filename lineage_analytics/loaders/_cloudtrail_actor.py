@@ -70,7 +70,7 @@ class Actor(NamedTuple):
     on_behalf_of: str | None
     via_assistant: str | None
     delegation: str | None
-    parent_account: str | None = None
+    trust: str | None = None
 
 
 _NOBODY = Actor(None, None, "unknown", "the record names no caller", *([None] * 9))
@@ -195,24 +195,27 @@ def _actor(
     who: _Identity, native: str, account: str | None, kind: str, basis: str, subkind: str | None, *,
     arn: str | None = None, name: str | None = None, session: str | None = None,
 ) -> Actor:
-    on_behalf, delegation = _delegation(who, account, arn, session)
+    on_behalf, delegation, trust = _delegation(who, account, arn, session)
     assistant = ASSISTANTS.get(who.invoked_by or "")
     if (assistant or (who.invoked_by and who.invoked_by.endswith(".amazonaws.com"))) and delegation is None:
-        delegation = "forward_access_session"
+        delegation, trust = "forward_access_session", "provider_asserted"
     return Actor(
         identity_id("aws", account, native), session, kind, basis, subkind, name or who.user_name, arn or who.arn,
-        native, account, who.access_key_id or who.credential_id or None, on_behalf, assistant, delegation,
+        native, account, who.access_key_id or who.credential_id or None, on_behalf, assistant, delegation, trust,
     )
 
 
 def _delegation(
     who: _Identity, account: str | None, arn: str | None, session: str | None
-) -> tuple[str | None, str | None]:
+) -> tuple[str | None, str | None, str | None]:
+    """On whose behalf, how that is known, and who says so: a source identity is what the first caller of a chain
+    wrote; the session name of a permission-set role is what Identity Center wrote."""
     if who.on_behalf_of and who.on_behalf_of.user_id:
         store = (who.on_behalf_of.identity_store_arn or "").rpartition("/")[2]
-        return identity_id("aws", store or account, who.on_behalf_of.user_id), "platform_field"
+        return identity_id("aws", store or account, who.on_behalf_of.user_id), "platform_field", "provider_asserted"
     if who.session_context and who.session_context.source_identity:
-        return identity_id("aws", account, f"source-identity/{who.session_context.source_identity}"), "role_chain"
+        source = identity_id("aws", account, f"source-identity/{who.session_context.source_identity}")
+        return source, "role_chain", "caller_asserted"
     if "AWSReservedSSO_" in (arn or "") and session:
-        return identity_id("aws", account, f"sso-user/{session}"), "role_chain"
-    return None, None
+        return identity_id("aws", account, f"sso-user/{session}"), "role_chain", "provider_asserted"
+    return None, None, None

@@ -20,24 +20,26 @@ from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lineage_analytics.loaders._cloudtrail_actor import Actor
     from lineage_analytics.loaders.common.contract import Document
 
 PROVIDER = "aws"
+SOURCE = "aws_cloudtrail"
 
 _DENIED = frozenset({
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Client.UnauthorizedOperation"})
 _FIELDS = attrgetter("event_id", "event_time", "event_source", "event_name", "account", "source_ip", "user_agent",
-                     "read_only", "request_id", "shared_event_id", "request", "resources")
+                     "read_only", "request_id", "shared_event_id", "request", "resources", "addendum")
 _ACTOR_COLUMNS = {
     "actor_id": attrgetter("id"), "actor_session_id": attrgetter("session"),
     "on_behalf_of_id": attrgetter("on_behalf_of"), "via_assistant_id": attrgetter("via_assistant"),
-    "delegation_kind": attrgetter("delegation"), "credential_id": attrgetter("credential"),
+    "delegation_kind": attrgetter("delegation"), "delegation_trust": attrgetter("trust"),
+    "credential_id": attrgetter("credential"),
 }
 _DRY_RUN = b'"dryRun"'
-_ABSENT = Record().resources
+_ABSENT, _NO_ADDENDUM = Record().resources, Record().addendum
 
 
 def activity(
@@ -45,14 +47,17 @@ def activity(
     document: Document,
 ) -> pl.DataFrame:
     """The ACTIVITY rows of these records, in order; ``time`` is null where a record has none that can be read."""
-    ids, times, sources, names, owners, ips, agents, reads, request_ids, shared, requests, resources = zip(
+    ids, times, sources, names, owners, ips, agents, reads, request_ids, shared, requests, resources, addenda = zip(
         *map(_FIELDS, found), strict=True)
     accounts = [owner or actor.account for owner, actor in zip(owners, actors, strict=True)]
     natives = [native or synthetic_id(record) for native, record in zip(ids, found, strict=True)]
+    revised = {} if addenda.count(_NO_ADDENDUM) == len(addenda) else _revisions(addenda)
+    further: dict[int, list[str]] = {}
     frame = _by_actor(actors).with_columns(
         _times(times).alias("time"),
         _repeated("action", list(map(_action, sources, names))),
-        _repeated("resource_id", [None if raw is _ABSENT else _resource(raw) for raw in resources]),
+        _repeated("resource_id", [None if raw is _ABSENT else _resource(raw, row, further)
+                                  for row, raw in enumerate(resources)]),
         (code := _repeated("error_code", list(map(error, found)))),
         pl.select(_outcome(code)).to_series(),
         pl.Series("is_read", [v if v is None or v is True or v is False else as_flag(v) for v in reads],
@@ -65,8 +70,11 @@ def activity(
         pl.Series("unmapped", unmapped, dtype=pl.String),
         _repeated("tenant", accounts),
         pl.lit(PROVIDER).alias("provider"),
-        pl.lit("aws_cloudtrail").alias("source"),
-        record_ids(PROVIDER, accounts, natives),
+        pl.lit(SOURCE).alias("source"),
+        record_ids(PROVIDER, accounts, natives if not revised else [
+            f"{native}#{revised[row]}" if row in revised else native for row, native in enumerate(natives)]),
+        *_sparse("extra_resource_ids", further, len(found)),
+        *_sparse("effect_delta", revised, len(found)),
         pl.struct(pl.lit(document.file_sha256).alias("file_sha256"),
                   pl.lit(document.member, dtype=pl.String).alias("member"),
                   pl.Series("offset", offsets, dtype=pl.Int64)).alias("raw_ref"),
@@ -74,14 +82,35 @@ def activity(
     return tables.conform(frame, tables.ACTIVITY)
 
 
+def _sparse(name: str, values: Mapping[int, object], height: int) -> list[pl.Series]:
+    """The column with values in few rows; none at all where no row has one."""
+    if not values:
+        return []
+    return [pl.Series(name, [values.get(row) for row in range(height)], dtype=tables.ACTIVITY.schema[name])]
+
+
+def _revisions(addenda: Sequence[msgspec.Raw]) -> dict[int, str]:
+    """Per row that tells an earlier record anew, what it replaces, as JSON text. Late records replace none."""
+    found = {}
+    for row, raw in enumerate(addenda):
+        said = decode_object(raw) or {}
+        stated = {key.lower(): value for key, value in said.items() if isinstance(value, str)}
+        if stated.get("reason", "").upper() == "UPDATED_DATA" or stated.get("updatedfields"):
+            found[row] = msgspec.json.encode({
+                "revises": stated.get("originaleventid"), "reason": stated.get("reason"),
+                "updated_fields": sorted(filter(None, stated.get("updatedfields", "").replace(" ", "").split(",")))},
+                order="sorted").decode()
+    return found
+
+
 def _by_actor(actors: Sequence[Actor]) -> pl.DataFrame:
     """The columns that depend on the caller alone, made once per caller."""
     callers = {id(actor): actor for actor in actors}
     place = {key: number for number, key in enumerate(callers)}
     rows = pl.Series([place[id(actor)] for actor in actors], dtype=pl.UInt32)
-    return pl.DataFrame({
-        name: pl.Series(list(map(pick, callers.values())), dtype=pl.String) for name, pick in _ACTOR_COLUMNS.items()
-    })[rows]
+    columns = {name: list(map(pick, callers.values())) for name, pick in _ACTOR_COLUMNS.items()}
+    return pl.DataFrame({name: pl.Series(values, dtype=pl.String) for name, values in columns.items()
+                         if name == "actor_id" or any(values)})[rows]
 
 
 def _repeated(name: str, values: Sequence[str | None]) -> pl.Series:
@@ -94,6 +123,11 @@ def _repeated(name: str, values: Sequence[str | None]) -> pl.Series:
 def _outcome(code: pl.Series) -> pl.Expr:
     return (pl.when(code.is_null()).then(pl.lit("success")).when(code.is_in(_DENIED)).then(pl.lit("denied"))
             .otherwise(pl.lit("failure")).alias("outcome"))
+
+
+def outcome_of(code: str | None) -> str:
+    """The outcome that one error code means."""
+    return "success" if code is None else "denied" if code in _DENIED else "failure"
 
 
 @lru_cache(maxsize=10_000)
@@ -125,13 +159,17 @@ _NAMED_IN_TEXT = re.compile(rb"\barn=([^,}\]]+)", re.IGNORECASE)
 _named = msgspec.json.Decoder(list[_Named] | None)
 
 
-def _resource(raw: msgspec.Raw) -> str | None:
+def _resource(raw: msgspec.Raw, row: int, further: dict[int, list[str]]) -> str | None:
+    """The first resource named; those after it are noted in ``further``."""
     try:
         listed = _named.decode(raw) or []
     except msgspec.DecodeError:
-        found = _NAMED_IN_TEXT.search(raw)
-        return found[1].decode("utf-8", "replace") if found else None
-    return next((named.upper or named.lower for named in listed if named.upper or named.lower), None)
+        found = [text.decode("utf-8", "replace") for text in _NAMED_IN_TEXT.findall(raw)]
+    else:
+        found = [name for named in listed if (name := named.upper or named.lower)]
+    if len(found) > 1:
+        further[row] = found[1:]
+    return found[0] if found else None
 
 
 def error(record: Record) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from lineage_analytics.loaders import _cloudtrail_console as console
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.sampling import LINES, decode_object
@@ -31,6 +32,7 @@ _KEY = re.compile(rb'"([A-Za-z]{2,40})"\s{0,4}:')
 _CONTROL = "CWL CONTROL MESSAGE"
 _NEEDED = frozenset({"eventname", "eventsource"})
 _TELLING = frozenset({"useridentity", "eventversion", "recipientaccountid"})
+_INSIGHT = frozenset({"insightdetails", "eventtype", "eventid"})
 
 
 class Form(NamedTuple):
@@ -44,7 +46,8 @@ class Form(NamedTuple):
 def form(sample: Sample) -> Form | None:
     """How the records of the file are packed; None when they are not CloudTrail's."""
     if sample.columns:
-        return Form(CSV) if _is_record(sample.columns) else None
+        history = Form(console.SHAPE) if console.is_history(sample.columns) else None
+        return Form(CSV) if _is_record(sample.columns) else history
     first = sample.first
     if first is None:
         return _cut_form(sample)
@@ -73,7 +76,7 @@ def _cut_form(sample: Sample) -> Form | None:
 
 def _is_record(names: Mapping[str, Any] | tuple[str, ...]) -> bool:
     keys = {name.lower() for name in names}
-    return keys >= _NEEDED and not keys.isdisjoint(_TELLING)
+    return (keys >= _NEEDED and not keys.isdisjoint(_TELLING)) or keys >= _INSIGHT
 
 
 def _holds_objects(value: object) -> bool:
@@ -83,7 +86,7 @@ def _holds_objects(value: object) -> bool:
 def unpacked(document: Document) -> Iterator[Chunk]:
     """Raw CloudTrail records, out of pages and envelopes."""
     packed = form(document.sample) or Form("object")
-    if packed.shape == CSV:
+    if packed.shape in (CSV, console.SHAPE):
         yield from records.csv_chunks(document)
         return
     chunks = records.json_chunks(document, wrappers=()) if packed.page else records.json_chunks(document)

@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 
 from lineage_analytics import tables
+from lineage_analytics.loaders._cloudtrail_cases import PARTS, cells
 from lineage_analytics.loaders.common.ids import derived_ids
 from lineage_analytics.loaders.common.sampling import decode_object
 
@@ -130,9 +131,9 @@ class Change(NamedTuple):
 
 @lru_cache(maxsize=10_000)
 def is_change(action: str, read_only: bool | None) -> bool:
-    """Whether a call changes identities, access or the rules on it (or tried to)."""
+    """Whether a call changes identities, access or the rules on it (or tried to), asks for that or decides on it."""
     service, _, name = action.partition(":")
-    if action in OTHER_CHANGES or action.startswith(_LAMBDA_CHANGES):
+    if action in OTHER_CHANGES or action in PARTS or action.startswith(_LAMBDA_CHANGES):
         return True
     return service in IDENTITY_SOURCES and read_only is not True and not name.startswith(_NO_CHANGE)
 
@@ -142,7 +143,8 @@ def steps(changes: Sequence[Change], provenance: pl.DataFrame) -> pl.DataFrame:
     if not changes:
         return tables.DECISION_STEPS.empty()
     rows = list(map(_row, changes, provenance["tenant"]))
-    frame = pl.DataFrame(rows, schema={k: tables.DECISION_STEPS.schema[k] for k in rows[0]}, orient="row")
+    schema = {name: dtype for name, dtype in tables.DECISION_STEPS.schema.items() if any(name in row for row in rows)}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
     ids = derived_ids("step", ((record_id, "action") for record_id in provenance["record_id"]))
     return tables.conform(pl.concat([frame, provenance], how="horizontal").with_columns(pl.Series("step_id", ids)),
                           tables.DECISION_STEPS)
@@ -153,7 +155,7 @@ def _row(change: Change, tenant: str | None) -> dict[str, Any]:
     target, value, verb = _effect(change, tenant)
     failed = bool(record.error_code)
     actor_class, basis = _actor_class(change)
-    return {
+    row = {
         "kind": "attempt" if failed else "action",
         "operation": change.action,
         "status": "failed" if failed else "succeeded",
@@ -172,6 +174,13 @@ def _row(change: Change, tenant: str | None) -> dict[str, Any]:
         "title": f"{change.action.partition(':')[2]} {(target or '').partition(':')[2].partition(':')[2]}".strip(),
         "event_id": record.event_id,
     }
+    part = PARTS.get(change.action)
+    if part is not None:
+        said = cells(part, decode_object(record.request) or {}, decode_object(record.response) or {}, tenant)
+        row |= {name: value for name, value in said.items() if value is not None or name.startswith("native_key")}
+        row |= {"kind": "attempt", "verdict": None, "capacity": None} if failed else {}
+        row["title"] = f"{change.action.partition(':')[2]} {(row['target_key'] or '').partition('/')[2]}".strip()
+    return row
 
 
 def _effect(change: Change, tenant: str | None) -> tuple[str | None, str | None, str]:

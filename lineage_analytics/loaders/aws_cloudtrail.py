@@ -3,12 +3,18 @@
 Shapes  ``Records`` files, bare arrays, single objects, newline-delimited objects (also with pipeline fields added, or a
         page of records on each line), lookup-events output, EventBridge envelopes, CloudWatch Logs (subscription,
         filter, query and export to S3), search-engine exports, test-suite envelopes, rows of Athena or Lake tables
-        (keys in lower case, values as JSON or structure text, JSON or CSV).
+        (keys in lower case, values as JSON or structure text, JSON or CSV); the console's event history as CSV.
 Maps    every record with a time to ``activity``; callers to ``identity_facts``; changes of identities, access and the
-        rules on it to ``decision_steps``; conversations with the console assistant to ``assistant_access``.
-Drops   request and response bodies but for the target and the hash of what was set; resources after the first; the
-        console's event-history CSV, which holds neither request nor caller, is not read.
+        rules on it, and change sets, change requests and pipeline approvals, to ``decision_steps``; conversations with
+        the console assistant and calls of agents to ``assistant_access``.
+Drops   request and response bodies but for the target and the hash of what was set; results of CloudTrail Insights,
+        which are rates and no calls, rejected as ``out_of_scope``.
 Schema  event versions 1.02 to 1.11; fields this version does not know are kept in ``unmapped``.
+
+A row of the event history has a name but no caller, no request and often no account: it becomes activity alone, under
+an id of its own. Load it only where nothing better is left: beside a trail its events count twice. A record with an
+``addendum`` that updates an earlier one is kept beside it, as activity: ``effect_delta`` says which record it revises
+and in which fields; the step stays that of the first record. One that is merely late is a record like any other.
 """
 
 from __future__ import annotations
@@ -19,15 +25,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from lineage_analytics import tables
 from lineage_analytics.loaders import _cloudtrail_columns as columns
+from lineage_analytics.loaders import _cloudtrail_console as console
 from lineage_analytics.loaders._cloudtrail_actor import Actor, Actors
+from lineage_analytics.loaders._cloudtrail_assistants import assistant_access
 from lineage_analytics.loaders._cloudtrail_identities import identity_facts
 from lineage_analytics.loaders._cloudtrail_record import Record, decode
 from lineage_analytics.loaders._cloudtrail_shapes import form, unpacked
 from lineage_analytics.loaders._cloudtrail_steps import Change, is_change, steps
+from lineage_analytics.loaders.common.assembly import assemble
 from lineage_analytics.loaders.common.contract import Batch, Fault, Match
-from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +54,8 @@ _actors = Actors()
 def detect(sample: Sample) -> Match | None:
     """CloudTrail by ``eventName`` and ``eventSource`` with what only its records have, in any packing."""
     found = form(sample)
+    if found is not None and found.shape == console.SHAPE:
+        return Match(found.shape, 0.9, "a CSV with the headings of the console's event history")
     return None if found is None else Match(
         found.shape, 0.95, "eventName and eventSource with userIdentity, eventVersion or recipientAccountId")
 
@@ -58,6 +67,8 @@ def extract(document: Document) -> Iterator[Chunk]:
 
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, decision steps and assistant access of one chunk."""
+    if document.shape == console.SHAPE:
+        return assemble(chunk, document, columns.SOURCE, console.read)
     kept, faults = _decoded(chunk)
     faults = [*chunk.faults, *faults]
     if not kept:
@@ -75,7 +86,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
         "activity": activity,
         "identity_facts": identity_facts(found, actors, activity),
         "decision_steps": _steps(found, actors, activity),
-        "assistant_access": _assistant_access(found, activity),
+        "assistant_access": assistant_access(found, activity),
     }
     return Batch(activity["record_id"], frames, faults)
 
@@ -93,10 +104,16 @@ def _decoded(chunk: Chunk) -> tuple[list[Kept], list[Fault]]:
             faults.append(Fault(position, "broken_json", str(error)[:200]))
             continue
         if record.event_name is None and record.event_source is None:
-            faults.append(Fault(position, "not_cloudtrail", "neither eventName nor eventSource"))
+            faults.append(_no_call(record, position))
         else:
             kept.append((record, unmapped, position))
     return kept, faults
+
+
+def _no_call(record: Record, position: int) -> Fault:
+    if record.event_type == "AwsCloudTrailInsight" or record.event_category == "Insight":
+        return Fault(position, "out_of_scope", "a result of CloudTrail Insights: rates of calls, no call", "rejected")
+    return Fault(position, "not_cloudtrail", "neither eventName nor eventSource")
 
 
 def _time_fault(position: int, time: datetime | None) -> Fault:
@@ -106,7 +123,8 @@ def _time_fault(position: int, time: datetime | None) -> Fault:
 
 
 def _steps(found: Sequence[Record], actors: Sequence[Actor], activity: pl.DataFrame) -> pl.DataFrame:
-    calls = activity.select("action", "is_read", dry=pl.col("is_dry_run").fill_null(value=False))
+    calls = activity.select(
+        "action", "is_read", dry=pl.col("is_dry_run").fill_null(value=False) | pl.col("effect_delta").is_not_null())
     changing = [call for call in calls.unique().iter_rows() if not call[2] and is_change(*call[:2])]
     chosen = calls.with_row_index("row").join(
         pl.DataFrame(changing, schema=calls.schema, orient="row"), on=calls.columns, nulls_equal=True,
@@ -114,25 +132,3 @@ def _steps(found: Sequence[Record], actors: Sequence[Actor], activity: pl.DataFr
     changes = [Change(row, action, actors[row], found[row]) for row, action in chosen.select("row", "action").rows()]
     provenance = activity.select("time", "tenant", "provider", "source", "record_id", "raw_ref")
     return steps(changes, provenance[[change.position for change in changes]])
-
-
-_CHATS = frozenset({"SendMessage", "StartConversation", "PassRequest"})
-
-
-def _assistant_access(found: Sequence[Record], activity: pl.DataFrame) -> pl.DataFrame:
-    """Conversations with the console assistant: it lists no resources, so completeness is absent."""
-    rows = [row for row, r in enumerate(found)
-            if r.event_source == "q.amazonaws.com" and r.event_name in _CHATS - {"PassRequest"}]
-    if not rows:
-        return tables.ASSISTANT_ACCESS.empty()
-    requests = [decode_object(found[row].request) or {} for row in rows]
-    threads = [str(thread) if (thread := request.get("conversationId")) else None for request in requests]
-    frame = activity[rows].select(
-        "time", pl.col("actor_id").alias("user_id"), pl.lit("aws:assistant:q-developer").alias("assistant_id"),
-        pl.lit("console").alias("app_host"), pl.col("record_id").alias("interaction_id"),
-        pl.Series("thread_id", threads, dtype=pl.String), pl.lit("none").alias("role"),
-        pl.lit("unknown").alias("action"), pl.lit("unknown").alias("policy_outcome"),
-        pl.lit("user").alias("trigger"), pl.lit("absent").alias("completeness"), "event_id",
-        "tenant", "provider", "source", "record_id", "raw_ref",
-    )
-    return tables.conform(frame, tables.ASSISTANT_ACCESS)
