@@ -30,7 +30,7 @@ AGENT = event(6005, 4, "e3", ai_agent={"uid": "agent-1", "instance_uid": "run-1"
 FINDING = event(2008, 1, "e4", finding_info={"uid": "f-1", "title": "Unused access"}, resources=[{"uid": "role-x"}],
                 remediation={"desc": "remove it"})
 INVENTORY = event(5003, 2, "e5", user={"uid": "u-3", "name": "svc", "type_id": 4})
-LAKE = {
+LAKE: dict[str, Any] = {
     "class_uid": 6003, "category_uid": 6, "activity_id": 1, "activity_name": "Create", "type_uid": 600301,
     "type_name": "API Activity: Create", "time": TIME, "status": "Failure", "status_id": 2,
     "metadata": {"uid": "a552c487-0000-4000-8000-000000000001", "version": "1.1.0",
@@ -115,7 +115,7 @@ def test_a_cloudtrail_row_of_a_lake_is_the_record_and_the_role_of_the_cloudtrail
     assert found.ids == [record_id("aws", "111122223333", "a552c487-0000-4000-8000-000000000001")]
     assert found.rows("activity", "actor_id", "actor_session_id", "action", "outcome", "error_code", "provider",
                       "credential_id", "correlation_id") == [
-        ("aws:111122223333:AROAEXAMPLEEXAMPLE", "AROAEXAMPLEEXAMPLE:s1", "iam:CreateUser", "denied", "AccessDenied",
+        ("aws:111122223333:AROAEXAMPLEEXAMPLE", "s1", "iam:CreateUser", "denied", "AccessDenied",
          "aws", "ASIAEXAMPLE", "req-1")]
     assert json.loads(found["activity"]["unmapped"][0]) == {"unmapped": {"requestParameters.userName": "x"}}
 
@@ -165,3 +165,44 @@ def test_a_secret_among_the_unmapped_fields_of_a_lake_is_not_stored(held: object
     [(kept,)] = Loaded({**LAKE, "unmapped": held}).rows("activity", "unmapped")
     assert "requestParameters" in kept
     assert "hunter2" not in kept
+
+
+def lake(operation: str, request: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A CloudTrail event as lakes have it: no status, the account in what was left unmapped."""
+    return {**LAKE, "cloud": {"provider": "AWS"}, "status": None, "status_id": 99, "api": {
+        "operation": operation, "service": {"name": "iam.amazonaws.com"}, "request": {"data": json.dumps(request)},
+        "response": {"error": None}}, "unmapped": {"recipientAccountId": "111122223333"}, **more}
+
+
+def test_a_change_in_a_lake_is_the_change_of_the_cloudtrail_loader() -> None:
+    attach = lake("AttachRolePolicy", {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"})
+    trail = {"eventVersion": "1.08", "eventID": LAKE["metadata"]["uid"], "eventTime": "2025-11-24T16:00:00Z",
+             "eventSource": "iam.amazonaws.com", "eventName": "AttachRolePolicy", "recipientAccountId": "111122223333",
+             "userIdentity": {"type": "AssumedRole", "principalId": "AROAEXAMPLEEXAMPLE:s1", "accountId": "111122223333",
+                              "arn": "arn:aws:sts::111122223333:assumed-role/deploy/s1"},
+             "requestParameters": {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}}
+    columns = ("kind", "operation", "target_key", "effect_key", "actor_id", "status", "record_id")
+    assert Loaded(attach).rows("decision_steps", *columns) == Loaded({"Records": [trail]}).rows(
+        "decision_steps", *columns)
+    assert Loaded(attach).rows("activity", "actor_id", "actor_session_id", "action", "outcome", "tenant") == Loaded(
+        {"Records": [trail]}).rows("activity", "actor_id", "actor_session_id", "action", "outcome", "tenant")
+
+
+def test_a_read_in_a_lake_is_no_change_and_a_failed_login_failed() -> None:
+    found = Loaded([lake("ListUsers", {}, activity_id=2), lake("ConsoleLogin", {}, class_uid=3002, metadata={
+        **LAKE["metadata"], "uid": "e9"}, api={"operation": "ConsoleLogin", "response": {
+            "data": {"ConsoleLogin": "Failure"}}})])
+    assert found["decision_steps"].is_empty()
+    assert found.rows("activity", "action", "outcome") == [("ConsoleLogin", "failure"), ("iam:ListUsers", "success")]
+
+
+def test_a_class_of_the_release_candidates_is_read_by_its_name() -> None:
+    found = Loaded({**event(3005, 2, "x9", class_name="API Activity", api={"operation": "listThings"})})
+    assert found["decision_steps"].is_empty()
+    assert found.rows("activity", "action", "is_read") == [("listThings", True)]
+
+
+def test_what_a_policy_stopped_an_agent_from_is_blocked() -> None:
+    found = Loaded({**AGENT, "disposition_id": 2, "policy": {"uid": "p-1"}})
+    assert found.rows("assistant_access", "policy_outcome") == [("blocked",)]
+    assert found["assistant_access"]["policy_ids"].to_list() == [["p-1"]]

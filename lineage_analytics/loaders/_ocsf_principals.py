@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
+from lineage_analytics.loaders import _ocsf_cloudtrail as cloudtrail
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.values import Fields, guid, name, obj, text
 
 PROVIDER = "ocsf"
-_AWS_ID = re.compile(r"((?:AIDA|AROA)[A-Z0-9]{5,60})(?::(.+))?")
-_AWS_ACCOUNT = re.compile(r"[0-9]{12}")
 # user.type_id: 1 (user) and 2 (admin) do not tell a person from a machine's account.
 _KINDS = {3: ("service_account", "system"), 4: ("service_account", "service")}
-_AWS_KINDS = {"iamuser": ("unknown", "iam_user"), "root": ("unknown", "root"),
-              "assumedrole": ("role", "assumed_role_session"), "awsservice": ("workload", "aws_service")}
 
 
 class Principal(NamedTuple):
@@ -31,7 +27,8 @@ class Principal(NamedTuple):
 
     @property
     def agent_class(self) -> str:
-        return {"service_account": "workload", "workload": "workload", "ai_agent": "ai_agent"}.get(self.kind, "unknown")
+        return {"service_account": "workload", "workload": "workload", "ai_agent": "ai_agent",
+                "human": "human"}.get(self.kind, "unknown")
 
 
 def tenant_of(record: Fields) -> str | None:
@@ -44,19 +41,15 @@ def tenant_of(record: Fields) -> str | None:
     return guid(found) or found
 
 
-def is_cloudtrail(record: Fields) -> bool:
-    product = obj(obj(record.get("metadata")).get("product"))
-    stated = " ".join(filter(None, (text(product.get("name")), text(product.get("vendor_name"))))).lower()
-    return "cloudtrail" in stated and "aws" in stated
-
-
-def user_of(value: object, tenant: str | None, *, aws: bool) -> Principal | None:
-    """A ``user`` object; None when it names nobody."""
+def user_of(value: object, tenant: str | None, *, session: Fields | None = None) -> Principal | None:
+    """A ``user`` object; None when it names nobody. ``session``: it is a CloudTrail caller, and this its session."""
     user = obj(value)
     if not user:
         return None
-    found = _aws_user(user, tenant) if aws else None
-    return found or _plain_user(user, tenant)
+    caller = None if session is None else cloudtrail.caller_of(user, session, tenant)
+    if caller is None:
+        return _plain_user(user, tenant)
+    return Principal(**caller, label=name(user.get("name")), credential=name(user.get("credential_uid")))
 
 
 def _plain_user(user: Fields, tenant: str | None) -> Principal | None:
@@ -74,37 +67,6 @@ def _plain_user(user: Fields, tenant: str | None) -> Principal | None:
 def _kind(user: Fields) -> tuple[str, str | None]:
     number = text(user.get("type_id")) or ""
     return _KINDS.get(int(number), ("unknown", None)) if number.isdecimal() and len(number) < 4 else ("unknown", None)
-
-
-def _aws_user(user: Fields, tenant: str | None) -> Principal | None:
-    """CloudTrail's callers as the CloudTrail loader names them, so that both exports mean one principal."""
-    stated = [found for key in ("uid_alt", "uid") if (found := text(user.get(key)))]
-    arn = next((found for found in stated if found.startswith("arn:")), None)
-    account = name(obj(user.get("account")).get("uid")) or name(user.get("account_uid")) or _account(arn) or tenant
-    kind, subkind = _AWS_KINDS.get((text(user.get("type")) or "").lower(), ("unknown", None))
-    label = name(user.get("name"))
-    credential = name(user.get("credential_uid"))
-    basis = f"user.type {text(user.get('type'))}" if subkind else "the record states no telling type"
-    for found in stated:
-        if (match := _AWS_ID.fullmatch(found)) is not None:
-            native, session = match.group(1), found if match.group(2) else None
-            if native.startswith("AROA"):
-                kind, subkind, basis = "role", "assumed_role_session", "an AROA id"
-                arn = None
-            return Principal(identity_id("aws", account, native), session, kind, basis, subkind, label,
-                             _alternatives(("arn", arn)), credential)
-    if subkind == "root" and account:
-        return Principal(identity_id("aws", account, "root"), None, kind, basis, subkind, label,
-                         _alternatives(("arn", arn)), credential)
-    if arn:
-        return Principal(identity_id("aws", account, arn), None, kind, basis, subkind, label,
-                         _alternatives(("arn", arn)), credential)
-    return None
-
-
-def _account(arn: str | None) -> str | None:
-    parts = (arn or "").split(":")
-    return parts[4] if len(parts) > 5 and _AWS_ACCOUNT.fullmatch(parts[4]) else None
 
 
 def agent_of(record: Fields, tenant: str | None) -> Principal | None:
