@@ -212,6 +212,14 @@ def test_an_issued_token_and_its_use_share_the_credential_id_and_the_token_is_no
     assert CANARY not in json.dumps([frame.to_dicts() for frame in log.frames.values()], default=str)
 
 
+def test_a_token_a_node_fetches_for_a_pod_is_a_credential_and_no_step_and_one_a_user_makes_is_both() -> None:
+    routine = LOG[6] | {"auditID": "n", "user": {"username": "system:node:n1"}}
+    found = Loaded(lines([routine, LOG[6]]))
+    assert found["credentials"].height == 2
+    assert found.rows("decision_steps", "event_id", "effect_key") == [
+        ("a-7", "create(k8s::serviceaccounts/kitchen/oven|token)")]
+
+
 def test_behind_a_user_of_eks_stands_the_cloud_principal_with_its_session_and_key(log: Loaded) -> None:
     row = log["activity"].filter(log["activity"]["event_id"] == "a-9").to_dicts()[0]
     assert row["actor_id"] == "k8s::kubernetes-admin"

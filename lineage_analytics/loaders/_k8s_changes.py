@@ -62,9 +62,14 @@ class Call(NamedTuple):
         return identity_id(names.PROVIDER, self.cluster, f"{self.resource}/{where}")
 
 
-def is_change(call: Call) -> bool:
-    """Whether the call, if it took effect, changed who may do what."""
+def is_change(call: Call, actor: Principal | None = None) -> bool:
+    """Whether the call, if it took effect, changed who may do what.
+
+    The token a node or the control plane fetches for a pod it runs is none: it does so for every pod, every hour.
+    """
     if call.verb not in _VERBS:
+        return False
+    if call.sub == "token" and actor is not None and actor.subkind in ("node", "control_plane"):
         return False
     if call.api_group == RBAC or call.api_group in _GUARDED.get(call.resource, ()):
         return True

@@ -322,7 +322,7 @@ def _kubernetes(
                             obj(found.audit.get("request")), obj(found.audit.get("response")))
     _activity(entry, found, who, outcome, code, common, resource_id=stated, is_read=k8s_names.is_read(verb, sub),
               action=k8s_names.action(verb, api_group, resource_kind, sub))
-    if not k8s_changes.is_change(call):
+    if not k8s_changes.is_change(call, who.actor):
         return
     entry.step("action", **common, **_acting(who), **k8s_changes.step(call, outcome),
                initiator_id=None if call.sub == "approval" else common["on_behalf_of_id"] or common["actor_id"])

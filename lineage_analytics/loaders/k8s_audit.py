@@ -239,7 +239,7 @@ def _changed(
     entry: Entry, call: changes.Call, outcome: str, common: dict[str, Any], actor: Principal | None, *,
     impersonated: bool,
 ) -> None:
-    if not changes.is_change(call):
+    if not changes.is_change(call, actor):
         return
     acting = {} if actor is None else {
         "actor_class": actor.agent_class, "actor_class_basis": actor.basis,
