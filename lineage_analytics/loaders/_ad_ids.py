@@ -7,11 +7,15 @@ because a record that only refers to one does not know it.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lineage_analytics.loaders.common.ids import identity_id
-from lineage_analytics.loaders.common.values import guid, state_hash
+from lineage_analytics.loaders.common.values import guid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +85,7 @@ def is_sid(value: str | None) -> bool:
     return bool(_SID.fullmatch(upper) or _PREFIXED.fullmatch(upper))
 
 
+@lru_cache(maxsize=65_536)
 def object_id(value: str | None, domain: str | None = None, prefix: str | None = None) -> str | None:
     """``ad:<domain SID>:<native id>``; ``domain`` is that of objects whose id does not name it (GUIDs)."""
     found = native(value, prefix)
@@ -89,12 +94,12 @@ def object_id(value: str | None, domain: str | None = None, prefix: str | None =
     return identity_id(PROVIDER, domain_of(found) or (domain if guid(found) else None), found)
 
 
-def content_hash(record: Mapping[str, Any], ignored: frozenset[str]) -> str | None:
+def content_hash(record: Mapping[str, Any], ignored: frozenset[str]) -> str:
     """What an object of an inventory says, as one text: the same however a pipeline changed the case of its keys."""
-    return state_hash(_folded(record), ignored)
+    return hashlib.sha256(msgspec.json.encode(_folded(record, ignored), order="sorted")).hexdigest()
 
 
-def _folded(value: Any) -> Any:
+def _folded(value: Any, ignored: frozenset[str]) -> Any:
     if isinstance(value, dict):
-        return {key.lower(): _folded(held) for key, held in value.items()}
-    return [_folded(item) for item in value] if isinstance(value, list) else value
+        return {low: _folded(held, ignored) for key, held in value.items() if (low := key.lower()) not in ignored}
+    return [_folded(item, ignored) for item in value] if isinstance(value, list) else value
