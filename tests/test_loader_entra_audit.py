@@ -602,6 +602,63 @@ def test_targets_say_which_sort_of_agent_they_are(agent_type: str, kind: str, su
     assert fact["parent_id"] == (f"entra:{TENANT}:{CLIENT}" if agent_type != "notAgentic" else None)
 
 
+PACKAGE = "88888888-0000-4000-8000-000000000008"
+GOVERNANCE = [
+    ("User requests access package assignment", "request", None, "grant", "requester", "succeeded"),
+    ("User requests to remove access package assignment", "request", None, "revoke", "requester", "succeeded"),
+    ("User requests access package assignment on behalf of service principal", "request", None, "grant", "requester",
+     "succeeded"),
+    ("Approve access package assignment request", "decision", "approve", "grant", "approver", "succeeded"),
+    ("Auto approve access package assignment request", "decision", "approve", "grant", "policy", "succeeded"),
+    ("Deny access package assignment request", "decision", "deny", "grant", "approver", "succeeded"),
+    ("Cancel access package assignment request", "decision", "withdraw", "grant", "requester", "succeeded"),
+    ("Access package assignment request timed out (no approver action taken)", "expiry", None, "request", None, "succeeded"),
+    ("Ready to fulfill access package assignment request", "outcome", None, "grant", None, "pending"),
+    ("Fulfill access package assignment request", "action", None, "grant", None, "succeeded"),
+    ("Failed access package assignment request", "attempt", None, "grant", None, "failed"),
+    ("Administrator directly assigns user to access package", "action", None, "grant", None, "succeeded"),
+    ("Remove access package assignment", "action", None, "revoke", None, "succeeded"),
+]
+
+
+@pytest.mark.parametrize(("activity", "kind", "verdict", "verb", "capacity", "status"), GOVERNANCE)
+def test_requests_for_access_packages_are_their_phases_and_share_the_request(
+    activity: str, kind: str, verdict: str | None, verb: str, capacity: str | None, status: str
+) -> None:
+    targets = [target("AccessPackageAssignmentRequest", REQUEST), target("AccessPackage", PACKAGE), target("User", ANA)]
+    [found] = steps(audit(1, activity, category="EntitlementManagement", loggedByService="Entitlement Management",
+                          targetResources=targets))
+    assert (found["kind"], found["verdict"], found["capacity"], found["status"]) == (kind, verdict, capacity, status)
+    assert (found["native_key_kind"], found["native_key"]) == ("access_package_request_id", REQUEST)
+    assert found["effect_key"] == f"{verb}(entra:{TENANT}:access_package/{PACKAGE}|{ANA})"
+
+
+def test_a_request_whose_record_names_neither_package_nor_request_has_neither() -> None:
+    [found] = steps(audit(1, "User requests access package assignment", category="EntitlementManagement"))
+    assert (found["kind"], found["target_key"], found["native_key"]) == ("request", None, None)
+
+
+@pytest.mark.parametrize(("activity", "kind", "verdict", "capacity"), [
+    ("Approve decision", "decision", "approve", "reviewer"), ("Deny decision", "decision", "deny", "reviewer"),
+    ("Reset decision", "decision", "withdraw", "reviewer"), ("Apply decision", "action", None, None),
+    ("Auto review", "decision", "modify", "system"), ("Request denied", "decision", "deny", "approver"),
+])
+def test_what_reviewers_decide_is_decided_in_the_audit_too(
+    activity: str, kind: str, verdict: str | None, capacity: str | None
+) -> None:
+    [found] = steps(audit(1, activity, loggedByService="Access Reviews", targetResources=[target("AccessReview", GROUP)]))
+    assert (found["kind"], found["verdict"], found["capacity"]) == (kind, verdict, capacity)
+    assert found["target_key"] == f"entra:{TENANT}:access_review/{GROUP}"
+    assert steps(audit(2, activity, loggedByService="Core Directory")) == []
+
+
+def test_a_failed_decision_stays_a_decision_and_the_approver_of_an_activation_has_that_capacity() -> None:
+    [failed] = steps(audit(1, "Approve decision", loggedByService="Access Reviews", result="failure"))
+    assert (failed["kind"], failed["status"]) == ("decision", "failed")
+    asked, approved = steps(*CHAIN[:2])
+    assert (asked["capacity"], approved["capacity"]) == (None, "approver")
+
+
 @pytest.mark.parametrize(("result", "outcome"), [
     ("success", "success"), ("failure", "failure"), ("timeout", "failure"), ("unknownFutureValue", "unknown"), (None, "unknown"),
 ])

@@ -10,10 +10,11 @@ _QUALIFIER = re.compile(r"\(([^()]{1,40})\)$")
 
 
 class Phase(NamedTuple):
-    """One phase of a PIM case.
+    """One phase of a case.
 
     ``verb`` is what the case is about (grant, revoke, set ...); ``state`` the grant state it leads to, else None;
-    ``activation`` whether a person activates for themselves; ``what`` names the object when it is no assignment.
+    ``activation`` whether a person activates for themselves; ``what`` names the object when it is no assignment;
+    ``capacity`` in which somebody decides.
     """
 
     kind: str
@@ -23,18 +24,19 @@ class Phase(NamedTuple):
     activation: bool = False
     what: str = "role"
     pending: bool = False
+    capacity: str | None = None
 
 
 _OTHER: dict[str, Phase] = {
-    "cancel request": Phase("decision", "grant", "withdraw"),
-    "remove request": Phase("decision", "grant", "withdraw"),
+    "cancel request": Phase("decision", "grant", "withdraw", capacity="requester"),
+    "remove request": Phase("decision", "grant", "withdraw", capacity="requester"),
     "pim activation request expired": Phase("expiry", "request", activation=True),
     "remove permanent direct role assignment": Phase("rollback", "revoke", state="standing"),
     "remove permanent eligible role assignment": Phase("rollback", "revoke", state="eligible"),
     "restore permanent direct role assignment": Phase("rollback", "grant", state="standing"),
     "restore permanent eligible role assignment": Phase("rollback", "grant", state="eligible"),
     "add member to role outside of pim (permanent)": Phase("action", "grant", state="standing"),
-    "approve request - direct role assignment": Phase("decision", "grant", "approve", "standing"),
+    "approve request - direct role assignment": Phase("decision", "grant", "approve", "standing", capacity="approver"),
     "process request": Phase("outcome", "grant"),
     "process role removal request": Phase("outcome", "revoke"),
     "process role update request": Phase("outcome", "set"),
@@ -68,7 +70,8 @@ def phase_of(operation: str) -> Phase | None:
     state = _state(qualifier, word, eligible=eligible)
     for words, verdict in _DECISIONS:
         if words in operation:
-            return Phase("decision", verb, verdict, state, activation)
+            capacity = "requester" if verdict == "withdraw" else "approver"
+            return Phase("decision", verb, verdict, state, activation, capacity=capacity)
     if "approval requested" in operation:
         return Phase("request", verb, None, state, activation, pending=True)
     if "requested" in operation:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders import _entra_targets as at
+from lineage_analytics.loaders._entra_governance_log import PACKAGE_KEY, governance_phase, governance_target
 from lineage_analytics.loaders._entra_pim import Phase, phase_of
 from lineage_analytics.loaders._entra_record import PROVIDER, kind_of, target_id
 from lineage_analytics.loaders.common.ids import derived_id, identity_id
@@ -77,6 +78,11 @@ EFFECTS: dict[str, tuple[str, str]] = {
     "delete role definition": ("delete", "object:role_definition"),
     "set federation settings on domain": ("set", "object:domain"),
     "set domain authentication": ("set", "object:domain"),
+    "add unverified domain": ("create", "object:domain"), "add verified domain": ("create", "object:domain"),
+    "remove unverified domain": ("delete", "object:domain"), "remove verified domain": ("delete", "object:domain"),
+    "update authentication methods policy": ("set", "object:policy"),
+    "authentication methods policy update": ("set", "object:policy"),
+    "authentication methods policy reset": ("set", "object:policy"),
     "add bypass user": ("grant", "object:mfa_bypass"), "remove bypassed user": ("revoke", "object:mfa_bypass"),
     "user has elevated their access to user access administrator for their azure resources": ("grant", "caller_role"),
 }
@@ -106,6 +112,10 @@ def change_of(record: Record, actor: Actor) -> Change | None:
         assigned = at.assignment(record)
         return Change(phase, _pim_target(record, phase, assigned), assigned, *_pim_states(record, phase),
                       "pim_request_id" if request else None, request)
+    phase = governance_phase(record)
+    if phase is not None:
+        target, request = governance_target(record, phase)
+        return Change(phase, target, native_kind=PACKAGE_KEY if request else None, native_key=request)
     if record.operation in _RECOMMENDATIONS:
         verdict = _RECOMMENDATIONS[record.operation]
         return Change(Phase("decision", "close", verdict, what="recommendation"),
@@ -172,7 +182,7 @@ def _pim_states(record: Record, phase: Phase) -> tuple[str | None, str | None]:
 def step(record: Record, actor: Actor, change: Change, record_id: str, outcome: str) -> dict[str, Any]:
     """The DECISION_STEPS columns of a change, without time and provenance. Reasons given are never kept, only keys."""
     phase = change.phase
-    failed = outcome == "failure"
+    failed = outcome == "failure" or phase.kind == "attempt"
     kind = "attempt" if failed and phase.kind in ("action", "rollback") else phase.kind
     target = at.key_of(record, change.target)
     parameter = "|eligible" if phase.state == "eligible" else ""
@@ -182,6 +192,7 @@ def step(record: Record, actor: Actor, change: Change, record_id: str, outcome: 
         "kind": kind,
         "operation": record.activity,
         "verdict": phase.verdict if phase.kind == "decision" else None,
+        "capacity": phase.capacity,
         "status": status if outcome in ("success", "failure") else "unknown",
         "initiator_id": _initiator(record, actor, change),
         "actor_id": actor.id,

@@ -1,12 +1,12 @@
-"""Entra directory audit log: activity, seen identities, PIM phases and directory changes (sources 3.1 to 3.3).
+"""Entra directory audit log: activity, seen identities, directory changes, PIM and governance (sources 3.1 to 3.6).
 
 Shapes  Graph ``directoryAudits`` pages, arrays, lines and single objects; diagnostic-settings envelopes (``records`` or
         lines, the record in ``properties``), also with other categories beside; Sentinel ``AuditLogs`` rows, JSON or
         CSV, with dynamic columns as text; the portal's JSON and its CSV with numbered columns; test-suite envelopes.
 Maps    every audit record with a time to ``activity``, the action with plain hyphens and single spaces; actors and
-        targets to ``identity_facts``; changes and PIM phases to ``decision_steps``; the assignments that completed PIM
-        phases leave to ``entitlements``. Sign-ins, Graph activity and risk in the same file are read as their own
-        loaders read them and booked under those.
+        targets to ``identity_facts``; changes and the phases of PIM, access packages and reviews to ``decision_steps``;
+        the assignments that completed PIM phases leave to ``entitlements``. Sign-ins, Graph activity and risk in the
+        same file are read as their own loaders read them and booked under those.
 Drops   reasons people gave, but for whether there was one and the ticket or conversation keys quoted in it; values of
         changed properties that are no access or rule on it (their names stay), that are descriptions or secrets; other
         categories in the same file, rejected as ``out_of_scope`` by name.
