@@ -46,6 +46,11 @@ SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "till"}, "d
 ENTRY: Json = {"accessEntry": {
     "clusterName": "bistro", "principalArn": ARN, "kubernetesGroups": ["cooks"], "username": "ana", "type": "STANDARD",
     "accessEntryArn": "arn:aws:eks:eu-west-1:111122223333:access-entry/bistro/role/x/Oven/1", "createdAt": CREATED}}
+POLICIES: Json = {"clusterName": "bistro", "principalArn": ARN, "associatedAccessPolicies": [
+    {"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", "associatedAt": CREATED,
+     "accessScope": {"type": "cluster", "namespaces": []}},
+    {"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", "associatedAt": CREATED,
+     "accessScope": {"type": "namespace", "namespaces": ["kitchen"]}}]}
 ALL = [OVEN, READER, ADMIN, COMPUTED, LOCAL, WIDE, NARROWED, EMPTY]
 
 
@@ -64,6 +69,7 @@ CONTRACT_FILES: dict[str, bytes] = {
     "list": listing(ALL), "bindings": listing([LOCAL, WIDE]), "lines": lines(ALL), "array": json.dumps(ALL).encode(),
     "answered": answered([WIDE, EMPTY]), "one": json.dumps(READER).encode(), "account": json.dumps(OVEN).encode(),
     "secret_first": listing([SECRET, *ALL]), "access_entry": json.dumps(ENTRY, indent=4).encode(),
+    "access_policies": json.dumps(POLICIES, indent=4).encode(),
 }
 
 
@@ -137,6 +143,12 @@ def test_an_access_entry_lets_a_cloud_role_be_a_user_of_its_groups_in_a_named_cl
     found = Loaded(ENTRY).rows("entitlements", "grant_kind", "principal_id", "scope", "tenant")
     assert found == [("membership", "k8s:bistro:ana", "k8s:bistro:group:cooks", "bistro"),
                      ("trust", f"aws:111122223333:{ARN}", "k8s:bistro:ana", "bistro")]
+
+
+def test_access_policies_are_roles_over_the_cluster_or_a_namespace_of_it() -> None:
+    assert Loaded(POLICIES).rows("entitlements", "principal_id", "privilege", "scope") == [
+        (f"aws:111122223333:{ARN}", "AmazonEKSClusterAdminPolicy", "k8s:bistro:cluster"),
+        (f"aws:111122223333:{ARN}", "AmazonEKSViewPolicy", "k8s:bistro:namespaces/kitchen")]
 
 
 def test_other_objects_are_rejected_by_kind_and_nothing_of_a_secret_is_stored() -> None:

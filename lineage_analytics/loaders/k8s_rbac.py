@@ -1,7 +1,7 @@
 """Kubernetes RBAC objects: service accounts, roles, bindings; EKS access entries (sources 8).
 
 Shapes  ``kubectl get ... -o json`` (a ``List``), lists of one kind as the API answers them, single objects, arrays and
-        lines; ``aws eks describe-access-entry``.
+        lines; ``aws eks describe-access-entry`` and ``list-associated-access-policies``.
 Maps    service accounts to ``identity_facts``; subjects of bindings to ``entitlements``; rules of roles to statements;
         the cloud roles service accounts may take (IRSA, GKE workload identity) and access entries to trust; roles to
         ``resources``.
@@ -45,7 +45,8 @@ SOURCE = "k8s_rbac"
 KNOWN = {
     "kind": "string", "apiversion": "string", "metadata": "object", "secrets": "array", "imagepullsecrets": "array",
     "automountserviceaccounttoken": "boolean", "rules": "array", "aggregationrule": "object", "subjects": "array",
-    "roleref": "object", "accessentry": "object",
+    "roleref": "object", "accessentry": "object", "associatedaccesspolicies": "array", "clustername": "string",
+    "principalarn": "string", "nexttoken": "string",
 }
 _KINDS = frozenset({"ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 _LIST_KIND = re.compile(rb'"kind"\s{0,4}:\s{0,4}"([A-Za-z]{1,60})List"')
@@ -61,6 +62,8 @@ def detect(sample: Sample) -> Match | None:
         return Match("objects", 0.75, "a role binding longer than the head") if long else None
     if _access_entry(first):
         return Match("objects", 0.95, "an access entry of EKS")
+    if _access_policies(fold(first)):
+        return Match("objects", 0.95, "access policies of EKS")
     kind = _kind(fold(first), _list_kind(sample))
     if kind is not None:
         return Match("objects", 0.95, f"a Kubernetes {kind}")
@@ -96,6 +99,10 @@ def _access_entry(first: Mapping[str, Any]) -> bool:
     return "principalarn" in entry and "clustername" in entry
 
 
+def _access_policies(fields: Fields) -> bool:
+    return {"associatedaccesspolicies", "clustername", "principalarn"} <= fields.keys()
+
+
 def extract(document: Document) -> Iterator[Chunk]:
     """Objects out of lists, arrays and lines, tagged with the kind their list states."""
     kind = _list_kind(document.sample)
@@ -114,6 +121,9 @@ def read(entry: Entry) -> None:
     fields = fold(entry.fields)
     if _access_entry(entry.fields):
         _read_access_entry(entry, obj(fields["accessentry"]))
+        return
+    if _access_policies(fields):
+        _read_access_policies(entry, fields)
         return
     kind = _kind(fields, entry.tag)
     if kind is None:
@@ -221,3 +231,22 @@ def _read_access_entry(entry: Entry, held: Fields) -> None:
         entry.add(tables.IDENTITY_FACTS, **fact(group))
         entry.add(tables.ENTITLEMENTS, principal_id=user.id, grant_kind="membership", privilege=listed, scope=group.id,
                   **common)
+
+
+def _read_access_policies(entry: Entry, fields: Fields) -> None:
+    """What EKS itself lets a principal of the cloud account do in a cluster, beside RBAC."""
+    cluster, arn = name(fields.get("clustername")), name(fields.get("principalarn")) or ""
+    account = _ARN.fullmatch(arn)
+    if account is None:
+        raise RecordFault("no_identity", "access policies without the ARN of a role or user")
+    entry.identify(PROVIDER, cluster, f"access-policies|{cluster}|{arn}")
+    unmapped = entry.leftovers(KNOWN, fields)
+    for held in objects(fields.get("associatedaccesspolicies")):
+        policy, over = name(held.get("policyarn")), obj(held.get("accessscope"))
+        if policy is None:
+            continue
+        for where in [f"namespaces/{one}" for one in _texts(over.get("namespaces"))] or ["cluster"]:
+            entry.add(tables.ENTITLEMENTS, principal_id=principal_id(arn, account[1]), grant_kind="role",
+                      privilege=policy.rpartition("/")[2], scope=identity_id(PROVIDER, cluster, where), effect="allow",
+                      state="standing", granted_at=parse_time(held.get("associatedat")), grant_id=policy,
+                      origin="access_policy", unmapped=unmapped)
