@@ -92,7 +92,7 @@ def test_what_an_actor_is_follows_from_its_type(actor: Json, found: tuple[str | 
 @pytest.mark.parametrize(("kind", "more", "effect"), [
     ("primary_owner_transferred", {}, "set(anthropic:org_1:organization/org_1|primary_owner)"),
     ("claude_artifact_sharing_updated", {"claude_artifact_id": "a1", "audience": [{"type": "public"}]},
-     "set(anthropic:org_1:claude_artifact_sharing/a1)"),
+     "set(anthropic:org_1:claude_artifact/a1|sharing)"),
     ("admin_api_key_deleted", {"admin_api_key_id": "k"}, "delete(anthropic:org_1:admin_api_key/k)"),
     ("service_key_revoked", {}, None)])
 def test_changes_of_access_are_steps_with_comparable_effects(kind: str, more: Json, effect: str | None) -> None:
@@ -110,6 +110,7 @@ def test_work_in_chats_is_activity_and_no_step() -> None:
 def test_failed_access_is_a_failure() -> None:
     [row] = Loaded(as_array([RECORDS[3]]))["activity"].to_dicts()
     assert (row["outcome"], row["credential_id"], row["actor_id"]) == ("failure", "key_1", "anthropic:org_1:key_1")
+    assert row["resource_id"] == "anthropic:org_1:claude_chat/chat_2"
 
 
 def test_a_record_without_time_is_quarantined() -> None:

@@ -66,8 +66,19 @@ SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
     "array": as_array, "lines": as_lines,
     "deliveries": lambda records: as_lines([{"event": "x", "guid": "g", "payload": held} for held in records]),
 }
+LISTED: Json = {
+    "number": 12, "url": "https://github.com/Acme/Web/pull/12", "title": f"OPS-31 {CANARY}", "state": "MERGED",
+    "author": {"id": "U_1", "is_bot": False, "login": "ana", "name": "Ana"}, "isDraft": False,
+    "mergedBy": {"id": "U_2", "is_bot": False, "login": "Bo"}, "createdAt": "2026-03-01T10:00:00Z",
+    "mergedAt": "2026-03-01T12:00:00Z", "closedAt": "2026-03-01T12:00:00Z", "headRefOid": HEAD, "headRefName": "fix",
+    "mergeCommit": {"oid": MERGED}, "reviews": [
+        {"id": "PRR_1", "author": {"login": "Bo"}, "body": CANARY, "state": "APPROVED", "commit": {"oid": HEAD},
+         "submittedAt": "2026-03-01T11:00:00Z"},
+        {"id": "PRR_2", "author": {"login": "Cy"}, "body": "", "state": "COMMENTED", "commit": {"oid": HEAD},
+         "submittedAt": "2026-03-01T11:10:00Z"}]}
 CONTRACT_FILES: dict[str, bytes] = {name: write(RECORDS) for name, write in SHAPES.items()} | {
-    "rest_reviews": as_array([review("APPROVED"), review("COMMENTED", 2, BOT)]), "rest_pulls": as_array([pull(**MERGE)])}
+    "rest_reviews": as_array([review("APPROVED"), review("COMMENTED", 2, BOT)]), "rest_pulls": as_array([pull(**MERGE)]),
+    "command_line": as_array([LISTED])}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -158,6 +169,22 @@ def test_a_closure_without_merge_is_a_denial_and_an_object_tells_request_and_end
     assert (closed["kind"], closed["verdict"], closed["actor_id"]) == ("decision", "deny", "github:77:12")
     assert [(s["kind"], s["actor_id"]) for s in steps(pull(**MERGE))] == [
         ("request", "github:77:11"), ("action", "github:77:12")]
+
+
+def test_a_listing_of_the_command_line_tells_request_reviews_and_merge_in_one_record() -> None:
+    found = Loaded(as_array([LISTED, {**LISTED, "number": 13, "url": "https://github.com/Acme/Web/pull/13",
+                                      "state": "OPEN", "mergedAt": None, "closedAt": None, "mergedBy": None,
+                                      "reviews": []}]))
+    rows = found["decision_steps"].sort("native_key", "time").to_dicts()
+    assert [(s["native_key"], s["kind"], s["verdict"], s["actor_id"], s["decided_value"] or s["applied_value"])
+            for s in rows] == [
+        ("acme/web#12", "request", None, "github:acme:ana", None),
+        ("acme/web#12", "decision", "approve", "github:acme:bo", HEAD),
+        ("acme/web#12", "signal", None, "github:acme:cy", HEAD),
+        ("acme/web#12", "action", None, "github:acme:bo", HEAD),
+        ("acme/web#13", "request", None, "github:acme:ana", None)]
+    assert len(found.ids) == found["activity"].height == 2
+    assert found["activity"]["unmapped"].null_count() == 2
 
 
 def test_a_draft_is_no_request_yet() -> None:

@@ -304,7 +304,7 @@ def test_events_that_name_no_organisation_are_of_the_one_that_the_others_name() 
 
 @pytest.mark.parametrize(("source", "org"), [
     ("aws.partner/okta.com/acme/stream1", "acme"), ("https://acme.okta.com/api/v1/eventHooks/w", "acme.okta.com"),
-    ("https://evil.example/acme.okta.com", None)])
+    ("https://evil.example/acme.okta.com", None), ("https://[", None)])
 def test_the_organisation_is_the_one_the_delivery_names(source: str, org: str | None) -> None:
     found = Loaded(streamed([RECORDS[0]], source))
     assert found["activity"]["tenant"].to_list() == [org]

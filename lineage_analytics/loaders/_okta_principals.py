@@ -57,5 +57,8 @@ def org_of(record: Mapping[str, Any]) -> str | None:
     source = text(held.get("source")) or text(obj(held.get("_page")).get("source")) or ""
     if source.startswith("aws.partner/okta.com/"):
         return name(source.split("/")[2].lower())
-    host = urlsplit(source).hostname if source.startswith("https://") else None
+    try:
+        host = urlsplit(source).hostname if source.startswith("https://") else None
+    except ValueError:  # no address at all
+        return None
     return host if host and host.endswith((".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta.mil")) else None

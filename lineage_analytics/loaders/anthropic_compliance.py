@@ -47,7 +47,9 @@ FEEDS = frozenset({"activity", "credentials", "decision_steps", "entitlements", 
 SOURCE = "anthropic_compliance"
 KNOWN = {"id": "string", "created_at": "string", "organization_id": "string", "organization_uuid": "string",
          "type": "string", "actor": "object", "target_id": "string", "target_type": "string", "role": "string",
-         "resource_type": "string", "resource_id": "string", "audience": "array", "_page": "object"}
+         "resource_type": "string", "resource_id": "string", "audience": "array", "_page": "object",
+         **dict.fromkeys(("claude_chat_id", "claude_project_id", "claude_file_id", "claude_artifact_id",
+                          "admin_api_key_id", "api_key_id", "service_key_id"), "string")}
 _PAGES = ("data",)
 _VERBS = {
     "created": "create", "added": "grant", "granted": "grant", "assigned": "grant", "revoked": "revoke",
@@ -62,6 +64,7 @@ _ACCESS = frozenset({
     "allowlist", "account", "organization", "org", "token", "session", "seat", "audit", "compliance",
 })
 _READS = ("_viewed", "_listed", "_downloaded", "_exported", "_retrieved")
+_HAPPENED = frozenset({"access_failed", "access_denied", "viewed", "listed", "downloaded", "exported", "retrieved"})
 _KEY_WORDS = ("api_key", "service_key", "access_key", "admin_key")
 _IDS = ("user_id", "service_account_id", "agent_id", "admin_api_key_id", "api_key_id", "service_key_id", "id")
 
@@ -169,7 +172,8 @@ def _target(subject: str, fields: Fields, org: str | None) -> str | None:
     for about in named:
         native = name(fields.get(f"{about}_id"))
         if native and about not in ("organization", "org"):
-            return f"{start}{subject}/{native}"
+            part = subject.removeprefix(about).strip("_")
+            return f"{start}{about}/{native}" + (f"|{part}" if part and part not in _HAPPENED else "")
     native = holder or resource
     return f"{start}{subject}/{native}" if native else None
 

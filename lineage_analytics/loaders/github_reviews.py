@@ -1,7 +1,8 @@
 """GitHub pull requests and their reviews: verdicts, what they covered, and the merge (sources 6).
 
 Shapes  ``pull_request_review`` and ``pull_request`` webhook deliveries (single, array, lines; also inside ``payload``
-        or ``log``); REST review objects; REST pull request objects. States in either case.
+        or ``log``); REST review objects; REST pull request objects; the listings of ``gh pr list --json`` with their
+        reviews. States in either case.
 Maps    every record to one ``activity`` row under the names of the audit log (``pull_request_review.submit``,
         ``pull_request.merge`` ...); reviews to decisions, pull requests to request, merge or closure in
         ``decision_steps``; accounts to ``identity_facts``.
@@ -22,7 +23,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics import tables
-from lineage_analytics.loaders._event_rows import Event, Who, quoted, seen, step, unwrapped
+from lineage_analytics.loaders import _github_cli
+from lineage_analytics.loaders._event_rows import NOBODY, Event, Who, quoted, seen, step, unwrapped
 from lineage_analytics.loaders._github_names import PROVIDER, number, pull_key, see_organisation, typed
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
@@ -48,7 +50,7 @@ _KNOWN = """action after active_lock_reason additions assignee assignees author_
     organization patch_url pull_request pull_request_url rebaseable reason repository requested_reviewer
     requested_reviewers requested_team requested_teams review review_comment_url review_comments review_comments_url
     sender state statuses_url submitted_at title updated_at url user _links"""
-KNOWN = dict.fromkeys(_KNOWN.split(), "")
+KNOWN = dict.fromkeys((*_KNOWN.split(), *_github_cli.KNOWN), "")
 _ENVELOPES = ("payload", "log")
 _VERDICTS = {"approved": "approve", "changes_requested": "deny", "dismissed": "withdraw"}
 _ACTIONS = {"opened": "create", "reopened": "reopen", "closed": "close", "review_requested": "create_review_request"}
@@ -83,6 +85,8 @@ def detect(sample: Sample) -> Match | None:
         return Match("json", 0.95, "webhook deliveries about pull requests")
     if row.keys() >= {"state", "user", "pull_request_url"} and row.keys() & {"submitted_at", "commit_id"}:
         return Match("json", 0.95, "REST review objects: state, user and pull_request_url")
+    if _github_cli.is_listing(row):
+        return Match("json", 0.9, "pull requests as the GitHub command line lists them")
     if _is_pull(row):
         return Match("json", 0.95, "REST pull request objects: number, head, base and merge_commit_sha")
     return None
@@ -109,6 +113,8 @@ def _read(entry: Entry) -> None:
         _review(entry, fields)
     elif isinstance(fields.get("pull_request"), dict) or _is_pull(fields):
         _pull_event(entry, fields)
+    elif _github_cli.is_listing(fields):
+        _listing(entry, fields)
     else:
         raise RecordFault("no_pull_request", "neither a review nor a pull request")
 
@@ -138,15 +144,35 @@ def _review(entry: Entry, fields: Fields) -> None:
     said = entry.time(review.get("submitted_at"), "submitted_at")
     event = Event(_dismissed_at(entry, fields, said) if dismissed else said,
                   f"pull_request_review.{'dismiss' if dismissed else 'submit'}", "success", by, native)
-    verdict = _VERDICTS.get(state)
-    step(entry, event, "review", "decision" if verdict else "signal", target=pull.target, verdict=verdict,
-         capacity="approver" if verdict in ("approve", "deny") else "reviewer",
-         decided_value=name(review.get("commit_id")),
-         justification_present=text(review.get("body")) is not None,
-         native_key_kind="github_pull_request" if pull.key else None, native_key=pull.key, quoted_keys=pull.quoted())
+    _verdict(entry, event, pull, review, "review")
     _activity(entry, event, pull, fields)
     seen(entry, by)
     if author.id != by.id:
+        seen(entry, author)
+
+
+def _verdict(entry: Entry, event: Event, pull: Pull, review: Fields, part: str) -> None:
+    verdict = _VERDICTS.get((text(review.get("state")) or "").lower())
+    step(entry, event, part, "decision" if verdict else "signal", target=pull.target, verdict=verdict,
+         capacity="approver" if verdict in ("approve", "deny") else "reviewer",
+         decided_value=name(review.get("commit_id")), justification_present=text(review.get("body")) is not None,
+         native_key_kind="github_pull_request" if pull.key else None, native_key=pull.key, quoted_keys=pull.quoted())
+
+
+def _listing(entry: Entry, fields: Fields) -> None:
+    """A pull request with its reviews in one record: every review that was submitted is a step of it."""
+    said, reviews = _github_cli.as_rest(fields)
+    pull = _pull_event(entry, said)
+    for at, review in enumerate(reviews):
+        state = (text(review.get("state")) or "").lower()
+        if state == "pending":
+            continue
+        author, native = typed(review["user"], pull.tenant), name(review.get("id")) or str(at)
+        dismissed = state == "dismissed"
+        event = Event(entry.time(review.get("submitted_at"), "submittedAt"),
+                      f"pull_request_review.{'dismiss' if dismissed else 'submit'}", "success",
+                      NOBODY if dismissed else author, native)
+        _verdict(entry, event, pull, review, f"review/{native}")
         seen(entry, author)
 
 
@@ -160,10 +186,10 @@ def _activity(entry: Entry, event: Event, pull: Pull, fields: Fields) -> None:
     owner = obj(fields.get("organization")) or obj(obj(obj(pull.fields.get("base")).get("repo")).get("owner"))
     see_organisation(entry, number(owner.get("id")), name(owner.get("login")))
     entry.add(tables.ACTIVITY, time=event.time, actor_id=event.actor.id, action=event.operation, outcome=event.outcome,
-              resource_id=pull.target, is_read=False, event_id=event.event_id, unmapped=entry.leftovers(KNOWN, fields))
+              resource_id=pull.target, is_read=False, event_id=event.event_id, unmapped=entry.leftovers(KNOWN))
 
 
-def _pull_event(entry: Entry, fields: Fields) -> None:
+def _pull_event(entry: Entry, fields: Fields) -> Pull:
     said = obj(fields.get("pull_request")) or fields
     pull = _pull_of(fields, said)
     merged = name(said.get("merged_at")) is not None or flag(said.get("merged")) is True
@@ -188,6 +214,7 @@ def _pull_event(entry: Entry, fields: Fields) -> None:
     _activity(entry, event, pull, fields)
     for who in (author, actor):
         seen(entry, who)
+    return pull
 
 
 def _action(delivered: str | None, said: Fields, *, merged: bool) -> str:
