@@ -9,17 +9,22 @@ NEVER = frozenset({"", "0", "-1", "n/a", "no_information", "not_supported", "non
 _SENTINEL_YEARS = frozenset({1, 1601, 9999})
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
+_DOTNET = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
 _EPOCH_DIGITS = ((11, 1), (14, 1_000), (17, 1_000_000), (20, 1_000_000_000))
 
 
 def parse_time(value: object) -> datetime | None:
-    """ISO text with or without zone (none: UTC) or an epoch in s, ms, us or ns; None for a sentinel or nonsense."""
+    """ISO text with or without zone (none: UTC) or an epoch in s, ms, us or ns, also as Windows PowerShell writes it
+    (``/Date(1700000000000)/``); None for a sentinel or nonsense."""
     if isinstance(value, bool) or value is None:
         return None
     text = str(value).strip()
     if text.lower() in NEVER:
         return None
     try:
+        if (dotnet := _DOTNET.fullmatch(text)) is not None:
+            parsed = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(dotnet[1]))
+            return None if parsed.year in _SENTINEL_YEARS else parsed
         parsed = _epoch(text) if text.replace(".", "", 1).isdigit() else _iso(text)
     except (ValueError, OverflowError):
         return None
