@@ -308,6 +308,19 @@ def test_what_a_user_is_member_of_is_a_group_or_a_role() -> None:
                       for row in listed.rows("entitlements")}
 
 
+def test_powershell_writes_dates_its_own_way_and_the_rest_under_additional_properties() -> None:
+    user = {"Id": ANA, "DisplayName": "Ana", "UserPrincipalName": "ana@contoso.com", "AccountEnabled": True,
+            "CreatedDateTime": "/Date(1704067200000)/", "SignInActivity": {"LastSuccessfulSignInDateTime":
+                                                                          "/Date(-62135596800000)/"}}
+    member = {"Id": AGENT_USER, "DeletedDateTime": None, "AdditionalProperties": {
+        "@odata.type": "#microsoft.graph.agentUser", "displayName": "Helper", "userPrincipalName": "helper@contoso.com"}}
+    found = facts([user, member])
+    assert found[ANA]["created_at"].isoformat() == "2024-01-01T00:00:00+00:00"
+    assert found[ANA]["last_seen_at"] is None
+    assert (found[AGENT_USER]["kind"], found[AGENT_USER]["display_name"]) == ("ai_agent", "helper@contoso.com")
+    assert load(as_json([member])).source == "entra_directory"
+
+
 def test_an_object_exported_again_is_the_same_record_until_it_changes() -> None:
     one, again = load(as_json(USERS[:1])).record_ids, load(as_lines(USERS[:1])).record_ids
     changed = load(as_json([USERS[0] | {"accountEnabled": False}])).record_ids

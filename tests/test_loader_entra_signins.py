@@ -239,6 +239,16 @@ def test_a_download_of_the_portal_is_the_same_sign_in() -> None:
     assert [r["unmapped"] for r in shown] == [None, None]
 
 
+def test_a_sign_in_out_of_powershell_is_the_same_sign_in() -> None:
+    record = signin(1, "nonInteractiveUser", agent={"agentType": "agentIDuser"})
+    shown = {key[0].upper() + key[1:]: value for key, value in record.items() if key != "agent"}
+    shown |= {"CreatedDateTime": "/Date(1772359201000)/", "AdditionalProperties": {"agent": record["agent"]}}
+    plain, found = load(as_json([record])), load(as_json([shown]))
+    assert found.record_ids == plain.record_ids
+    for name in ("activity", "identity_facts"):
+        assert same(found.frames[name]) == same(plain.frames[name]), name
+
+
 def test_where_ids_are_masked_one_id_stands_for_several_sign_ins() -> None:
     masked = signin(1)["id"]
     first, again, other = load(lines(signin(1), signin(1), signin(2, id=masked))).record_ids

@@ -9,6 +9,7 @@ import msgspec
 from lineage_analytics import tables
 from lineage_analytics.loaders._entra_agents import Agent, agent_of
 from lineage_analytics.loaders._entra_objects import native_id
+from lineage_analytics.loaders._entra_opened import flattened
 from lineage_analytics.loaders._entra_people import alt_rows, alternatives
 from lineage_analytics.loaders._governance import odata_type, when
 from lineage_analytics.loaders.common.ids import identity_id
@@ -186,7 +187,7 @@ def holdings(entry: Entry, row: Fields, found: str | None) -> None:
     for held in objects(row.get("owners")):
         owner_grant(entry, native_id(held), found)
     for held in objects(row.get("memberof")):
-        container(entry, found, held)
+        container(entry, found, flattened(held))
     for column, way in (("approleassignments", None), ("approleassignedto", None),
                         ("inheritedapproleassignments", row.get("agentidentityblueprintid"))):
         for held in objects(row.get(column)):

@@ -92,8 +92,18 @@ def opened(fields: Mapping[str, Any]) -> Opened:
     log = embedded(row.get("log"))
     if isinstance(log, dict) and "id" not in row and "time" not in row:
         row = fold(log)
+    row = flattened(row)
     payload = obj(row.get("properties"))
     return Opened(row, payload or row)
+
+
+def flattened(row: Fields) -> Fields:
+    """The record with what PowerShell's Graph modules put under ``AdditionalProperties`` beside the rest."""
+    if "additionalproperties" not in row:
+        return row
+    more = obj(row["additionalproperties"])
+    return {**more, **{key: held for key, held in row.items() if key != "additionalproperties" and (
+        held not in (None, "") or key not in more)}}
 
 
 def family_of(record: Opened) -> str | None:

@@ -82,7 +82,7 @@ ENVELOPE: dict[str, str] = dict.fromkeys((
     "time", "resourceid", "operationname", "operationversion", "category", "tenantid", "aadtenantid", "resulttype",
     "resultsignature", "resultdescription", "durationms", "calleripaddress", "correlationid", "identity", "level",
     "properties", "log", "timegenerated", "type", "sourcesystem", "_resourceid", "_itemid", "_billedsize",
-    "_isbillable", "mg"), "")
+    "_isbillable", "mg", "tablename"), "")
 
 
 def known(keys: str, **types: str) -> dict[str, str]:

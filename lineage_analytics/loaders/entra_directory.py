@@ -30,6 +30,7 @@ from lineage_analytics.loaders import _entra_object_rows as rows
 from lineage_analytics.loaders._entra_keys import with_users_of_keys as settle
 from lineage_analytics.loaders._entra_object_rows import PROVIDER
 from lineage_analytics.loaders._entra_objects import KINDS, KNOWN, native_id, object_kind, page_of
+from lineage_analytics.loaders._entra_opened import flattened
 from lineage_analytics.loaders._governance import first_of, opened, raw_chunks, revision, without_annotations
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
@@ -67,7 +68,7 @@ def detect(sample: Sample) -> Match | None:
     elif columns := csv_columns(sample):
         kind = _by_columns(columns, "")
     else:
-        row = first_of(sample)
+        row = flattened(first_of(sample))
         kind = object_kind(row, page.entity)
         if kind is None and page.entity == "directoryobjects" and "@odata.type" in row:
             kind = "other"
@@ -94,7 +95,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _read(entry: Entry) -> None:
-    row = opened(entry.fields)
+    row = flattened(opened(entry.fields))
     page = entry.context
     kind = object_kind(row, str(page.get("entity", "")))
     if kind is None:
