@@ -210,6 +210,14 @@ def test_begun_work_is_no_step_and_failed_work_an_attempt() -> None:
     assert failed.select("kind", "status").rows() == [("attempt", "failed")]
 
 
+def test_one_of_microsofts_own_services_is_nobodys_account() -> None:
+    address = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress"
+    loaded = Loaded([hub(identity={"claims": {address: "Microsoft.Advisor"}})])
+    assert loaded.rows("identity_facts", "id", "kind", "excluded_reason") == [
+        (f"entra:{TENANT}:microsoft.advisor", "unknown", "provider_managed")]
+    assert Loaded([hub()]).rows("identity_facts", "excluded_reason") == [(None,)]
+
+
 def test_a_deployment_tried_out_is_a_dry_run() -> None:
     tried = Loaded([hub("MICROSOFT.RESOURCES/DEPLOYMENTS/WHATIF/ACTION")])
     assert tried.rows("activity", "is_dry_run", "is_read") == [(True, None)]

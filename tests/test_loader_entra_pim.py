@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ANA, BO = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
 ROLE, REQUEST = "62e90394-69f5-4237-9190-012177145e10", "33333333-0000-4000-8000-000000000003"
 GROUP, APPROVAL = "44444444-0000-4000-8000-000000000004", "55555555-0000-4000-8000-000000000005"
+UNIT = "abcdefab-0000-4000-8000-00000000000a"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 CANARY = "pineapple-canary-77"
 CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#roleManagement/directory/"
@@ -127,6 +128,20 @@ def test_an_activation_is_a_request_and_an_action_of_the_key_the_directory_audit
     assert CANARY not in str(steps.to_dicts())
 
 
+def test_the_directory_audit_tells_the_same_activation_under_the_same_key() -> None:
+    details = {"TemplateId": ROLE, "RequestId": REQUEST, "ExpirationTime": "2026-03-01T18:05:00Z"}
+    audit = {"id": "PIM_1", "category": "RoleManagement", "result": "success", "loggedByService": "PIM",
+             "activityDisplayName": "Add member to role completed (PIM activation)",
+             "activityDateTime": "2026-03-01T10:05:00Z", "initiatedBy": {"user": {"id": ANA}},
+             "targetResources": [{"id": "x", "type": "Role", "displayName": "Global Administrator"},
+                                 {"id": REQUEST, "type": "Request"}, {"id": ANA, "type": "User"}],
+             "additionalDetails": [{"key": key, "value": held} for key, held in details.items()]}
+    said = ("native_key_kind", "native_key", "target_key", "effect_key", "initiator_id", "expires_at")
+    logged = Loaded([audit])
+    assert logged.source == "entra_audit"
+    assert logged.rows("decision_steps", *said) == Loaded([request()]).rows("decision_steps", *said)
+
+
 @pytest.mark.parametrize(("status", "kinds"), [
     ("PendingApproval", [("request", None, "pending")]),
     ("Denied", [("request", None, "succeeded"), ("decision", "deny", "succeeded")]),
@@ -191,8 +206,8 @@ def test_a_group_under_privileged_management_is_a_membership_or_an_ownership() -
 
 
 def test_a_scope_below_the_directory_is_part_of_the_target() -> None:
-    steps = Loaded([request(directoryScopeId="/administrativeUnits/au1")])["decision_steps"]
-    assert set(steps["target_key"]) == {f"entra::role/{ROLE}|{ANA}|/administrativeUnits/au1"}
+    steps = Loaded([request(directoryScopeId=f"/administrativeUnits/{UNIT.upper()}")])["decision_steps"]
+    assert set(steps["target_key"]) == {f"entra::role/{ROLE}|{ANA}|/administrativeUnits/{UNIT}"}
 
 
 def test_definitions_are_resources_and_statements() -> None:

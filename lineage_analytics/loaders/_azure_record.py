@@ -202,6 +202,8 @@ class Caller(NamedTuple):
     basis: str | None
     label: str | None
     alt_ids: tuple[tuple[str, str], ...]
+    service: bool = False
+    """One of Microsoft's own services, which come by name and without an object."""
 
 
 def caller_of(event: Event) -> Caller:
@@ -221,8 +223,9 @@ def caller_of(event: Event) -> Caller:
     alt = (("object_id", guid(object_id)), ("upn", address), ("login", login), ("puid", name(claims.get("puid"))),
            ("sid", (name(claims.get("onprem_sid")) or "").upper() or None),
            ("app_id", app if kind != "human" else None))
+    service = object_id is None and app is None and (login or "").startswith("microsoft.")
     return Caller(identity_id(PROVIDER, event.tenant, best), kind, subkind, basis, login or label,
-                  tuple(sorted((k, v) for k, v in alt if v)))
+                  tuple(sorted((k, v) for k, v in alt if v)), service)
 
 
 def _sort(claims: Fields) -> tuple[str, str | None, str | None]:
@@ -244,6 +247,7 @@ def fact(caller: Caller) -> dict[str, Any]:
     """The cells of IDENTITY_FACTS a caller fills."""
     return {"provider": PROVIDER, "id": caller.id, "kind": caller.kind, "subkind": caller.subkind,
             "display_name": caller.label, "kind_basis": caller.basis, "basis": "seen",
+            "excluded_reason": "provider_managed" if caller.service else None,
             "alt_ids": [{"kind": kind, "value": value} for kind, value in caller.alt_ids]}
 
 

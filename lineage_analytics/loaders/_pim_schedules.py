@@ -51,7 +51,7 @@ def about(entry: Entry, row: Fields) -> About:
     group = native(name(row.get("groupid")))
     role = guid(text(row.get("roledefinitionid"))) or name(row.get("roledefinitionid"))
     owner = (text(row.get("accessid")) or "").lower() == "owner"
-    scope = text(row.get("directoryscopeid")) or text(row.get("appscopeid")) or "/"
+    scope = _scope(row)
     if group:
         gov.principal(entry, row.get("group"), "group", "expanded")
         gov.seen(entry, group, "group", basis="groupId of")
@@ -63,6 +63,13 @@ def about(entry: Entry, row: Fields) -> About:
     known = native_principal is not None and (group or role) is not None
     key = f"{PROVIDER}:{entry.tenant or ''}:{target}" if known else None
     return About(who, key, label, scope, group, owner)
+
+
+def _scope(row: Fields) -> str:
+    """``/`` for the directory, else what the role is held over, with the id in lower case."""
+    stated = text(row.get("directoryscopeid")) or text(row.get("appscopeid")) or "/"
+    before, _, last = stated.rpartition("/")
+    return f"{before}/{guid(last) or last}"
 
 
 def is_eligibility(row: Fields, entity: str) -> bool | None:
