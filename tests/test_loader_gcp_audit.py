@@ -227,6 +227,18 @@ def test_an_account_that_is_deleted_and_undeleted_is_known_by_its_number() -> No
         "delete(gcp::service_account/777)", "create(gcp::service_account/777)"]
 
 
+def test_an_address_given_twice_names_two_accounts_each_with_its_own_time() -> None:
+    def made(number: int, unique: str) -> Json:
+        return entry(number, IAM, "google.iam.admin.v1.CreateServiceAccount", f"projects/{PROJECT}",
+                     response={"email": BOT, "uniqueId": unique})
+    gone = entry(2, IAM, "google.iam.admin.v1.DeleteServiceAccount", f"projects/-/serviceAccounts/{BOT}")
+    gone["resource"]["labels"] |= {"unique_id": "777001", "email_id": BOT}
+    facts = Loaded([made(1, "777001"), gone, made(3, "777002")])["identity_facts"].to_dicts()
+    first, second = ([row for row in facts if row["id"] == f"gcp::{unique}"] for unique in ("777001", "777002"))
+    assert [sum(row[when] is not None for row in first) for when in ("created_at", "deleted_at")] == [1, 1]
+    assert [sum(row[when] is not None for row in second) for when in ("created_at", "deleted_at")] == [1, 0]
+
+
 def test_a_policy_set_without_deltas_is_known_by_the_hash_of_its_bindings_whatever_its_etag() -> None:
     def put(number: int, etag: str) -> Json:
         return entry(number, "iap.googleapis.com", "google.cloud.iap.v1.X.SetIamPolicy", "projects/1/iap_web",

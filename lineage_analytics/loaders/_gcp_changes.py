@@ -113,7 +113,7 @@ def _object_key(found: LogEntry, service: str, what: str) -> str | None:
     stated = text(found.audit.get("resourcename"))
     answer = squeezed(found.audit.get("response"))
     if what in ("service_account", "service_account_key"):
-        account = _account_id(found) or account_email(found)
+        account = account_id(found) or account_email(found)
         if account is None:
             return None
         key = key_id(name(answer.get("name"))) or key_id(stated)
@@ -125,7 +125,7 @@ def _object_key(found: LogEntry, service: str, what: str) -> str | None:
     return f"gcp::{what}/{resource(service, path)}" if path else None
 
 
-def _account_id(found: LogEntry) -> str | None:
+def account_id(found: LogEntry) -> str | None:
     """The number of the service account a record is about, which a later account of that address does not have."""
     stated = name(squeezed(found.audit.get("response")).get("uniqueid")) or name(labels(found).get("uniqueid"))
     parts = (text(found.audit.get("resourcename")) or "").split("/")

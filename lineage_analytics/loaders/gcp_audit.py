@@ -33,6 +33,7 @@ from lineage_analytics.loaders._gcp_assistants import assistant_row
 from lineage_analytics.loaders._gcp_bindings import deltas, grant, shown
 from lineage_analytics.loaders._gcp_changes import (
     account_email,
+    account_id,
     as_step,
     changes,
     key_id,
@@ -262,7 +263,7 @@ def _changes(
             entry.add(tables.ENTITLEMENTS, **grant(one, over, granted_at=common["time"],
                                                    granted_by=common["actor_id"]))
     if outcome == "success":
-        _created(entry, found, last_part(method), common["time"])
+        _lifecycle(entry, found, last_part(method), common["time"])
 
 
 def _operation(found: LogEntry, outcome: str) -> dict[str, Any]:
@@ -285,15 +286,17 @@ def _acting(who: Caller) -> dict[str, Any]:
     return {"actor_class": actor.agent_class, "actor_class_basis": actor.basis, "authority_mode": authority}
 
 
-def _created(entry: Entry, found: LogEntry, word: str, time: datetime) -> None:
-    """A service account or a key that came to be."""
+def _lifecycle(entry: Entry, found: LogEntry, word: str, time: datetime) -> None:
+    """A service account that came to be or ended, by its number; a key that came to be."""
     answer = squeezed(found.audit.get("response"))
     email = account_email(found)
     if email is None:
         return
-    if word == "createserviceaccount" and "@" in email:
-        made = service_account(email, name(answer.get("uniqueid")) or name(labels(found).get("uniqueid")))
-        entry.add(tables.IDENTITY_FACTS, **fact(made, created_at=time))
+    if word in ("createserviceaccount", "deleteserviceaccount") and "@" in email:
+        about = service_account(email, account_id(found))
+        when = "created_at" if word.startswith("create") else "deleted_at"
+        if when == "created_at" or about.id.rpartition(":")[2].isdigit():  # an address that ends may begin again
+            entry.add(tables.IDENTITY_FACTS, **fact(about) | {when: time})
     elif word in ("createserviceaccountkey", "uploadserviceaccountkey"):
         key = key_id(name(answer.get("name")))
         if key is not None:
