@@ -85,8 +85,24 @@ def _loaded(reading: Reading) -> Section:
         "Seen is always accepted, duplicate, quarantined and rejected together. "
         f"{duplicate:,} records arrived more than once and count once.",
         ("coverage_calendar", "source_counts"),
-        (Table("Records by source", header, tuple(rows), 0, frozenset(range(1, 6)),
-                                                    folded=True),), "01_coverage", ("VIS-09",))
+        (Table("Records by source", header, tuple(rows), 0, frozenset(range(1, 6)), folded=True), *_new(reading)),
+        "01_coverage", ("VIS-09",))
+
+
+_DRIFT = {"record_type": "record type", "key": "new key", "type": "changed type", "revision": "revision"}
+_DRIFT_SHOWN = 30
+
+
+def _new(reading: Reading) -> tuple[Table, ...]:
+    """What records hold that we did not know: kept, and told."""
+    found = reading.analysis.estate.new_in_formats.sort("records", descending=True, maintain_order=True)
+    rows = [(row["source"], _DRIFT[row["kind"]], row["name"], row["found"], f"{row['records']:,}", row["first"])
+            for row in found.head(_DRIFT_SHOWN).iter_rows(named=True)]
+    if not rows:
+        return ()
+    more = f", the {_DRIFT_SHOWN} most frequent of {found.height}" if found.height > _DRIFT_SHOWN else ""
+    return (Table(f"New in the formats{more}", ("Source", "What", "Name", "Found as", "Records", "First in"), tuple(rows),
+                  0, frozenset({4}), folded=True),)
 
 
 def _privilege(reading: Reading) -> Section:
