@@ -101,8 +101,8 @@ def _new(reading: Reading) -> tuple[Table, ...]:
     if not rows:
         return ()
     more = f", the {_DRIFT_SHOWN} most frequent of {found.height}" if found.height > _DRIFT_SHOWN else ""
-    return (Table(f"New in the formats{more}", ("Source", "What", "Name", "Found as", "Records", "First in"), tuple(rows),
-                  0, frozenset({4}), folded=True),)
+    header = ("Source", "What", "Name", "Found as", "Records", "First in")
+    return (Table(f"New in the formats{more}", header, tuple(rows), 0, frozenset({4}), folded=True),)
 
 
 def _privilege(reading: Reading) -> Section:
