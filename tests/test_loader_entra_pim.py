@@ -154,6 +154,13 @@ def test_the_status_says_what_became_of_a_request(status: str, kinds: list[tuple
     assert Loaded([request(status=status)])["decision_steps"].select("kind", "verdict", "status").rows() == kinds
 
 
+def test_a_granted_request_takes_effect_at_the_time_it_states_and_not_without_one() -> None:
+    dated = Loaded([request(status="Granted")])["decision_steps"]
+    assert dated.select("kind", pl.col("time").cast(pl.String).str.head(16)).rows() == [
+        ("request", "2026-03-01 10:00"), ("action", "2026-03-01 10:05")]
+    assert Loaded([request(status="Granted", completedDateTime=None)])["decision_steps"]["kind"].to_list() == ["request"]
+
+
 def test_a_removal_is_a_rollback_that_revokes_what_was_granted() -> None:
     granted = Loaded([request()])["decision_steps"]["effect_key"][0]
     steps = Loaded([request(action="selfDeactivate")])["decision_steps"]

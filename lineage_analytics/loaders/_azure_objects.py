@@ -253,10 +253,10 @@ def read_request(entry: Entry, row: Fields, sort: str) -> None:
     status = (text(row.get("status")) or "").lower()
     entry.step("request", kind="request", time=asked, capacity="requester", **{
         **base, **by.acting(), "status": "pending" if status.startswith("pending") else "succeeded"})
-    ending = request_ending(status, verb)
+    start = gov.when(schedule.get("startdatetime"))
+    ending = request_ending(status, verb, dated=start is not None)
     if ending is not None:
-        entry.step(ending["kind"], time=max(asked, gov.when(schedule.get("startdatetime")) or asked),
-                   **{**base, **ending})
+        entry.step(ending["kind"], time=max(asked, start or asked), **{**base, **ending})
 
 
 def _approval_of(row: Fields) -> str | None:

@@ -165,15 +165,18 @@ def read_request(entry: Entry, row: Fields, entity: str) -> None:
     status = (text(row.get("status")) or "").lower()
     entry.step("request", kind="request", time=asked, capacity="requester", **{
         **base, **by.acting(), "status": "pending" if status.startswith("pending") else "succeeded"})
-    done = gov.when(row.get("completeddatetime")) or asked
-    ending = request_ending(status, verb)
+    done = gov.when(row.get("completeddatetime"))
+    ending = request_ending(status, verb, dated=done is not None)
     if ending is not None:
-        entry.step(ending["kind"], time=done, **{**base, **ending})
+        entry.step(ending["kind"], time=done or asked, **{**base, **ending})
 
 
-def request_ending(status: str, verb: str) -> dict[str, Any] | None:
-    """What became of a request, by its status; None while it is open or when the status is not known."""
-    if status in ("provisioned", "revoked", "schedulecreated"):
+def request_ending(status: str, verb: str, *, dated: bool) -> dict[str, Any] | None:
+    """What became of a request, by its status; None while it is open or when the status is not known.
+
+    A granted request takes effect when it is to start, so it counts only with that time (``dated``).
+    """
+    if status in ("provisioned", "revoked", "schedulecreated") or (status == "granted" and dated):
         # Revoked is also how a request stands whose assignment was taken back later: that it was carried out first.
         return {"kind": "rollback" if verb == "revoke" else "action", "status": "succeeded"}
     if status in ("denied", "admindenied"):

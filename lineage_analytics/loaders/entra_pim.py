@@ -12,8 +12,8 @@ Drops   reasons (only whether one was given and the ticket keys in it); requests
 Schema  Graph v1.0 and beta; unknown keys of grants and resources are ``unmapped``.
 
 The key of a case is the request's id, as in the directory audit (``pim_request_id``). When all is loaded (``settle``)
-an approval's steps get the key of the request that names the approval, else the approval's own id stands; and
-eligibilities get ``requires_approval`` from the policy on their role or group.
+an approval's steps get the key of the request that names the approval, else the approval's own id stands, which is
+documented to be the request's; and eligibilities get ``requires_approval`` from the policy on their role or group.
 
 Whether a request without ``@odata.type`` and page is about assignment or eligibility cannot be told for administrators'
 actions; its steps then have a target and no effect. ``roleAssignments`` list active assignments without saying whether
