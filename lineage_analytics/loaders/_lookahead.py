@@ -34,19 +34,22 @@ class Recent(Generic[V]):
 
 
 def one_ahead(
-    chunks: Iterable[Chunk], note: Callable[[Chunk], None], context: Callable[[Chunk], Mapping[str, object]]
+    chunks: Iterable[Chunk], note: Callable[[Chunk], V], context: Callable[[V], Mapping[str, object]]
 ) -> Iterator[Chunk]:
-    """Every chunk with its ``context``, asked for when the chunk behind it has been noted too."""
-    waiting: Chunk | None = None
+    """Every chunk with its ``context``, made of what ``note`` gave for it once the chunk behind it is noted too."""
+    waiting: tuple[Chunk, V] | None = None
     for chunk in chunks:
-        note(chunk)
+        noted = note(chunk)
         if waiting is not None:
-            waiting.context = context(waiting)
-            yield waiting
-        waiting = chunk
+            yield _told(waiting[0], context(waiting[1]))
+        waiting = chunk, noted
     if waiting is not None:
-        waiting.context = context(waiting)
-        yield waiting
+        yield _told(waiting[0], context(waiting[1]))
+
+
+def _told(chunk: Chunk, context: Mapping[str, object]) -> Chunk:
+    chunk.context = context
+    return chunk
 
 
 def expanded(

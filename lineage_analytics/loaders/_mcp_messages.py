@@ -8,7 +8,7 @@ import msgspec
 
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import parse_time
-from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, synthetic_id, text
+from lineage_analytics.loaders.common.values import CONTENT, Fields, embedded, fold, name, obj, state_hash, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ class Message(NamedTuple):
         """What the message is known by: the same in any envelope, without what people wrote."""
         said = {key: self.body[key] for key in _BODY if key in self.body}
         when = self.time.isoformat() if self.time else None
-        return synthetic_id("mcp", {**said, "asker": self.asker, "session": self.session, "time": when})
+        return f"content:{state_hash({**said, 'asker': self.asker, 'session': self.session, 'time': when}, CONTENT)}"
 
     @property
     def params(self) -> Fields:

@@ -54,6 +54,7 @@ _READS = frozenset({"tools/list", "resources/list", "resources/read", "resources
 _DENIALS = frozenset({"401", "403"})
 _VERDICTS = {"accept": "approve", "decline": "deny", "cancel": "withdraw"}
 Told = dict[str, Any]
+_Place = tuple[str, "str | None"]  # a message's key and its session
 
 
 def detect(sample: Sample) -> Match | None:
@@ -90,56 +91,61 @@ class _Talk:
     """What the messages of one file say of each other."""
 
     def __init__(self) -> None:
-        self._open: Recent[Message | None] = Recent()
-        self._early: Recent[Message | None] = Recent()
+        self._open: Recent[tuple[Message, str] | None] = Recent()
+        self._early: Recent[tuple[Message, str] | None] = Recent()
         self._answers: Recent[Told] = Recent()
         self._questions: Recent[Told] = Recent()
         self._sessions: Recent[Told] = Recent()
 
-    def note(self, chunk: Chunk) -> None:
+    def note(self, chunk: Chunk) -> list[_Place]:
+        places = []
         for message in _messages(chunk):
+            key = message.key
             if message.is_answer:
-                self._answer(message)
+                self._answer(message, key)
             else:
-                self._question(message)
+                self._question(message, key)
+            places.append((key, message.session))
+        return places
 
-    def context(self, chunk: Chunk) -> Mapping[str, Any]:
+    def context(self, places: list[_Place]) -> Mapping[str, Any]:
         answers, questions, sessions = {}, {}, {}
-        for message in _messages(chunk):
-            if (told := self._sessions.get(message.session)) is not None:
-                sessions[message.session] = told
-            if (answer := self._answers.get(message.key)) is not None:
-                answers[message.key] = answer
-            if (question := self._questions.get(message.key)) is not None:
-                questions[message.key] = question
+        for key, session in places:
+            if (told := self._sessions.get(session)) is not None:
+                sessions[session] = told
+            if (answer := self._answers.get(key)) is not None:
+                answers[key] = answer
+            if (question := self._questions.get(key)) is not None:
+                questions[key] = question
         known = {session: {**told, "tools": dict(told["tools"])} for session, told in sessions.items()}
         return {"answers": answers, "questions": questions, "sessions": known}
 
-    def _question(self, message: Message) -> None:
+    def _question(self, message: Message, key: str) -> None:
         if message.method == "initialize":
             self._session(message)["client"] = name(obj(message.params.get("clientinfo")).get("name"))
-        if message.id is None or self._answers.get(message.key) is not None:
+        if message.id is None or self._answers.get(key) is not None:
             return
         early = self._early.get(message.question)
         if early is not None:
             self._early.put(message.question, None)
-            self._join(message, early)
+            self._join((message, key), early)
         else:
-            self._open.put(message.question, message)
+            self._open.put(message.question, (message, key))
 
-    def _answer(self, message: Message) -> None:
-        if self._questions.get(message.key) is not None:
+    def _answer(self, message: Message, key: str) -> None:
+        if self._questions.get(key) is not None:
             return
         question = self._open.get(message.question)
         if question is None:
-            self._early.put(message.question, message)
+            self._early.put(message.question, (message, key))
             return
         self._open.put(message.question, None)
-        self._join(question, message)
+        self._join(question, (message, key))
 
-    def _join(self, question: Message, answer: Message) -> None:
-        self._answers.put(question.key, _outcome(answer))
-        self._questions.put(answer.key, {"method": question.method, "time": question.time, "key": question.key})
+    def _join(self, asked: tuple[Message, str], answered: tuple[Message, str]) -> None:
+        (question, asked_key), (answer, answered_key) = asked, answered
+        self._answers.put(asked_key, _outcome(answer))
+        self._questions.put(answered_key, {"method": question.method, "time": question.time})
         if question.method == "initialize":
             self._session(question)["server"] = name(obj(answer.result.get("serverinfo")).get("name"))
         if question.method == "tools/list":
@@ -185,7 +191,8 @@ def _read(entry: Entry) -> None:
         raise RecordFault("out_of_scope", "a line without a JSON-RPC message", "rejected")
     told: Told = entry.context.get("sessions", {}).get(message.session, {})
     server, client = message.server or told.get("server"), message.client or told.get("client")
-    question: Told | None = entry.context.get("questions", {}).get(message.key)
+    key = message.key
+    question: Told | None = entry.context.get("questions", {}).get(key)
     elicited = _verdict(message, question)
     if message.is_answer and question is None and elicited is None:
         raise RecordFault("out_of_scope", "an answer whose question is not in the file", "rejected")
@@ -193,7 +200,7 @@ def _read(entry: Entry) -> None:
     if stated is None:
         raise RecordFault("no_time", "neither the message nor its envelope states a time")
     time = entry.time(stated.isoformat(), "time")
-    entry.identify(PROVIDER, server, message.key, within="")
+    entry.identify(PROVIDER, server, key, within="")
     client_id = identity_id(PROVIDER, server, client) if client else None
     user_id = identity_id(PROVIDER, server, f"user/{message.user}") if message.user else None
     who = {"time": time, "event_id": _event(message)}
@@ -202,7 +209,8 @@ def _read(entry: Entry) -> None:
         _decision(entry, message, elicited, user_id, client_id, who)
     if message.is_answer:
         return
-    _activity(entry, message, client_id, user_id, told, who, server)
+    answer: Told = entry.context.get("answers", {}).get(key, {})
+    _activity(entry, message, client_id, user_id, told, answer, who, server)
     if message.method == "resources/read" and (uri := name(message.params.get("uri"))):
         entry.add(tables.ASSISTANT_ACCESS, **who, user_id=user_id, assistant_id=client_id, thread_id=message.session,
                   resource_id=uri, resource_type="mcp_resource", role="accessed", action="read", completeness="listed",
@@ -242,9 +250,8 @@ def _identities(entry: Entry, client_id: str | None, client: str | None, user_id
                   alt_ids=[{"kind": "login", "value": user.lower()}])
 
 
-def _activity(entry: Entry, message: Message, client: str | None, user: str | None, told: Told,
+def _activity(entry: Entry, message: Message, client: str | None, user: str | None, told: Told, answer: Told,
               who: Mapping[str, Any], server: str | None) -> None:
-    answer: Told = entry.context.get("answers", {}).get(message.key, {})
     method, label = message.method or "unknown", name(message.params.get("name"))
     resource = name(message.params.get("uri"))
     if label is not None and method in ("tools/call", "prompts/get"):

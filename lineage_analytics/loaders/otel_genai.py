@@ -50,6 +50,7 @@ _ANCESTORS = 64
 _DENIALS = frozenset({"403", "permissiondenied", "permission_denied", "accessdenied", "accessdeniedexception",
                       "forbidden", "unauthorized"})
 _Known = tuple["str | None", "str | None"]  # a span's parent and its own agent
+_Place = tuple[str, "str | None", str]  # a span without an agent of its own: its key, its trace, its parent
 
 
 def detect(sample: Sample) -> Match | None:
@@ -69,18 +70,18 @@ def extract(document: Document) -> Iterator[Chunk]:
     """One raw record per span; each chunk knows the enclosing agents of its spans."""
     seen = Recent[_Known]()
 
-    def note(chunk: Chunk) -> None:
+    def note(chunk: Chunk) -> list[_Place]:
+        places = []
         for span in _spans(chunk):
-            service = _service(span)
-            seen.put((span.trace, span.id), (span.parent, _agent(span, service)))
+            agent = _agent(span, _service(span))
+            seen.put((span.trace, span.id), (span.parent, agent))
+            if agent is None and span.parent is not None:
+                places.append((_key(span), span.trace, span.parent))
+        return places
 
-    def context(chunk: Chunk) -> Mapping[str, Any]:
-        found = {}
-        for span in _spans(chunk):
-            agent = _enclosing(span, seen)
-            if agent is not None:
-                found[_key(span)] = agent
-        return {"agents": found}
+    def context(places: list[_Place]) -> Mapping[str, Any]:
+        return {"agents": {key: agent for key, trace, parent in places
+                           if (agent := _enclosing(trace, parent, seen)) is not None}}
 
     return one_ahead(expanded(json_or_array_chunks(document), parts, _SPANS_PER_CHUNK), note, context)
 
@@ -97,13 +98,12 @@ def _key(span: Span) -> str:
     return f"{span.trace or ''}/{span.id or ''}"
 
 
-def _enclosing(span: Span, seen: Recent[_Known]) -> str | None:
-    """The agent of the nearest span around this one."""
-    parent = span.parent
+def _enclosing(trace: str | None, span: str | None, seen: Recent[_Known]) -> str | None:
+    """The agent of the span, or of the nearest around it."""
     for _ in range(_ANCESTORS):
-        if parent is None or (held := seen.get((span.trace, parent))) is None:
+        if span is None or (held := seen.get((trace, span))) is None:
             return None
-        parent, agent = held
+        span, agent = held
         if agent is not None:
             return agent
     return None
