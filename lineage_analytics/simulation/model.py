@@ -240,6 +240,20 @@ class Interaction:
     context: File | None = None
     jailbreak: bool | None = None
     web: bool | None = None
+    apart: dict[str, Any] | None = None
+    """What the record states beyond the ordinary, for one that a chapter adds."""
+    audited: bool = True
+    """Whether the audit export has it; if not, Activity Explorer alone does."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A thread that mailbox copies show: no resources, no flags, and not which of its messages make a turn."""
+
+    person: Person
+    host: str
+    thread: str
+    turns: tuple[Interaction, ...]
 
 
 @dataclass
@@ -428,6 +442,8 @@ class World:
     decisions: list[Decision] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     assignments: list[Assignment] = field(default_factory=list)
+    conversations: list[Conversation] = field(default_factory=list)
+    """Those that an export of mailbox copies holds besides the audit log."""
     stories: list[Story] = field(default_factory=list)
     cast: dict[str, Any] = field(default_factory=dict)
     """Those with a part in a story, by the name of the part."""

@@ -66,7 +66,8 @@ class Observed:
         for file_event in happened.files:
             self._saw_person("m365_audit", file_event.person, file_event.time)
         for asked in happened.asked:
-            self._saw_person("m365_audit", asked.person, asked.time)
+            if asked.audited:
+                self._saw_person("m365_audit", asked.person, asked.time)
             self._question(asked)
         for change in happened.entra:
             self._change(change)
@@ -107,6 +108,11 @@ class Observed:
 
     def finish(self) -> None:
         """After the last day: the inventory was taken a few hours before the end, and knows nothing later."""
+        for talk in self._world.conversations:  # mailbox copies are one interaction a thread, listing no resources
+            if max(turn.time for turn in talk.turns) > SINCE:
+                self.copilot.threaded[False] += 1
+                self.copilot.jailbreak[None] += 1
+                self.copilot.crossed[None] += 1
         for who in self._world.principals:
             if who.stated_use is not None:
                 who.stated_use = min(who.stated_use, self._told_until)

@@ -61,6 +61,7 @@ def told(world: World, logs: Iterable[Any] = ()) -> Observed:
         happened = life.day(day)
         chapters.day(world, day, happened)
         apart[day](happened)
+        chapters.echo(world, happened)
         happened.sort()
         observed.day(happened)
         for log in logs:

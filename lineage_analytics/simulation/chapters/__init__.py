@@ -4,6 +4,7 @@ A chapter is a module with
 
     begin(world, dice)            accounts, and what is told apart from everyday life: deeds, decisions, links, stories
     day(world, day, dice)         everyday deeds of one day, none kept (may be absent)
+    echo(world, happened, dice)   deeds that tell again what else happened that day (may be absent)
 
 ``dice`` is the chapter's own stream of chance, so a new chapter changes no other. A source's file in ``writers`` spells
 out its deeds and accounts.
@@ -42,4 +43,12 @@ def day(world: World, day: datetime, happened: Happened) -> None:
     for name, chapter in _chapters().items():
         tell = getattr(chapter, "day", None)
         for deed in tell(world, day, Dice(world.seed, f"{name} {day:%Y-%m-%d}")) if tell else ():
+            happened.add(deed)
+
+
+def echo(world: World, happened: Happened) -> None:
+    """Add what logs of one thing say of another: called for each day, when all else of it is told."""
+    for name, chapter in _chapters().items():
+        tell = getattr(chapter, "echo", None)
+        for deed in tell(world, happened, Dice(world.seed, f"{name} echo {happened.day:%Y-%m-%d}")) if tell else ():
             happened.add(deed)
