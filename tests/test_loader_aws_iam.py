@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.loaders import recognise
@@ -79,7 +79,20 @@ MANAGED = {"access_levels": ["Read"], "arn": "arn:aws:iam::aws:policy/job-functi
            "document": _policy(_allow(["s3:List*", "iam:Get*"]))}
 SECOND_PAGE = {"IsTruncated": False, "UserDetailList": [USER | {"Arn": f"{IAM}:user/bo", "UserId": "AIDABO"}],
                "RoleDetailList": []}
+ORG = f"arn:aws:organizations::{A}"
+SCP = {"Id": "p-1", "Arn": f"{ORG}:policy/o-1/service_control_policy/p-1", "Name": "no lambda", "Description": "x",
+       "Type": "SERVICE_CONTROL_POLICY", "AwsManaged": False,
+       "Content": _policy({"Effect": "Deny", "Action": "lambda:*", "Resource": "*"})}
+MEMBER = {"Id": "444455556666", "Arn": f"{ORG}:account/o-1/444455556666", "Email": "root@northwind.example",
+          "Name": "build", "Status": "ACTIVE", "JoinedTimestamp": "2020-01-01T00:00:00Z"}
+TREE = {"Id": "r-1", "Arn": f"{ORG}:root/o-1/r-1", "Name": "Root", "Policies": [], "Children": [
+    {"Id": "ou-1", "Arn": f"{ORG}:ou/o-1/ou-1", "Name": "prod", "Policies": [SCP], "Children": [MEMBER]}]}
+TOTALS = {"SummaryMap": {"Users": 3, "AccountMFAEnabled": 0, "AccountAccessKeysPresent": 1}}
+BUCKET = [{"Resource": "arn:aws:s3:::reports", "Account": A, "Policy": _policy(
+    _allow("s3:GetObject", Principal={"AWS": "arn:aws:iam::444455556666:root"}))}]
 CONTRACT_FILES = {
+    "organisation": json.dumps(TREE).encode(), "totals": json.dumps(TOTALS).encode(),
+    "resource_policies": json.dumps(BUCKET).encode(), "accounts": json.dumps({"Accounts": [MEMBER]}).encode(),
     "details": json.dumps(DETAILS).encode(), "report": REPORT.encode(), "managed": json.dumps(MANAGED).encode(),
     "pages": json.dumps([DETAILS, SECOND_PAGE]).encode(),
     "envelope": json.dumps({"Content": base64.b64encode(REPORT.encode()).decode(), "ReportFormat": "text/csv",
@@ -307,6 +320,7 @@ def test_a_cut_anywhere_is_said_and_whole_entries_stay(lost: int) -> None:
     assert [f.position for f in found.faults] == [len(found.ids)]
 
 
+@settings(deadline=None)
 @given(st.permutations(range(4)), st.integers(1, 3))
 def test_order_paging_and_repetition_of_entries_change_nothing(order: list[int], size: int) -> None:
     named = [(name, entry) for name, entries in DETAILS.items() for entry in entries]  # type: ignore[attr-defined]
@@ -440,15 +454,12 @@ def test_details_and_report_meet_in_one_user(tmp_path: Path) -> None:
     assert member["scope"].to_list() == [f"aws:{A}:AGPAEXAMPLE000000001"]
 
 
-def test_real_policies_of_aws_are_each_read_and_other_formats_are_not(shared_data: Path) -> None:
+def test_real_policies_of_aws_are_each_read(shared_data: Path) -> None:
     files = sorted((shared_data / "aws_iam").rglob("*.json"))
     sources = {path.name: (recognise(member(path.read_bytes()).sample) or (None,))[0] for path in files}
     policies = {p.name for p in files if p.parent.name == "aws_managed_policies_iam-dataset"}
     assert len(policies) == 25
-    unknown = {name for name, source in sources.items() if source is None}
-    assert unknown == {"iam-get-account-summary.json", "cross-account-rp.json", "resource-s3-deny-testing2.json",
-                       "scp-deny-lambda.json", "scp-deny-lambda2.json"}
-    assert {source for name, source in sources.items() if name not in unknown} == {"aws_iam"}
+    assert set(sources.values()) == {"aws_iam"}
     for path in files:
         if path.name in policies:
             found = Loaded(path.read_bytes())
@@ -463,3 +474,80 @@ def test_real_inventories_load_without_a_fault(shared_data: Path, tmp_path: Path
     count = result.counts["aws_iam"]
     assert (count.quarantined, count.rejected) == (0, 0)
     assert count.accepted > 70
+
+
+def test_accounts_lie_in_their_unit_and_units_in_their_root() -> None:
+    assert Loaded(TREE).rows("resources", "id", "kind", "display_name", "parent_id") == [
+        (f"aws:{A}:ou-1", "organizational_unit", "prod", f"aws:{A}:r-1"),
+        (f"aws:{A}:r-1", "organization_root", "Root", None),
+        (f"aws:{A}:scp/p-1", "service_control_policy", "no lambda", f"aws:{A}:account"),
+        ("aws:444455556666:account", "account", "build", f"aws:{A}:ou-1")]
+    assert "root@northwind.example" not in str(Loaded(TREE)["resources"].rows())
+
+
+def test_a_service_control_policy_bounds_what_it_is_attached_to() -> None:
+    assert Loaded(TREE).rows("entitlements", "grant_kind", "principal_id", "scope", "effect", "actions") == [
+        ("boundary", f"aws:{A}:ou-1", f"aws:{A}:scp/p-1", None, None),
+        ("statement", f"aws:{A}:scp/p-1", None, "deny", ["lambda:*"])]
+
+
+@pytest.mark.parametrize("export", [
+    {"Policy": {"PolicySummary": {k: v for k, v in SCP.items() if k != "Content"}, "Content": json.dumps(SCP["Content"])}},
+    {"policy": {"policysummary": {k.lower(): v for k, v in SCP.items() if k != "Content"},
+                "content": json.dumps(SCP["Content"])}},
+])
+def test_a_policy_of_the_organisation_alone_is_the_one_that_is_attached(export: Any) -> None:
+    found = Loaded(export) if "Policy" in export else Loaded(json.dumps(export).replace("policysummary", "PolicySummary"))
+    assert found.faults == []
+    assert found.rows("entitlements", "principal_id", "actions") == [(f"aws:{A}:scp/p-1", ["lambda:*"])]
+
+
+def test_a_list_of_the_organisation_s_policies_says_nothing_of_their_content() -> None:
+    listed = {key: value for key, value in SCP.items() if key != "Content"}
+    found = Loaded({"Policies": [listed]})
+    assert found.rows("resources", "id", "kind") == [(f"aws:{A}:scp/p-1", "service_control_policy")]
+    assert found["entitlements"].is_empty()
+
+
+def test_an_account_in_a_list_is_the_account_of_the_tree() -> None:
+    [row] = Loaded({"Accounts": [MEMBER]})["resources"].to_dicts()
+    assert (row["id"], row["display_name"], row["parent_id"]) == ("aws:444455556666:account", "build", None)
+
+
+def test_a_node_without_an_id_is_set_aside_and_the_others_stay() -> None:
+    found = Loaded({"Accounts": [MEMBER, {"Name": "x", "Arn": f"{ORG}:account/o-1/1"}, 5]})
+    assert (len(found.ids), [fault.reason for fault in found.faults]) == (1, ["incomplete", "incomplete"])
+
+
+def test_totals_are_kept_though_their_account_is_not_named() -> None:
+    [row] = Loaded(TOTALS)["resources"].to_dicts()
+    assert (row["id"], row["tenant"], json.loads(row["attributes"])["AccountAccessKeysPresent"]) == (
+        "aws::account-summary", None, 1)
+
+
+def test_a_policy_of_a_resource_is_a_statement_for_those_it_names() -> None:
+    [row] = Loaded(BUCKET)["entitlements"].to_dicts()
+    assert (row["principal_id"], row["actions"]) == (f"aws:{A}:resource-policy/arn:aws:s3:::reports", ["s3:GetObject"])
+    assert json.loads(row["condition"]) == {"Principal": {"AWS": "arn:aws:iam::444455556666:root"}}
+
+
+def test_keys_nobody_knows_stay_with_the_user() -> None:
+    [row] = [row for row in Loaded(DETAILS | {"UserDetailList": [USER | {"RiskScore": 7}]})["identity_facts"].to_dicts()
+             if row["display_name"] == "ana"]
+    assert row["unmapped"] == '{"RiskScore":7}'
+    assert Loaded(DETAILS)["identity_facts"]["unmapped"].drop_nulls().to_list() == []
+
+
+def test_real_exports_of_accounts_and_organisations_are_all_read(shared_data: Path) -> None:
+    for path in sorted((shared_data / "aws_iam").rglob("*.json")):
+        said = json.loads(path.read_text())
+        found = Loaded(path.read_bytes())
+        assert (found.source, found.faults) == ("aws_iam", []), path.name
+        if isinstance(said, dict) and "Children" in said:
+            waiting, nodes = [said], []
+            while waiting:
+                nodes.append(waiting.pop())
+                waiting += nodes[-1].get("Children", [])
+            assert len(found.ids) == len(nodes)
+            bounds = found["entitlements"].filter(pl.col("grant_kind") == "boundary")
+            assert bounds.height == sum(len(node["Policies"]) for node in nodes)

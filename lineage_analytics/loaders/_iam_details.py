@@ -35,6 +35,7 @@ _SPELLED = {name.lower(): name for name in re.findall(r"\w+", (
     "Effect Action NotAction Resource NotResource Principal NotPrincipal Condition AWS Service Federated Version Sid "
     "PermissionsBoundaryType Region PolicyId AttachmentCount PermissionsBoundaryUsageCount IsAttachable UpdateDate "
     "InstanceProfileId Roles"))}
+KNOWN = frozenset(_SPELLED.values())
 
 
 def lists_of(keys: Iterable[str]) -> set[str]:

@@ -1,14 +1,20 @@
 """AWS IAM inventories: account authorization details and credential reports (sources 2.4).
 
 A record is one user, group, role or policy of ``get-account-authorization-details``, one row of the credential report,
-or one managed policy in a file of its own that states its ARN.
+one managed policy in a file of its own that states its ARN, one node or policy of an organisation, one policy of a
+resource, or the totals of an account.
 
 Shapes  the details, paged as several files or pages one after another in one; the report as CSV or in the CLI's JSON
-        envelope, base64 or plain; policy documents as objects or URL-encoded JSON.
+        envelope, base64 or plain; policy documents as objects or URL-encoded JSON; ``organizations list-accounts``,
+        ``list-roots``, ``list-organizational-units-for-parent``, ``describe-policy``, and trees of units and accounts
+        with their service control policies; ``get-account-summary``; lists of ``Resource``, ``Policy``, ``Account``.
 Maps    users, groups and roles to ``identity_facts``; keys, passwords and certificates to ``credentials``; attachments,
-        memberships, boundaries, statements and trusts to ``entitlements``; policies and roles to ``resources``.
-Drops   policy versions that are not the default; password policies and the region of a role's last use.
-Schema  the IAM API of 2010-05-08, the report's 22 columns; unknown keys of an entry are ignored.
+        memberships, boundaries, statements and trusts to ``entitlements``; policies, instance profiles, accounts, units
+        and totals to ``resources``; service control policies to ``boundary`` of what they are attached to.
+Drops   policy versions that are not the default; password policies and the region of a role's last use; e-mail
+        addresses of accounts.
+Schema  the IAM API of 2010-05-08, the report's 22 columns; unknown keys of users, groups, roles and policies are kept
+        in ``unmapped``.
 
 The export states no date, so ``as_of`` and ``snapshot_at`` are null, except where a credential report says when it was
 generated: dates inside an export are a lower bound of its age, not its date. An AWS-managed policy that an account
@@ -28,6 +34,7 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _iam_details as details
+from lineage_analytics.loaders import _iam_organization as organization
 from lineage_analytics.loaders import _iam_policy as policies
 from lineage_analytics.loaders import _iam_report as report
 from lineage_analytics.loaders._iam_policy import EntryError, inner, needed, objects, text
@@ -35,6 +42,7 @@ from lineage_analytics.loaders._inventory_rows import csv_chunks
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id, record_id
+from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import parse_time
 
@@ -72,7 +80,8 @@ def detect(sample: Sample) -> Match | None:
         return Match("credential_report_json", 0.9, "an object with Content and ReportFormat")
     if sample.wrapper == "object" and {"arn", "document"} <= keys and _POLICY_ARN.search(sample.head):
         return Match("managed_policy", 0.9, "an object with a policy's arn and document")
-    return None
+    shape = organization.shape_of(sample)
+    return None if shape is None else Match(shape, 0.9, "an organisation, an account's totals or policies of resources")
 
 
 def extract(document: Document) -> Iterator[Chunk]:
@@ -83,6 +92,8 @@ def extract(document: Document) -> Iterator[Chunk]:
         yield from _enveloped(document)
     elif document.shape == "managed_policy":
         yield _alone(document)
+    elif document.shape in ("organization", "account_summary", "resource_policies"):
+        yield from organization.chunks(document)
     else:
         yield from details.chunks(document)
 
@@ -187,6 +198,12 @@ def _report_row(row: dict[str, str], generated: str | None) -> _Entry:
 
 
 def _entry(kind: str, said: Row) -> _Entry:
+    if kind in organization.TAGS or (kind == "Policies" and ":organizations:" in str(said.get("Arn"))):
+        account, native, rows = organization.read(kind if kind in organization.TAGS else organization.POLICY, said)
+        entry = _Entry(account, native, policies.canonical(said))
+        for table, row in rows:
+            entry.add(table, row)
+        return entry
     if kind == _MANAGED:
         said = {"Arn": said.get("Arn"), "PolicyName": said.get("name"), "PolicyVersionList": [
             {"IsDefaultVersion": True, "Document": said.get("Document")}]}
@@ -241,6 +258,7 @@ def _fact(entry: Row, identity: str, arn: str, sort: str) -> Row:
         "purpose": tags.get("purpose") or tags.get("description") or text(entry, "Description"),
         "environment": _ENVIRONMENTS.get(stage), "created_at": parse_time(entry.get("CreateDate")),
         "last_seen_at": parse_time(inner(entry, "RoleLastUsed").get("LastUsedDate")), "basis": "inventory",
+        "unmapped": unmapped(entry, details.KNOWN),
     }
 
 
@@ -315,7 +333,8 @@ def _policy(said: Row, arn: str) -> _Entry:
     identity = policy_id(arn)
     name = text(said, "PolicyName") or arn.rsplit("/", 1)[-1]
     entry = _Entry(identity.split(":")[1], arn, policies.canonical(_decoded(said)))
-    entry.add("resources", {"id": identity, "kind": "policy", "display_name": name})
+    entry.add("resources", {"id": identity, "kind": "policy", "display_name": name, "unmapped": unmapped(
+        said, details.KNOWN)})
     versions = objects(said, "PolicyVersionList")
     default = next((v for v in versions if v.get("IsDefaultVersion") is True), None) or next(
         (v for v in versions if v.get("VersionId") and v["VersionId"] == said.get("DefaultVersionId")), {})
