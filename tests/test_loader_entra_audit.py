@@ -561,6 +561,16 @@ def test_a_download_of_the_portal_says_the_same_but_for_the_record_id() -> None:
     assert CANARY not in str([frame.to_dicts() for frame in shown.frames.values()])
 
 
+def test_a_query_result_saved_as_csv_is_the_same_record() -> None:
+    rows = [{f"{key} [UTC]" if key in ("TimeGenerated", "ActivityDateTime") else key: value
+             for key, value in sentinel(record).items()} for record in RECORDS]
+    for row in rows:
+        row["ActivityDateTime [UTC]"] = f"3/1/2026, {row['ActivityDateTime [UTC]'][11:26]} AM"
+    plain, saved = load(as_lines([envelope(r) for r in RECORDS])), load(as_csv(rows))
+    assert (saved.source, saved.faults, saved.record_ids) == ("entra_audit", [], plain.record_ids)
+    assert same(saved.frames["activity"]) == same(plain.frames["activity"])
+
+
 def test_what_an_access_change_set_is_kept_and_of_other_changes_only_the_names() -> None:
     role = changed(1, "Add member to role", target("User", ANA, Role__TemplateId=ROLE, Description="hunter2",
                                                    ClientSecret="hunter2", Scope='{"password": "hunter2", "a": "b"}'))

@@ -239,6 +239,22 @@ def test_a_download_of_the_portal_is_the_same_sign_in() -> None:
     assert [r["unmapped"] for r in shown] == [None, None]
 
 
+@pytest.mark.parametrize(("written", "read"), [
+    ("3/1/2026, 10:00:01.000 AM", "2026-03-01T10:00:01+00:00"), ("3/1/2026, 12:00:01 PM", "2026-03-01T12:00:01+00:00"),
+    ("12/1/2026 12:00:01 AM", "2026-12-01T00:00:01+00:00"), ("2026-03-01T10:00:01Z", "2026-03-01T10:00:01+00:00"),
+    ("1/3/2026, 10:00:01", None),
+])
+def test_a_result_saved_as_csv_has_its_times_in_utc_where_the_order_of_day_and_month_is_known(
+    written: str, read: str | None
+) -> None:
+    row = {f"{key} [UTC]" if key in ("TimeGenerated", "CreatedDateTime") else key: value
+           for key, value in table(signin(1)).items()}
+    found = load(as_csv([row | {"CreatedDateTime [UTC]": written}]))
+    assert found.source == "entra_signins"
+    assert [r["time"].isoformat() for r in found.rows("activity")] == ([read] if read else [])
+    assert [f.reason for f in found.faults] == ([] if read else ["no_time"])
+
+
 def test_a_sign_in_out_of_powershell_is_the_same_sign_in() -> None:
     record = signin(1, "nonInteractiveUser", agent={"agentType": "agentIDuser"})
     shown = {key[0].upper() + key[1:]: value for key, value in record.items() if key != "agent"}

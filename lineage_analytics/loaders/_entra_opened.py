@@ -40,6 +40,9 @@ _BY_TYPE = {
     "riskyuserhistoryitem": "risk", "riskyserviceprincipalhistoryitem": "risk",
 }
 _TENANT_PATH = re.compile(r"/tenants/([^/]{1,64})", re.IGNORECASE)
+UTC_COLUMN = " [utc]"
+_CLOCK = re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}),? (?P<hour>\d{1,2}):"
+                    r"(?P<rest>\d\d:\d\d(?:\.\d{1,7})?) (?P<half>[AP]M)")
 _SIGN_IN_KEYS = frozenset({
     "signineventtypes", "appliedconditionalaccesspolicies", "conditionalaccesspolicies", "conditionalaccessstatus",
     "isinteractive", "clientcredentialtype", "clientappused", "uniquetokenidentifier", "authenticationprotocol",
@@ -92,7 +95,7 @@ def opened(fields: Mapping[str, Any]) -> Opened:
     log = embedded(row.get("log"))
     if isinstance(log, dict) and "id" not in row and "time" not in row:
         row = fold(log)
-    row = flattened(row)
+    row = in_utc(flattened(row))
     payload = obj(row.get("properties"))
     return Opened(row, payload or row)
 
@@ -104,6 +107,23 @@ def flattened(row: Fields) -> Fields:
     more = obj(row["additionalproperties"])
     return {**more, **{key: held for key, held in row.items() if key != "additionalproperties" and (
         held not in (None, "") or key not in more)}}
+
+
+def in_utc(row: Fields) -> Fields:
+    """The row with plain names and ISO times where a query's result was saved as CSV (``TimeGenerated [UTC]``)."""
+    if not any(key.endswith(UTC_COLUMN) for key in row):
+        return row
+    return {key.removesuffix(UTC_COLUMN): _iso(held) if key.endswith(UTC_COLUMN) else held for key, held in row.items()}
+
+
+def _iso(value: object) -> object:
+    """A time with AM or PM, which is American, in ISO form; anything else as it is."""
+    found = _CLOCK.fullmatch(value.strip().replace("\u202f", " ")) if isinstance(value, str) else None
+    if found is None:
+        return value
+    hour = int(found["hour"]) % 12 + (12 if found["half"] == "PM" else 0)
+    date = f"{found['year']}-{int(found['month']):02d}-{int(found['day']):02d}"
+    return f"{date}T{hour:02d}:{found['rest']}Z"
 
 
 def family_of(record: Opened) -> str | None:

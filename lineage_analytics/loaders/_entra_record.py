@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.loaders import _entra_portal
-from lineage_analytics.loaders._entra_opened import flattened
+from lineage_analytics.loaders._entra_opened import flattened, in_utc
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.values import (
@@ -39,8 +39,8 @@ _KNOWN = frozenset({
     # what Log Analytics puts around a row
     "timegenerated", "sourcesystem", "resourceid", "resource", "resourcegroup", "resourceprovider", "level",
     "operationversion", "resultsignature", "durationms", "location", "type", "aadtenantid", "aadoperationtype",
-    "_resourceid", "_itemid", "tablename",
-    "_billedsize", "_isbillable", "mg", "time", "callerip", "calleripaddress", "properties",
+    "_resourceid", "_itemid", "tablename", "_billedsize", "_isbillable", "mg", "time", "callerip", "calleripaddress",
+    "properties",
 })
 
 
@@ -104,7 +104,7 @@ def decode(raw: bytes | msgspec.Raw, position: int) -> Record:
 
 def _opened(row: Fields) -> Fields:
     log = embedded(row.get("log"))
-    return flattened(fold(log) if isinstance(log, dict) and "activitydisplayname" not in row else row)
+    return in_utc(flattened(fold(log) if isinstance(log, dict) and "activitydisplayname" not in row else row))
 
 
 def _record(row: Fields, position: int) -> Record:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from lineage_analytics.loaders._entra_opened import FAMILIES, FAMILY_BY_CATEGORY, family_of, opened
+from lineage_analytics.loaders._entra_opened import FAMILIES, FAMILY_BY_CATEGORY, UTC_COLUMN, family_of, opened
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.packings import (
     csv_columns,
@@ -57,7 +57,7 @@ def detect(sample: Sample, family: str) -> Match | None:
 
 def _sniffed(sample: Sample) -> tuple[str, Match] | None:
     if columns := csv_columns(sample):
-        named = frozenset(" ".join(column.split()) for column in columns)
+        named = frozenset(" ".join(column.split()).removesuffix(UTC_COLUMN) for column in columns)
         family = next((name for name, sets in _BY_COLUMNS if any(wanted <= named for wanted in sets)), None)
         return None if family is None else (family, Match("csv", 0.95, f"columns of {FAMILIES[family]}"))
     if sample.first is None:
