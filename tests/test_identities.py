@@ -154,10 +154,13 @@ def test_an_application_id_means_the_service_principal_of_its_tenant_and_not_the
     principal = _fact(f"entra:{TENANT}:{OBJECT}", kind="app", subkind="service_principal", alt_ids=_alt(app_id=app))
     application = _fact(f"entra:{TENANT}:eeeeeeee-0000-4000-8000-000000000001", kind="app", subkind="application",
                         alt_ids=_alt(app_id=app))
-    seen = _fact(f"entra:{TENANT}:app/{app}", kind="app", subkind=None, alt_ids=_alt(app_id=app))
+    seen = _fact(f"entra:{TENANT}:{app}", kind="app", subkind=None, alt_ids=_alt(object_id=app, app_id=app))
     found = _resolved(principal, application, seen)
     assert found.aliases.select("alias", "id", "rule", "tier").rows() == [
         (seen["id"], principal["id"], "app_id_in_tenant", 4)]
+    by_client = {**seen, "subkind": "application"}
+    assert _resolved(principal, application, by_client).aliases.select("alias", "id").rows() == [
+        (by_client["id"], application["id"])]
 
 
 def test_an_id_stated_without_its_tenant_means_the_one_tenant_that_has_it_and_none_of_two() -> None:

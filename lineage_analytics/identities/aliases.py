@@ -29,7 +29,7 @@ _IMMUTABLE = {
 _MICROSOFT = frozenset({"entra", "m365"})
 _LOGINS = frozenset({"upn", "login", "username"})
 _NO_PRINCIPAL = frozenset({"application", "agent_blueprint"})
-"""Objects that share the application id of the principals made from them."""
+"""Objects that carry the application id of the principals made from them, and are none themselves."""
 
 TIERS = {"arn": 5, "object_id": 5, "principal_id": 5, "sid": 5, "app_id_in_tenant": 4, "login_in_tenant": 4,
          "native_id": 4, "declared": 3}
@@ -58,24 +58,24 @@ def aliases(facts: pl.DataFrame) -> pl.DataFrame:
     Of two principals that carry one name after another, each has it for its own time, where creation and deletion are
     stated; where they are not, the name belongs to the one an inventory lists, or to none.
     """
-    keys = _keys(facts)
-    listed = frozenset(facts.filter(pl.col("basis") == "inventory")["id"])
+    held = _Held(frozenset(facts.filter(pl.col("basis") == "inventory")["id"]), _by_application(facts))
+    keys = _keys(facts, held)
     lives = _lives(facts)
     groups = Groups()
     rules: dict[str, str] = {}
     timed: list[_Row] = []
     for key in sorted(keys):
-        ids = _one_principal(keys[key], listed)
+        ids = _one_principal(keys[key], held)
         for other in ids[1:]:
             groups.join(ids[0], other)
         for identity in ids:
             if rules.get(identity, "") in ("", "declared"):
                 rules[identity] = key.rule
         if not ids:
-            timed += _by_turns(keys[key], lives, key.rule)
+            timed += _by_turns(keys[key], lives, key.rule, held)
     rows: list[_Row] = []
     for members in groups.members():
-        best = min(members, key=lambda identity: _rank(identity, listed))
+        best = min(members, key=lambda identity: _rank(identity, held))
         rows += [(identity, best, rules[identity], TIERS[rules[identity]], None, None)
                  for identity in members if identity != best]
     taken = {row[0] for row in rows}
@@ -83,14 +83,31 @@ def aliases(facts: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=tables.ALIASES.schema, orient="row").sort("alias", "valid_from")
 
 
-def _keys(facts: pl.DataFrame) -> dict[_Key, set[str]]:
+class _Held(NamedTuple):
+    """What is known of ids beside what they look like."""
+
+    listed: frozenset[str]
+    by_application: frozenset[str]
+    """Ids made of an application's id, which looks like an object's."""
+
+    def immutable(self, identity: str) -> bool:
+        return identity not in self.by_application and _is_immutable(identity)
+
+
+def _by_application(facts: pl.DataFrame) -> frozenset[str]:
+    columns = facts.filter(pl.col("provider").is_in(list(_MICROSOFT))).select("id", "alt_ids").unique().iter_rows()
+    return frozenset(identity for identity, alt_ids in columns
+                     if {"kind": "app_id", "value": _native(identity).lower()} in (alt_ids or []))
+
+
+def _keys(facts: pl.DataFrame, held: _Held) -> dict[_Key, set[str]]:
     """Ids by the keys they carry."""
     keys: dict[_Key, set[str]] = {}
     addressed: dict[str, dict[str, set[str]]] = {}
     declared: dict[str, set[str]] = {}
     columns = facts.select("id", "provider", "tenant", "subkind", "alt_ids").unique().iter_rows()
     for identity, provider, tenant, subkind, alt_ids in columns:
-        for kind, value in _stated(identity, provider, alt_ids):
+        for kind, value in _stated(identity, provider, alt_ids, held):
             key = _key(kind, value, provider, tenant, subkind)
             if key is None and kind in _LOGINS and (provider == "declared" or provider in _MICROSOFT):
                 declared.setdefault(value.casefold(), set()).add(identity)
@@ -110,10 +127,14 @@ def _keys(facts: pl.DataFrame) -> dict[_Key, set[str]]:
     return keys | _without_tenant(facts["id"].unique())
 
 
-def _stated(identity: str, provider: str, alt_ids: Iterable[dict[str, str]] | None) -> set[tuple[str, str]]:
+def _stated(
+    identity: str, provider: str, alt_ids: Iterable[dict[str, str]] | None, held: _Held
+) -> set[tuple[str, str]]:
     native = _native(identity)
     stated = {(alt["kind"], alt["value"]) for alt in alt_ids or [] if alt["value"]}
-    if _GUID.fullmatch(native) and (provider in _MICROSOFT or identity.startswith("entra:")):
+    if identity in held.by_application:
+        stated -= {("object_id", native)}
+    elif _GUID.fullmatch(native) and (provider in _MICROSOFT or identity.startswith("entra:")):
         stated.add(("object_id", native))
     if provider == "gcp" and ":" in native:
         stated.add(("principal_id", native))
@@ -135,8 +156,9 @@ def _key(kind: str, value: str, provider: str, tenant: str | None, subkind: str 
     if kind in ("principal_id", "node_id", "puid"):
         return _Key("principal_id", f"{_family(provider)} {kind} {value.casefold()}")
     if kind == "app_id":
-        owned = provider in _MICROSOFT and tenant and subkind not in _NO_PRINCIPAL
-        return _Key("app_id_in_tenant", f"{(tenant or '').lower()} {value.lower()}") if owned else None
+        of = "application" if subkind in _NO_PRINCIPAL else "principal"
+        return _Key("app_id_in_tenant", f"{tenant.lower()} {of} {value.lower()}") if (
+            provider in _MICROSOFT and tenant) else None
     if kind in _LOGINS and provider != "declared" and tenant:
         return _Key("login_in_tenant", f"{_family(provider)} {tenant.lower()} {value.casefold()}")
     return None
@@ -155,29 +177,29 @@ def _without_tenant(ids: pl.Series) -> dict[_Key, set[str]]:
     }
 
 
-def _one_principal(ids: set[str], listed: frozenset[str]) -> list[str]:
+def _one_principal(ids: set[str], held: _Held) -> list[str]:
     """The ids of a key that are one principal. Two immutable ids of one provider are two principals: then the key
     belongs to the one that is listed, or to none."""
-    crowded = _crowded(ids)
+    crowded = _crowded(ids, held)
     if not crowded:
         return sorted(ids)
     out = {identity for found in crowded for identity in found}
-    kept = [identity for found in crowded for identity in found if identity in listed]
+    kept = [identity for found in crowded for identity in found if identity in held.listed]
     return sorted((ids - out) | set(kept)) if len(kept) == 1 else []
 
 
-def _crowded(ids: set[str]) -> list[list[str]]:
+def _crowded(ids: set[str], held: _Held) -> list[list[str]]:
     by_provider: dict[str, list[str]] = {}
-    for identity in sorted(filter(_is_immutable, ids)):
+    for identity in sorted(filter(held.immutable, ids)):
         by_provider.setdefault(identity.split(":", 1)[0], []).append(identity)
     return [found for found in by_provider.values() if len(found) > 1]
 
 
-def _by_turns(ids: set[str], lives: dict[str, _Life], rule: str) -> list[_Row]:
+def _by_turns(ids: set[str], lives: dict[str, _Life], rule: str, held: _Held) -> list[_Row]:
     """The name of principals that had it one after another, for each in its time; nothing where times are not stated
     or overlap."""
-    crowded = _crowded(ids)
-    names = sorted(identity for identity in ids if not _is_immutable(identity))
+    crowded = _crowded(ids, held)
+    names = sorted(identity for identity in ids if not held.immutable(identity))
     if len(crowded) != 1 or not names:
         return []
     known = [(identity, lives[identity]) for identity in crowded[0]]
@@ -215,9 +237,9 @@ def _is_immutable(identity: str, *, whatever_tenant: bool = False) -> bool:
     return looks is not None and placed and looks.fullmatch(native) is not None
 
 
-def _rank(identity: str, listed: frozenset[str]) -> tuple[bool, bool, bool, int, str]:
+def _rank(identity: str, held: _Held) -> tuple[bool, bool, bool, int, str]:
     """Smallest first: the provider's immutable id, listed before seen, the directory before its applications."""
     order = ("aws", "entra", "m365")
     provider, tenant = (*identity.split(":", 2), "")[:2]
-    return (not _is_immutable(identity), not tenant and provider != "gcp", identity not in listed,
+    return (not held.immutable(identity), not tenant and provider != "gcp", identity not in held.listed,
             order.index(provider) if provider in order else len(order), identity)
