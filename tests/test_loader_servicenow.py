@@ -242,5 +242,19 @@ def test_xml_with_a_document_type_is_refused(head: str) -> None:
 
 def test_an_incident_is_activity_and_noted_as_a_table_without_a_rule() -> None:
     found = Loaded({"result": [{**linked(CHANGE), "sys_class_name": "incident", "number": "INC0010001"}]})
-    assert found.rows("activity", "action") == [("incident:create",)]
+    assert found.rows("activity", "action") == [("incident:update",)]
     assert found["decision_steps"].is_empty()
+
+
+@pytest.mark.parametrize(("more", "action", "actor", "time"), [
+    ({"sys_updated_by": "cleo"}, "change_request:update", "servicenow:northwind:cleo", "02 12:00"),
+    ({"sys_updated_by": "system"}, "change_request:update", None, "02 12:00"),
+    ({"sys_mod_count": "0"}, "change_request:create", f"servicenow:northwind:{ANA}", "02 12:00"),
+    ({"sys_updated_on": ""}, "change_request:create", f"servicenow:northwind:{ANA}", "02 12:00"),
+])
+def test_a_version_of_a_row_was_written_by_whoever_updated_it_and_is_as_late_as_what_it_tells(
+    more: Row, action: str, actor: str | None, time: str) -> None:
+    found = Loaded(api({**CHANGE, **more}))
+    assert [(a, b, f"{at:%d %H:%M}") for a, b, at in found.rows("activity", "action", "actor_id", "time")] == [
+        (action, actor, time)]
+    assert found["decision_steps"]["time"].max() <= found["activity"]["time"].max()  # type: ignore[operator]

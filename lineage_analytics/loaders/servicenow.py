@@ -50,6 +50,7 @@ _BESIDE = frozenset({"sys_class_name", "sys_created_on", "sys_updated_on", "sys_
 _CSV = ({"number", "short_description"}, {"approver", "sysapproval"}, {"approver", "document_id", "state"},
         {"sys_id", "sys_created_on"}, {"sys_id", "sys_updated_on"}, {"sys_id", "number"}, {"sys_id", "user_name"},
         {"tablename", "documentkey", "fieldname"})
+_MOMENTS = ("opened_at", "sys_created_on", "approval_set", "work_start", "work_end", "closed_at")
 _PEOPLE = {"sys_user": people.user, "sys_user_group": people.group, "sys_user_grmember": people.grant,
            "sys_user_has_role": people.grant}
 # Read above, or of the base system and of no meaning here.
@@ -190,8 +191,18 @@ def _act(row: Row, table: str | None) -> tuple[str, Any, str | None]:
         field = row.word("fieldname") or row.word("field") or "unknown"
         actor = row.principal("user_id") if row.id("user_id") else row.login("user") or row.login("user_name")
         return f"{table or row.table}:update {field}", row.time("sys_created_on", "update_time"), actor
-    return (f"{row.table}:create", row.time("opened_at", "sys_created_on", "sys_updated_on", "start_date"),
-            row.principal("opened_by") or row.login("sys_created_by") or row.principal("requested_by"))
+    return _written(row)
+
+
+def _written(row: Row) -> tuple[str, Any, str | None]:
+    """A version of a task was written by whoever updated it last; without that, it is as late as anything it tells."""
+    updated = row.time("sys_updated_on")
+    creator = row.principal("opened_by") or row.login("sys_created_by") or row.principal("requested_by")
+    if updated is None:
+        told = [found for key in _MOMENTS if (found := row.time(key)) is not None]
+        return f"{row.table}:create", max(told, default=None), creator
+    first = row.text("sys_mod_count") == "0" or updated == row.time("sys_created_on")
+    return f"{row.table}:{'create' if first else 'update'}", updated, creator if first else row.login("sys_updated_by")
 
 
 def _resource(row: Row, native: str | None, table: str | None, document: str | None) -> str | None:
