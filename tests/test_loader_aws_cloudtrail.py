@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from lineage_analytics.loaders import recognise
 from tests._documents import Loaded, member
 from tests._trail import ACCOUNT, event
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HISTORY = (
     b"User name,AWS access key,Event time,Event source,Event name,AWS region,Source IP address,User agent,Error code,"
@@ -305,3 +309,44 @@ def test_a_call_of_an_agent_is_the_use_of_an_assistant() -> None:
                     requestParameters={"agentId": "AG1", "agentAliasId": "AL1", "sessionId": "s-1"})["assistant_access"]
     assert found.select("assistant_id", "agent_id", "thread_id", "completeness", "trigger").rows() == [
         (f"aws:{ACCOUNT}:{alias}", "AG1", "s-1", "absent", "unknown")]
+
+
+def _caller(identity: dict[str, Any]) -> str | None:
+    """Who called, told without the loader: the role of a session, else the principal, else the service."""
+    issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}
+    native = issuer.get("principalId") or (identity.get("principalId") or "").split(":")[0]
+    return "root" if identity.get("type") == "Root" else native or identity.get("invokedBy")
+
+
+def test_a_real_capture_has_the_callers_outcomes_and_resources_that_counting_by_hand_gives(shared_data: Path) -> None:
+    files = sorted((shared_data / "aws_cloudtrail" / "invictus-ir_aws_dataset").rglob("*.json*"))
+    assert files
+    for path in files:
+        data = path.read_bytes()
+        raw = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        said = json.loads(raw)["Records"]
+        found = Loaded(raw)
+        rows = found["activity"]
+        assert (found.faults, len(found.ids)) == ([], len(said))
+        assert set(rows["event_id"]) == {record["eventID"] for record in said}
+        assert {actor.rpartition(":")[2] for actor in rows["actor_id"].drop_nulls()} == {
+            caller for record in said if (caller := _caller(record["userIdentity"])) is not None}
+        assert (rows["outcome"] == "success").sum() == sum(
+            "errorCode" not in record and (record.get("responseElements") or {}).get("ConsoleLogin") != "Failure"
+            for record in said)
+        named = {record["eventID"]: [r["ARN"] for r in record.get("resources") or () if "ARN" in r] for record in said}
+        held = {event_id: ([first] if first else []) + (more or []) for event_id, first, more in rows.select(
+            "event_id", "resource_id", "extra_resource_ids").iter_rows()}
+        assert held == named
+
+
+def test_every_real_test_event_with_a_time_is_used(shared_data: Path) -> None:
+    path = shared_data / "aws_cloudtrail" / "panther" / "AWS.CloudTrail.tests.jsonl"
+    said = [json.loads(line)["log"] for line in path.read_text().splitlines() if line.strip()]
+    found = Loaded(path.read_bytes())
+    timed = [record for record in said
+             if str(record.get("eventTime") or record.get("p_event_time") or "").startswith("20")]
+    assert len(found.ids) == len(timed)
+    assert {fault.reason for fault in found.faults} <= {"no_time"}
+    assert {code for code in found["activity"]["error_code"].drop_nulls() if not code.startswith(("JsonRpc", "ConsoleLogin"))
+            } == {record["errorCode"] for record in timed if record.get("errorCode")}
