@@ -48,6 +48,8 @@ def page(records: list[Json]) -> Json:
 
 
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
+    "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
+                                       for held in records]),
     "array": as_array, "lines": as_lines, "page": lambda records: json.dumps(page(records)).encode(),
     "pages": lambda records: as_lines([page(records[:2]), page(records[2:])]),
     "suite": lambda records: as_lines([{"_origin": {}, "log": held} for held in records]),

@@ -67,6 +67,8 @@ def renamed(records: list[Json]) -> bytes:
 
 
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
+    "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
+                                       for held in records]),
     "array": as_array, "stream": as_lines, "renamed": renamed,
     "floats": lambda records: as_lines([held | {"@timestamp": float(held["@timestamp"])} for held in records])}
 

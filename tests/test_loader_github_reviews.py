@@ -63,6 +63,8 @@ def as_lines(records: list[Json]) -> bytes:
 
 
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
+    "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
+                                       for held in records]),
     "array": as_array, "lines": as_lines,
     "deliveries": lambda records: as_lines([{"event": "x", "guid": "g", "payload": held} for held in records]),
 }

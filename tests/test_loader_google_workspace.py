@@ -85,6 +85,8 @@ def flattened(records: list[Json]) -> bytes:
 
 
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
+    "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
+                                       for held in records]),
     "array": as_array, "lines": as_lines, "page": lambda records: json.dumps(page(records)).encode(),
     "pages": lambda records: as_lines([page(records[:3]), page(records[3:])]),
     "concatenated": lambda records: b"\n".join(json.dumps(held, indent=1).encode() for held in records),

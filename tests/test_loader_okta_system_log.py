@@ -90,6 +90,8 @@ def suite(records: list[Json]) -> bytes:
 
 
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
+    "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
+                                       for held in records]),
     "array": as_array, "lines": as_lines, "lowered": lowered, "streamed": streamed, "hooked": hooked, "suite": suite}
 
 

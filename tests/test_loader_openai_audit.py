@@ -59,6 +59,8 @@ def dotted(records: list[Json]) -> bytes:
 
 
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
+    "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
+                                       for held in records]),
     "array": as_array, "lines": as_lines, "dotted": dotted,
     "page": lambda records: json.dumps(page(records)).encode(),
     "pages": lambda records: as_lines([page(records[:2]), page(records[2:])]),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders.common.assembly import Entry
     from lineage_analytics.loaders.common.contract import Document, Sample
 
+ENVELOPES = ("log", "result", "_raw", "_source", "message")
+"""Where pipelines and search exports put the record: a test suite, Splunk (text in ``_raw``), Elastic."""
+
 _TEXT_READ = 4_096
 _QUOTED = re.compile(
     r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b")

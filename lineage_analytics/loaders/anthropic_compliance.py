@@ -1,7 +1,7 @@
 """Anthropic compliance activity feed: activity, role grants, keys, sharing and settings (sources 11.3).
 
 Shapes  pages of ``/v1/compliance/activities`` (``data``), also one page a line; arrays; lines; single objects;
-        records in ``log`` of a pipeline or test suite.
+        records in ``log`` or in Splunk or Elastic search results.
 Maps    every record with a time to ``activity``; actors and those who get a role to ``identity_facts``; changes of
         access, keys, sharing, members and settings to ``decision_steps``; granted roles to ``entitlements``; keys to
         ``credentials`` where the record states their id.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._event_rows import (
+    ENVELOPES,
     NOBODY,
     Event,
     Who,
@@ -72,7 +73,7 @@ _IDS = ("user_id", "service_account_id", "agent_id", "admin_api_key_id", "api_ke
 def detect(sample: Sample) -> Match | None:
     """Activities: an organisation, a type, and an actor whose type ends in ``_actor``."""
     page = is_lines_of_pages(sample, *_PAGES)
-    held = objects((sample.first or {}).get("data")) if page else [unwrapped(sample.first or {}, "log")]
+    held = objects((sample.first or {}).get("data")) if page else [unwrapped(sample.first or {}, *ENVELOPES)]
     if held and _is_record(held[0]):
         return Match("pages" if page else "json", 0.95, "organization_id, type and an actor of a type ending in _actor")
     return None
@@ -95,7 +96,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _read(entry: Entry) -> None:
-    fields = unwrapped(entry.fields, "log")
+    fields = unwrapped(entry.fields, *ENVELOPES)
     kind, native = text(fields.get("type")), name(fields.get("id"))
     if kind is None and native is None:
         raise RecordFault("no_event", "neither type nor id")

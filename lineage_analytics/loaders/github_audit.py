@@ -1,8 +1,8 @@
 """GitHub audit log of organisations and enterprises: activity, who acted for whom, access changes (sources 6).
 
 Shapes  REST pages and UI exports (array); streams (lines); the CSV of the UI with ``data.`` columns; SIEM
-        re-exports with ``at_sign_timestamp`` or records in ``log``; the Copilot usage stream. Times in epoch
-        milliseconds, as number or as text, or ISO.
+        re-exports with ``at_sign_timestamp``, records in ``log`` or in Splunk or Elastic search results; the Copilot
+        usage stream. Times in epoch milliseconds, as number or as text, or ISO.
 Maps    every event with a time to ``activity``; actors and affected accounts to ``identity_facts``; pull requests,
         bypasses, deployments, token and app requests, members, seats, rules and settings to ``decision_steps``; granted
         memberships, roles and seats to ``entitlements``; keys and tokens that are made or ended to ``credentials``; the
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _github_steps as steps
-from lineage_analytics.loaders._event_rows import Event, Who, delta, nested, seen, unwrapped, with_holders
+from lineage_analytics.loaders._event_rows import ENVELOPES, Event, Who, delta, nested, seen, unwrapped, with_holders
 from lineage_analytics.loaders._github_names import (
     PROVIDER,
     account,
@@ -95,7 +95,7 @@ def detect(sample: Sample) -> Match | None:
     columns = csv_columns(sample)
     if {"action", "actor", "created_at"} <= columns and columns & _CODES:
         return Match("csv", 0.9, "action, actor, created_at with org or repo columns")
-    row = unwrapped(sample.first or {}, "log")
+    row = unwrapped(sample.first or {}, *ENVELOPES)
     if _is_usage(row):
         return Match("json", 0.95, "Copilot usage records: endpoint, user_id and github_request_id")
     action = text(row.get("action"))
@@ -128,7 +128,7 @@ def _read_row(entry: Entry) -> None:
 
 
 def _read(entry: Entry) -> None:
-    _event(entry, unwrapped(entry.fields, "log"))
+    _event(entry, unwrapped(entry.fields, *ENVELOPES))
 
 
 def _event(entry: Entry, fields: Fields) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _github_cli
-from lineage_analytics.loaders._event_rows import NOBODY, Event, Who, quoted, seen, step, unwrapped
+from lineage_analytics.loaders._event_rows import ENVELOPES, NOBODY, Event, Who, quoted, seen, step, unwrapped
 from lineage_analytics.loaders._github_names import PROVIDER, number, pull_key, see_organisation, typed
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
@@ -51,7 +51,7 @@ _KNOWN = """action after active_lock_reason additions assignee assignees author_
     requested_reviewers requested_team requested_teams review review_comment_url review_comments review_comments_url
     sender state statuses_url submitted_at title updated_at url user _links"""
 KNOWN = dict.fromkeys((*_KNOWN.split(), *_github_cli.KNOWN), "")
-_ENVELOPES = ("payload", "log")
+_ENVELOPES = ("payload", *ENVELOPES)
 _VERDICTS = {"approved": "approve", "changes_requested": "deny", "dismissed": "withdraw"}
 _ACTIONS = {"opened": "create", "reopened": "reopen", "closed": "close", "review_requested": "create_review_request"}
 _KINDS = {"create": "request", "reopen": "request", "ready_for_review": "request", "create_review_request": "request",

@@ -2,7 +2,7 @@
 
 Shapes  pages of ``activities.list`` (``items``), also one page a line; arrays; lines; single objects; SIEM forms with
         one event a record (``type``, ``name`` and ``parameters`` beside ``id``) or with flattened names
-        (``id.time``); records in ``log``.
+        (``id.time``); records in ``log`` or in Splunk or Elastic search results.
 Maps    every event with a time to ``activity``; actors and accounts named by parameters to ``identity_facts``;
         administration of users, groups, roles, API clients and settings, and app authorisations, to ``decision_steps``;
         assigned roles, memberships and authorised apps to ``entitlements``; Gemini use to ``assistant_access``.
@@ -23,7 +23,17 @@ import msgspec
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _workspace_steps as steps
-from lineage_analytics.loaders._event_rows import Event, Who, delta, listed, nested, page_records, seen, unwrapped
+from lineage_analytics.loaders._event_rows import (
+    ENVELOPES,
+    Event,
+    Who,
+    delta,
+    listed,
+    nested,
+    page_records,
+    seen,
+    unwrapped,
+)
 from lineage_analytics.loaders._workspace_actor import PROVIDER, actor_of, named
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
@@ -74,7 +84,7 @@ def detect(sample: Sample) -> Match | None:
 
 
 def _opened(record: Mapping[str, Any]) -> Fields:
-    row = unwrapped(record, "log")
+    row = unwrapped(record, *ENVELOPES)
     return nested(row) if any(key.startswith("id.") for key in row) else row
 
 
@@ -105,7 +115,7 @@ def extract(document: Document) -> Iterator[Chunk]:
 def _events(raw: bytes | msgspec.Raw) -> list[bytes | msgspec.Raw]:
     """The events of an activity, each with what the activity says of all."""
     held = decode_object(raw)
-    row = unwrapped(held, "log") if held is not None else {}
+    row = unwrapped(held, *ENVELOPES) if held is not None else {}
     events = row.get("events")
     if not isinstance(events, list) or not events or not all(isinstance(event, dict) for event in events):
         return [raw]

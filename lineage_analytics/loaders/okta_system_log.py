@@ -2,7 +2,7 @@
 
 Shapes  API arrays and pages; lines; log-streaming envelopes (the event in ``detail``); event-hook deliveries
         (``data.events``); the CSV of the admin console (flattened); SIEM re-exports with lower-cased keys or the event
-        in ``log`` or ``event``; ``debugData`` as object or as JSON text.
+        in ``log``, ``event`` or a Splunk or Elastic search result; ``debugData`` as object or as JSON text.
 Maps    every event with a time to ``activity``; actors and targets to ``identity_facts``; grants, lifecycle and policy
         changes, both families of access requests and access reviews to ``decision_steps``; successful grants of roles,
         groups and applications to ``entitlements``; API tokens and client keys that are made or ended to
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics import tables
 from lineage_analytics.loaders import _okta_steps as steps
 from lineage_analytics.loaders._event_rows import (
+    ENVELOPES,
     Event,
     code,
     delta,
@@ -64,7 +65,7 @@ KNOWN = {
     "debugcontext": "object", "authenticationcontext": "object", "securitycontext": "object", "request": "object",
     "_page": "object",
 }
-_ENVELOPES = ("log", "detail", "event", "okta")
+_ENVELOPES = (*ENVELOPES, "detail", "event", "okta")
 _PAGES = ("data.events", "events")
 _TIMES = ("published", "timestamp", "p_event_time")
 # First words of the documented event types.

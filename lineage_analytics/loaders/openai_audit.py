@@ -1,7 +1,8 @@
 """OpenAI organisation audit log: activity, role assignments, keys, service accounts, settings (sources 11.3).
 
 Shapes  pages of ``/v1/organization/audit_logs`` (``data``), also one page a line; arrays; lines; single objects;
-        records in ``log`` of a pipeline or test suite. The details stand under the type, with dots or with underscores.
+        records in ``log`` or in Splunk or Elastic search results. The details stand under the type, with dots or with
+        underscores.
 Maps    every record with a time to ``activity``; users, service accounts, groups and keys to ``identity_facts``; every
         change to ``decision_steps``; role assignments to ``entitlements``; API keys and their end to ``credentials``.
 Drops   names, titles and descriptions of what was changed, error sentences, geography and TLS fingerprints.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._event_rows import (
+    ENVELOPES,
     NOBODY,
     Event,
     Who,
@@ -64,7 +66,7 @@ _KINDS = {"user": "human", "group": "group", "service_account": "service_account
 def detect(sample: Sample) -> Match | None:
     """Records that call themselves ``organization.audit_log``, or audit log ids with type and effective_at."""
     page = is_lines_of_pages(sample, *_PAGES)
-    held = objects((sample.first or {}).get("data")) if page else [unwrapped(sample.first or {}, "log")]
+    held = objects((sample.first or {}).get("data")) if page else [unwrapped(sample.first or {}, *ENVELOPES)]
     if held and _is_record(held[0]):
         return Match("pages" if page else "json", 0.95, "audit log records with type, actor and effective_at")
     return None
@@ -86,7 +88,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _read(entry: Entry) -> None:
-    fields = {key: held for key, held in unwrapped(entry.fields, "log").items() if held is not None}
+    fields = {key: held for key, held in unwrapped(entry.fields, *ENVELOPES).items() if held is not None}
     kind, native = text(fields.get("type")), name(fields.get("id"))
     if kind is None and native is None:
         raise RecordFault("no_event", "neither type nor id")
