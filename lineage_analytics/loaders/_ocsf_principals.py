@@ -38,7 +38,7 @@ def tenant_of(record: Fields) -> str | None:
     found = (name(obj(cloud.get("account")).get("uid")) or name(cloud.get("account_uid"))
              or name(metadata.get("tenant_uid")) or name(obj(cloud.get("org")).get("uid"))
              or name(obj(user.get("account")).get("uid")) or name(obj(user.get("org")).get("uid")))
-    return guid(found) or found
+    return guid(found) or cloudtrail.account_in(found) or found  # some producers put a caller's ARN there
 
 
 def user_of(value: object, tenant: str | None, *, session: Fields | None = None) -> Principal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lineage_analytics.loaders import _ocsf_classes as classes
+from lineage_analytics.loaders._ocsf_cloudtrail import is_cloudtrail
 from lineage_analytics.loaders.common.values import Fields, name, obj, objects, text
 
 _DENIALS = frozenset({"accessdenied", "accessdeniedexception", "unauthorizedoperation", "client.unauthorizedoperation",
@@ -37,7 +38,12 @@ def action_of(record: Fields, kind: tuple[int, int | None]) -> str:
 
 
 def resources_of(record: Fields) -> list[str]:
-    """What the event is about, by immutable id where there is one, in the order of the record."""
+    """What the event is about, by immutable id where there is one, in the order of the record.
+
+    Of a CloudTrail event the resources it lists and nothing else, as in the original.
+    """
+    if is_cloudtrail(record):
+        return list(dict.fromkeys(held for item in objects(record.get("resources")) if (held := name(item.get("uid")))))
     found: list[str] = []
     for item in (*objects(record.get("resources")), *(obj(record.get(key)) for key in (
             "resource", "entity", "group", "role", "databucket", "database", "table", "file", "app", "service"))):
