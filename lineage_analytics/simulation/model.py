@@ -245,6 +245,11 @@ class Interaction:
     audited: bool = True
     """Whether the audit export has it; if not, Activity Explorer alone does."""
 
+    @property
+    def prompt(self) -> str:
+        """The id of the prompt, which every record of the turn states: its time in milliseconds."""
+        return str(int(self.time.timestamp()) * 1000 + int(self.event_id[:3], 16) % 1000)
+
 
 @dataclass(frozen=True)
 class Conversation:

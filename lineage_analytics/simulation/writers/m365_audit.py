@@ -101,9 +101,8 @@ def _file_record(world: World, event: FileEvent) -> dict[str, Any]:
 
 
 def copilot_record(world: World, asked: Interaction) -> dict[str, Any]:
-    prompt = prompt_id(asked)
-    messages: list[dict[str, Any]] = [{"Id": prompt, "isPrompt": True},
-                                      {"Id": str(int(prompt) + 900), "isPrompt": False}]
+    messages: list[dict[str, Any]] = [{"Id": asked.prompt, "isPrompt": True},
+                                      {"Id": str(int(asked.prompt) + 900), "isPrompt": False}]
     if asked.jailbreak is not None:
         messages[0]["JailbreakDetected"] = asked.jailbreak
     data: dict[str, Any] = {"AppHost": asked.host, "Messages": messages, "MessageIds": [], "Contexts": []}
@@ -122,11 +121,6 @@ def copilot_record(world: World, asked: Interaction) -> dict[str, Any]:
         world, asked.person, CreationTime=asked.time.strftime("%Y-%m-%dT%H:%M:%S"), Id=asked.event_id,
         Operation="CopilotInteraction", RecordType=261, Workload="Copilot", ClientRegion="SE",
         AppIdentity=ASSISTANT, CopilotEventData=data) | (asked.apart or {})
-
-
-def prompt_id(asked: Interaction) -> str:
-    """The id of the prompt, which every record of the turn states."""
-    return str(int(asked.time.timestamp()) * 1000 + int(asked.event_id[:3], 16) % 1000)
 
 
 def _deed_record(world: World, deed: Deed) -> dict[str, Any]:
