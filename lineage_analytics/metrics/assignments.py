@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from lineage_analytics.metrics.context import Context
 
+_LOGS = ("entra_audit",)
+"""Sources that tell of assignments as they are made: older ones stay unseen."""
 _WEIGHT_TOP = 10
 _EVERYWHERE = "/"
 _KEY = ["principal_id", "role", "over"]
@@ -42,7 +44,8 @@ def privileged_roles() -> pl.DataFrame:
     numerator="assignments that are permanent and active",
     denominator="assignments of privileged roles in force: permanent, eligible or time-bound. People: directory and "
                 "resource roles. Service accounts: those, and each account that AWS policies give a sensitive "
-                "permission of weight 10 (policies know no eligibility) counts as one permanent assignment. Where "
+                "permission of weight 10 (policies know no eligibility) counts as one permanent assignment. An "
+                "assignment listed without saying whether it ends or was activated is unknown. Where "
                 "assignments are known from change logs alone, older ones stay unseen and the measure is provisional",
     kind="census", direction="lower", green=0.05, red=0.60, refs=("MS.AAD.7.4",),
     needs="role assignments or privileged identity management events", scopes=("human", "nhi"),
@@ -66,9 +69,9 @@ def _roles(context: Context) -> pl.DataFrame:
     began = pl.coalesce("granted_at", "as_of")
     stated = context.facts["entitlements"].filter(
         (pl.col("grant_kind") == "role") & (pl.col("effect").fill_null("allow") == "allow")
-        & pl.col("principal_id").is_not_null() & pl.col("state").is_in(list(_STATES))
+        & pl.col("principal_id").is_not_null() & (pl.col("state").is_in(list(_STATES)) | pl.col("state").is_null())
         & (began.is_null() | (began <= as_of))
-    ).select("principal_id", "privilege", "state", "expires_at", "as_of", "record_id",
+    ).select("principal_id", "privilege", "state", "expires_at", "source", "record_id",
              over=pl.col("scope").fill_null(_EVERYWHERE), role=pl.col("privilege").str.to_lowercase()).join(
         privileged_roles().lazy().select("role"), on="role", how="semi").collect()
     direct = _direct(context).join(stated.select("record_id"), on="record_id", how="anti")
@@ -77,10 +80,10 @@ def _roles(context: Context) -> pl.DataFrame:
     live = grants.join(ended, on="record_id", how="anti").filter(
         pl.col("expires_at").is_null() | (pl.col("expires_at") > as_of))
     order = pl.col("state").replace_strict(
-        {"standing": 0, "eligible": 1, "timebound": 2, "activated": 3}, return_dtype=pl.Int64)
+        {"standing": 0, "eligible": 1, "timebound": 2, "activated": 3}, default=4, return_dtype=pl.Int64)
     # An activation is the use of an assignment one was eligible for, not another assignment.
     held = live.with_columns(order=order).sort(*_KEY, "order", "record_id").group_by(_KEY, maintain_order=True).agg(
-        pl.col("state").first(), pl.col("privilege").first(), logged=pl.col("as_of").is_null().all(),
+        pl.col("state").first(), pl.col("privilege").first(), logged=pl.col("source").is_in(_LOGS).all(),
         source_rows=pl.col("record_id").unique().sort())
     known = context.identities.select(principal_id="id", kind="kind", excluded="gone")
     return held.join(known, on="principal_id", how="left").select(
@@ -89,7 +92,8 @@ def _roles(context: Context) -> pl.DataFrame:
         pl.coalesce("excluded", pl.when(pl.col("kind").fill_null("unknown") == "unknown").then(pl.lit("kind unknown")))
         .alias("excluded"),
         (pl.col("state") == "standing").alias("truth"),
-        pl.format("{}: {}", "privilege", pl.col("state").replace(_STATES)).alias("reason"), "source_rows", "logged",
+        pl.format("{}: {}", "privilege", pl.col("state").replace(_STATES).fill_null(
+            "whether it ends or must be activated is not listed")).alias("reason"), "source_rows", "logged",
     ).sort("object_id")
 
 
@@ -106,13 +110,12 @@ def _direct(context: Context) -> pl.DataFrame:
         (pl.col("kind") == "action") & pl.col("effect_key").str.starts_with("grant(")
         & pl.col("native_key_kind").is_null() & (pl.col("status") == "succeeded")
         & (pl.col("time") <= context.facts.as_of) & target.str.contains(parts)
-    ).select("record_id", "expires_at", role_id=target.str.extract(parts, 2), alias=holder,
+    ).select("record_id", "expires_at", "source", role_id=target.str.extract(parts, 2), alias=holder,
              over=target.str.extract(parts, 4).fill_null(_EVERYWHERE)).join(
         roles, on="role_id").join(
         context.facts["aliases"].group_by("alias").agg(pl.col("id").min()), on="alias", how="left").select(
-        "expires_at", "record_id", "over", "role", principal_id=pl.coalesce("id", "alias"), privilege="label",
-        state=pl.when(pl.col("expires_at").is_null()).then(pl.lit("standing")).otherwise(pl.lit("timebound")),
-        as_of=pl.lit(None, dtype=pl.Datetime("us", "UTC"))).collect()
+        "expires_at", "record_id", "over", "role", "source", principal_id=pl.coalesce("id", "alias"), privilege="label",
+        state=pl.when(pl.col("expires_at").is_null()).then(pl.lit("standing")).otherwise(pl.lit("timebound"))).collect()
 
 
 def _ended(context: Context, grants: pl.DataFrame) -> pl.DataFrame:

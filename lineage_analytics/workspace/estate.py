@@ -173,6 +173,7 @@ def _newest(loaded: dict[str, pl.LazyFrame]) -> datetime:
     newest = pl.concat([
         loaded["coverage"].filter(pl.col("basis") == "received").select(at=pl.col("last").max()),
         loaded["assistant_access"].select(at=pl.col("time").max()),
+        loaded["decision_steps"].select(at=pl.col("time").max()),
         loaded["identity_facts"].select(at=pl.col("snapshot_at").max()),
         loaded["entitlements"].select(at=pl.col("as_of").max()),
     ]).collect()["at"].max()
