@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lineage_analytics.loaders._github_names import pull_key
+from lineage_analytics.loaders._github_names import number, pull_key
 from tests._documents import Loaded
 
 if TYPE_CHECKING:
@@ -276,3 +276,36 @@ def test_real_rows_are_all_recognised_and_counted(shared_data: Path) -> None:
         actors = {str(log.get("actor_id") or log["actor"].lower()) for log in timed if log.get("actor")}
         assert {actor.split(":", 2)[2] for actor in activity["actor_id"].drop_nulls()} == actors
         assert set(activity["outcome"]) == {"success"}
+
+
+@pytest.mark.parametrize(("value", "found"), [
+    (12, "12"), ("12", "12"), (12.0, "12"), (0, None), ("0", None), (None, None), ("", None), ("1.23E+17", None)])
+def test_an_id_is_its_number_and_what_a_spreadsheet_made_of_it_is_none(value: object, found: str | None) -> None:
+    assert number(value) == found
+
+
+@pytest.mark.parametrize(("action", "more", "found"), [
+    ("public_key.create", {"fingerprint": "SHA256:abc"}, ("SHA256:abc", "ssh_key", "active", "github:77:11")),
+    ("public_key.delete", {"fingerprint": "SHA256:abc"}, ("SHA256:abc", "ssh_key", "revoked", None)),
+    ("oauth_access.create", {"oauth_access_id": 31}, ("31", "token", "active", "github:77:11")),
+    ("org_credential_authorization.revoke", {"credential_authorization_id": 41, "user": "bo", "user_id": 12},
+     ("41", "token", "revoked", "github:77:12"))])
+def test_keys_and_tokens_are_known_by_id_holder_and_end(action: str, more: Json, found: tuple[str | None, ...]) -> None:
+    held = Loaded(as_array([row(1, action, **more)]))
+    assert held.rows("credentials", "credential_id", "kind", "status", "identity_id") == [found]
+
+
+def test_a_closed_app_request_says_not_how_it_ended_and_the_installation_is_what_was_asked_for() -> None:
+    asked, closed, done = steps(*(row(at, action, integration="Planner") for at, action in (
+        (1, "integration_installation_request.create"), (2, "integration_installation_request.close"),
+        (3, "integration_installation.create"))))
+    assert [(s["kind"], s["verdict"]) for s in (asked, closed, done)] == [
+        ("request", None), ("outcome", None), ("action", None)]
+    assert asked["effect_key"] == done["effect_key"] == "create(github:77:app/Planner)"
+    assert asked["native_key"] is closed["native_key"] is None
+
+
+def test_the_identity_provider_names_of_an_account_are_other_names_of_it() -> None:
+    found = Loaded(as_array([row(1, "git.push", external_identity_nameid="Ana@example.com")]))
+    [fact] = [fact for fact in found["identity_facts"].to_dicts() if fact["id"] == "github:77:11"]
+    assert fact["alt_ids"] == [{"kind": "email", "value": "ana@example.com"}, {"kind": "login", "value": "ana"}]

@@ -140,7 +140,7 @@ def _request(entry: Entry, event: Event, held: Fields, start: str, user: Who | N
     key = next((found for field in ids if (found := number(held.get(field)))), None)
     native = _credential_id(held) if token else number(held.get("integration_id")) or name(held.get("integration"))
     target = f"{start}{'token' if token else 'app'}/{native}" if native else None
-    key = key or native
+    key = key or (native if token else None)  # an app may be asked for again; a token is asked for once
     kind = "github_token_request" if token else "github_app_request"
     joined: dict[str, Any] = {"native_key_kind": kind if key else None, "native_key": key}
     owner = user.id if user else None
