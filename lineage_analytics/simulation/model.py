@@ -73,6 +73,8 @@ class Person:
     copilot: bool = False
     files: tuple[File, ...] = ()
     """Documents it works on, the usual ones first."""
+    sid: str = ""
+    """The account on premises that the directory synchronises from; empty for those who have none."""
 
     @property
     def ref(self) -> str:
