@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import lineage_analytics as la
+from lineage_analytics.workspace import Store, load, open_estate
 from tests._documents import Loaded
+from tests._trail import event
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/etl/nightly"
@@ -149,3 +155,16 @@ def test_each_state_of_a_finding_is_a_record_and_the_same_state_is_one() -> None
 def test_findings_without_id_or_time_are_set_aside() -> None:
     found = Loaded([listed(1), listed(2, id=None), listed(3, createdAt=None, updatedAt=None, analyzedAt=None)])
     assert sorted(fault.reason for fault in found.faults) == ["no_id", "no_time"]
+
+
+def test_a_finding_its_recommendation_and_who_asked_for_it_are_one_case(tmp_path: Path) -> None:
+    asked = event(1, eventTime="2026-06-03T23:59:00Z", eventSource="access-analyzer.amazonaws.com",
+                  eventName="GenerateFindingRecommendation", requestParameters={"id": "f-1", "analyzerArn": "x"})
+    for name, value in {"list": {"findings": [listed(1)]}, "trail": {"Records": [asked]},
+                        "end": {"findings": [listed(1, status="RESOLVED")]}, "advice": {"id": "f-1", **ADVICE}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    load([tmp_path], Store.create(tmp_path / "w"))
+    steps = la.decision_lineage(open_estate(tmp_path / "w", as_of="2026-06-30")).steps
+    assert steps["case_id"].n_unique() == 1
+    assert set(steps["kind"]) == {"signal", "recommendation", "outcome"}
+    assert f"aws:{ACCOUNT}:AIDAEXAMPLE000000001" in {agent for agents in steps["agent_ids"] for agent in agents}

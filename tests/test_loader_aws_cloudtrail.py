@@ -276,7 +276,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], tuple[Any, ...]]] = 
     ("ssm", "SendAutomationSignal", {"automationExecutionId": "a-1", "signalType": "StopStep"}, {},
      ("action", "automation_execution_id", "a-1", None, None)),
     ("access-analyzer", "GenerateFindingRecommendation", {"id": "f-1", "analyzerArn": "x"}, {},
-     ("request", "access_finding_id", "f-1", None, None)),
+     ("recommendation", "access_finding_id", "f-1", None, None)),
 ]
 
 

@@ -28,7 +28,7 @@ class Part(NamedTuple):
 
 
 PARTS: Mapping[str, Part] = {
-    "access-analyzer:GenerateFindingRecommendation": Part("request", "access_finding_id", ("id",), ""),
+    "access-analyzer:GenerateFindingRecommendation": Part("recommendation", "access_finding_id", ("id",), ""),
     "access-analyzer:UpdateFindings": Part("action", "access_finding_id", ("ids",), ""),
     "cloudformation:CreateChangeSet": Part("draft", "change_set_id", ("response.id",), "stack/{stackName}"),
     "cloudformation:ExecuteChangeSet": Part("action", "change_set_id", ("changeSetName",), "stack/{stackName}"),
@@ -53,7 +53,8 @@ def cells(part: Part, request: Mapping[str, Any], response: Mapping[str, Any], t
     target = _filled(part.target, request, tenant)
     found: dict[str, Any] = {
         "kind": part.kind, "native_key_kind": part.key_kind if key else None, "native_key": key, "verdict": None,
-        "capacity": None, "target_key": target, "effect_key": f"set({target})" if target else None}
+        "capacity": None, "target_key": target, "effect_key": f"set({target})" if target else None,
+        "origin": "rule" if part.kind == "recommendation" else None}
     if part.verdict:
         said = str(_at(places, part.verdict) or "")
         found |= {"verdict": _VERDICTS.get(said.lower()), "decided_value": said or None, "capacity": "approver"}
