@@ -58,10 +58,11 @@ def opened(world: World, dice: Dice) -> Exposure:
     board = next(site for site in sites if site.name == OPENED)
     board.opened_on = midnight - timedelta(days=40)
     next(site for site in sites if site.name == "Projects").owner = None
-    days = [[midnight - timedelta(days=back) for back in backs if back < world.days] for backs in (_MONTHLY, _WEEKLY)]
+    monthly, weekly = ([midnight - timedelta(days=back) for back in backs if back < world.days]
+                       for backs in (_MONTHLY, _WEEKLY))
     secret = sorted(f.name for f in board.files if f.label == names.LABELS["Highly Confidential"])
     world.stories.append(Story(
         "board_site_open_to_everybody", f"The site {OPENED} was opened to everyone except external users; it holds "
         f"{len(secret)} documents labelled Highly Confidential.", [f"sites/{OPENED}"],
         "It stands among the sites that everybody can read, so Copilot reads it for everybody.", []))
-    return Exposure(sites, *days, len(here))
+    return Exposure(sites, monthly, weekly, len(here))

@@ -29,7 +29,7 @@ SOURCE = "m365_audit"
 ASSISTANT = "Copilot.MicrosoftCopilot.Microsoft365Copilot"
 _HEADER = ("RecordId", "CreationDate", "RecordType", "Operation", "UserId", "AuditData", "AssociatedAdminUnits",
            "AssociatedAdminUnitsNames")
-_BLOCK = {"PolicyId": "5c1d9a10-aaaa-4c10-a000-00000000b10c", "PolicyName": "Keep labelled content out (synthetic)",
+BLOCK = {"PolicyId": "5c1d9a10-aaaa-4c10-a000-00000000b10c", "PolicyName": "Keep labelled content out (synthetic)",
           "Rules": [{"RuleId": "5c1d9a10-aaaa-4c10-a000-00000000b10d", "RuleName": "Highly Confidential",
                      "Severity": "High", "RuleMode": "Enforce", "Actions": ["ExcludeFromProcessing"]}]}
 
@@ -145,8 +145,8 @@ def _resource(access: Access) -> dict[str, Any]:
     if access.xpia is not None:
         body["XPIADetected"] = access.xpia
     if access.outcome == "blocked":
-        body |= {"Status": "failure", "PolicyDetails": [_BLOCK]}
+        body |= {"Status": "failure", "PolicyDetails": [BLOCK]}
     elif access.outcome == "audited":
-        rule = _BLOCK["Rules"][0] | {"RuleMode": "Audit only"}  # type: ignore[operator]
-        body["PolicyDetails"] = [_BLOCK | {"Rules": [rule]}]
+        rule = BLOCK["Rules"][0] | {"RuleMode": "Audit only"}  # type: ignore[operator]
+        body["PolicyDetails"] = [BLOCK | {"Rules": [rule]}]
     return body

@@ -1,4 +1,4 @@
-"""Exposure reports of SharePoint and Purview: permissions a month, links and risks a week, one report under new headings."""
+"""Exposure reports of SharePoint and Purview: permissions a month, links and risks a week, one under new headings."""
 
 from __future__ import annotations
 

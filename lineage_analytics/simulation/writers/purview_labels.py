@@ -41,7 +41,7 @@ def _protects(guid: str) -> bool:
     return guid in (names.LABELS["Highly Confidential"], _STAFF)
 
 
-def _command(guid: str, name: str, rank: int, parent: str, used: bool) -> dict[str, Any]:  # noqa: FBT001  (as listed)
+def _command(guid: str, name: str, rank: int, parent: str, used: bool) -> dict[str, Any]:
     return {
         "Priority": rank, "ParentId": parent or None, "ParentLabelDisplayName": "Confidential" if parent else "",
         "Tooltip": _TEXT, "ContentType": "File, Email", "Settings": [f"[displayname, {name}]", "[color, #13A10E]"],
@@ -50,7 +50,7 @@ def _command(guid: str, name: str, rank: int, parent: str, used: bool) -> dict[s
     }
 
 
-def _graph(guid: str, name: str, rank: int, parent: str, used: bool) -> dict[str, Any]:  # noqa: FBT001  (as listed)
+def _graph(guid: str, name: str, rank: int, parent: str, used: bool) -> dict[str, Any]:
     return {
         "id": guid, "name": name, "description": _TEXT, "color": "#13A10E", "sensitivity": rank, "tooltip": _TEXT,
         "isActive": used, "isAppliable": used and guid != names.LABELS["Confidential"],
