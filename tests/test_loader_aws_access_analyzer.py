@@ -90,6 +90,12 @@ def test_a_finding_is_a_signal_when_it_came_up_and_an_outcome_once_it_is_over() 
         ("f-5", "signal", datetime(2026, 6, 1, tzinfo=UTC), f"aws:{ACCOUNT}:bucket/reports", None)]
 
 
+def test_the_older_call_for_one_finding_gives_the_same_as_the_older_list() -> None:
+    alone, listed_one = Loaded({"finding": OLDER}), Loaded({"findings": [OLDER]})
+    assert (alone.ids, alone.faults) == (listed_one.ids, [])
+    assert alone.rows("decision_steps", "kind", "target_key") == listed_one.rows("decision_steps", "kind", "target_key")
+
+
 def test_an_unused_permission_has_the_last_use_that_is_stated_and_no_other() -> None:
     assert Loaded([PERMISSION]).rows("entitlements", "principal_id", "grant_kind", "privilege", "last_used_at", "as_of") == [
         (f"aws:{ACCOUNT}:{ROLE}", "right", "s3:DeleteObject", None, datetime(2026, 6, 2, tzinfo=UTC)),
@@ -168,3 +174,8 @@ def test_a_finding_its_recommendation_and_who_asked_for_it_are_one_case(tmp_path
     assert steps["case_id"].n_unique() == 1
     assert set(steps["kind"]) == {"signal", "recommendation", "outcome"}
     assert f"aws:{ACCOUNT}:AIDAEXAMPLE000000001" in {agent for agents in steps["agent_ids"] for agent in agents}
+
+
+@pytest.mark.parametrize("record", [listed(1), ADVICE])
+def test_keys_nobody_knows_stay_with_their_record(record: dict[str, Any]) -> None:
+    assert Loaded([{**record, "riskScore": 7}])["resources"]["unmapped"].to_list() == ['{"riskscore":7}']

@@ -115,3 +115,11 @@ def test_a_cut_list_keeps_its_whole_entries() -> None:
 def test_an_entry_that_names_nobody_is_set_aside() -> None:
     found = Loaded({"AccountAssignments": [*ASSIGNMENTS["AccountAssignments"], {"AccountId": ACCOUNT}]})
     assert (len(found.ids), [fault.reason for fault in found.faults]) == (2, ["incomplete"])
+
+
+@pytest.mark.parametrize(("page", "key", "table"), [
+    (USERS, "Users", "identity_facts"), (GROUPS, "Groups", "identity_facts"), (MEMBERS, "GroupMemberships", "entitlements"),
+    (ASSIGNMENTS, "AccountAssignments", "entitlements"), (INSTANCES, "Instances", "resources")])
+def test_keys_nobody_knows_stay_with_their_entry(page: dict[str, Any], key: str, table: str) -> None:
+    found = Loaded({key: [{**page[key][0], "RiskScore": 7}]})
+    assert found[table]["unmapped"].drop_nulls().to_list() == ['{"riskscore":7}']

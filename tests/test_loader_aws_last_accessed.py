@@ -108,3 +108,9 @@ def test_a_report_that_is_not_there_says_nothing(status: str) -> None:
 def test_two_reports_of_a_role_are_two_records_and_a_repeat_is_one() -> None:
     later = report(JobCompletionDate="2026-06-02T00:00:00Z")
     assert len(set(Loaded([report(), later, report()]).ids)) == 2
+
+
+@pytest.mark.parametrize(("arn", "table"), [(ROLE, "identity_facts"), (None, "entitlements")])
+def test_keys_nobody_knows_stay_with_whom_the_report_is_of(arn: str | None, table: str) -> None:
+    found = Loaded(json.dumps(report(arn, TrackingDays=400)))[table]["unmapped"]
+    assert found.drop_nulls().unique().to_list() == ['{"trackingdays":400}']

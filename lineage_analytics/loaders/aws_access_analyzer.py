@@ -9,7 +9,7 @@ Maps    a finding to a ``signal`` in ``decision_steps`` and, once it is resolved
 Drops   recommended policies but for their hash; conditions and sources of outside access; access previews.
 Schema  API of 2019-11-01, findings v1 and v2; new details and unknown keys are kept in ``unmapped`` of the resource.
 
-What a finding is about is a row of ``resources`` as well (``access_finding``), with type and status. Findings change in
+A finding and a recommendation are rows of ``resources`` as well, with type and status. Findings change in
 place: each state exported is a record of its own, joined by the finding's id (``native_key``). A list holds no details.
 A recommendation does not name its finding unless the export was saved with ``id`` or ``findingId`` beside it; it is
 joined by its target otherwise. Who archived a finding is not stated: a rule or a person. A permission without a last
@@ -217,6 +217,10 @@ def _advice(entry: Entry, said: Fields) -> None:
         "time": time, "origin": "rule", "actor_class": "automation", "operation": "access-analyzer:Recommendation",
         "actor_class_basis": "a recommendation of IAM Access Analyzer",
         "native_key_kind": "access_finding_id" if key else None, "native_key": key, "event_id": key or entry.record_id}
+    entry.add(
+        tables.RESOURCES, id=f"aws:{tenant or ''}:access-recommendation/{key or resource or ''}", parent_id=subject,
+        kind="access_recommendation", snapshot_at=time, unmapped=unmapped(said, KNOWN),
+        attributes=_json({"status": status or None, "type": text(said["recommendationtype"])}))
     steps = [found for step in objects(said["recommendedsteps"])
              if (found := obj(step.get("unusedpermissionsrecommendedstep")))]
     if status in ("FAILED", "IN_PROGRESS") or not steps:

@@ -10,7 +10,7 @@ Shapes  what the CLI prints for ``identitystore list-users``, ``list-groups``, `
 Maps    users and groups to ``identity_facts``; memberships (``membership``) and assignments (``role``: the permission
         set over the account) to ``entitlements``; permission sets and instances to ``resources``.
 Drops   names, addresses, phone numbers, ids at an outside directory; descriptions; inline policies but for their hash.
-Schema  identitystore and sso-admin APIs of 2020; unknown keys of users, groups, sets, instances are ``unmapped``.
+Schema  identitystore and sso-admin APIs of 2020; unknown keys are kept in ``unmapped``.
 
 Assignments name their principals by id and neither directory nor name: those ids are ``aws::<id>`` and join the user or
 group by the id itself. The role that an assignment leads to (``AWSReservedSSO_<set>_<16 hex digits>``) is not stated
@@ -193,7 +193,7 @@ def _assignment(entry: Entry, said: Fields) -> None:
     _identify(entry, tenant, f"assignment/{tenant}/{held}/{key}", said)
     where = f"aws:{tenant or text(said['accountid'])}:account"
     entry.add(tables.ENTITLEMENTS, principal_id=principal(store, key), grant_kind="role", privilege=held, scope=where,
-              effect="allow", state="standing", origin="direct")
+              effect="allow", state="standing", origin="direct", unmapped=unmapped(said, KNOWN))
     kinds = {"USER": ("human", "an Identity Center user", "idc_user"),
              "GROUP": ("group", "an Identity Center group", "idc_group")}
     kind, basis, subkind = kinds.get(sort, ("unknown", f"a principal of type {sort or 'not stated'}", None))
@@ -209,7 +209,7 @@ def _membership(entry: Entry, said: Fields) -> None:
     _identify(entry, store, f"membership/{group}/{member}", said)
     entry.add(tables.ENTITLEMENTS, principal_id=principal(store, member), grant_kind="membership", privilege=group,
               scope=principal(store, group), effect="allow", state="standing", origin="direct",
-              grant_id=name(said.get("membershipid")))
+              grant_id=name(said.get("membershipid")), unmapped=unmapped(said, KNOWN))
 
 
 def _user(entry: Entry, said: Fields) -> None:

@@ -8,7 +8,8 @@ Maps    each service, and each tracked action, to ``entitlements`` (``right``) w
         report names to ``identity_facts`` with the last use it states.
 Drops   how many entities used a service; the Region of the last use; reports that failed or are not finished, rejected
         as ``out_of_scope``.
-Schema  IAM API of 2010-05-08, service and action level; unknown keys are kept in ``unmapped`` of the principal.
+Schema  IAM API of 2010-05-08, service and action level; unknown keys are kept in ``unmapped`` of
+        the principal, or of its rights where the file names none.
 
 The report does not say whose it is: that stands in the request. Save it as ``{"Arn": "...", ...}``, or put ``Arn`` into
 ``JobMetadata``. Without it the holder is unknown: the rows have no ``principal_id``, and the report tells of nobody but
@@ -127,8 +128,9 @@ def _read(entry: Entry) -> None:
         used = max((last for last in uses if last is not None and holder.subkind != "iam_group"), default=None)
         entry.add(tables.IDENTITY_FACTS, **holder.fact(
             **_seen(used), kind_basis="named by its ARN as whose report it is", unmapped=left))
+        left = None
     for service in services:
-        _service(entry, service, holder if holder is None or isinstance(holder, str) else holder.id, made)
+        _service(entry, service, holder.id if isinstance(holder, Caller) else holder, made, left)
     for last_user in sorted(_last_users(services).items()):
         if not isinstance(holder, Caller) or last_user[0] != holder.arn:
             _user(entry, *last_user)
@@ -160,12 +162,12 @@ def _seen(used: datetime | None) -> dict[str, object]:
     return {"last_seen_at": used, "last_seen_basis": "report" if used else None}
 
 
-def _service(entry: Entry, service: Fields, holder: str | None, made: datetime | None) -> None:
+def _service(entry: Entry, service: Fields, holder: str | None, made: datetime | None, left: str | None) -> None:
     namespace = name(service.get("servicenamespace")) or name(service.get("servicename"))
     if namespace is None:
         return
     common = {"principal_id": holder, "grant_kind": "right", "effect": "allow", "origin": "service_last_accessed",
-              "as_of": made}
+              "as_of": made, "unmapped": left}
     entry.add(tables.ENTITLEMENTS, privilege=namespace, last_used_at=parse_time(service.get("lastauthenticated")),
               **common)
     for action in objects(service.get("trackedactionslastaccessed")):
