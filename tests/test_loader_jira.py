@@ -169,3 +169,10 @@ def test_a_server_without_account_ids_names_people_by_key() -> None:
     issue = {**DEFECT, "changelog": None, "self": "https://jira.northwind.example/rest/api/2/issue/1", "fields": {
         **DEFECT["fields"], "creator": {"name": "Ana", "key": "JIRAUSER100"}, "reporter": None}}  # type: ignore[dict-item]
     assert Loaded(issue).rows("identity_facts", "id") == [("jira:jira.northwind.example:JIRAUSER100",)]
+
+
+def test_the_bulk_form_of_histories_is_read() -> None:
+    found = Loaded({"issueChangeLogs": [{"issueId": "10012", "changeHistories": HISTORY}], "nextPageToken": "x"})
+    assert len(found.ids) == len(HISTORY)
+    assert set(found["decision_steps"]["native_key_kind"]) == {"issue_id"}
+    assert set(found.ids) < set(Loaded(ISSUE).ids)

@@ -167,3 +167,9 @@ def test_questions_and_answers_find_each_other_across_chunks(monkeypatch: pytest
     monkeypatch.setattr(mcp_jsonrpc, "_MESSAGES_PER_CHUNK", 3)
     monkeypatch.setattr("lineage_analytics.loaders.common.records.RECORDS_PER_CHUNK", 1)
     assert _shown(Loaded(LINES)) == _shown(Loaded(json.dumps(TALK)))
+
+
+def test_a_batch_in_one_envelope_is_several_messages() -> None:
+    batch = {**CALL, "message": [CALL["message"], {"jsonrpc": "2.0", "id": 9, "method": "ping"}]}
+    found = Loaded("\n".join([json.dumps(TALK[0]), json.dumps(batch)]))
+    assert found.rows("activity", "action") == [("initialize",), ("ping",), ("tools/call",)]

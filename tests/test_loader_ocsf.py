@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
+from lineage_analytics.loaders import ocsf
+from lineage_analytics.loaders.common.containers import InputFile, Member, members
 from lineage_analytics.loaders.common.ids import record_id
 from tests._documents import Loaded
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TIME = 1764000000000  # 2025-11-24T16:00:00Z
 
@@ -212,3 +218,20 @@ def test_what_a_policy_stopped_an_agent_from_is_blocked() -> None:
 def test_an_arn_where_the_account_should_be_is_the_account_in_it() -> None:
     arn = "arn:aws:sts::111122223333:assumed-role/nodes/i-1"
     assert Loaded({**GRANT, "cloud": {"account": {"uid": arn}}}).rows("activity", "tenant") == [("111122223333",)]
+
+
+def test_a_parquet_file_of_a_lake_says_the_same_as_its_json(tmp_path: Path) -> None:
+    rows = [{**lake("AttachRolePolicy", {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/x"}),
+             "unmapped": [{"key": "recipientAccountId", "value": "111122223333"}]},
+            {**LAKE, "unmapped": [{"key": "recipientAccountId", "value": "111122223333"}], "cloud": {"provider": "AWS"},
+             "metadata": {**LAKE["metadata"], "uid": "e2"}}]
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(tmp_path / "part-0")
+    [document] = members(InputFile(tmp_path / "part-0", "part-0", 1), "0")
+    assert isinstance(document, Member)
+    match = ocsf.detect(document.sample)
+    assert match is not None
+    document.shape = match.shape
+    batches = [ocsf.transform(chunk, document) for chunk in ocsf.extract(document)]
+    columns = ("time", "actor_id", "action", "outcome", "event_id", "tenant", "record_id")
+    found = pl.concat([batch.frames["activity"] for batch in batches]).select(columns).rows()
+    assert sorted(found) == Loaded("\n".join(map(json.dumps, rows))).rows("activity", *columns)

@@ -103,7 +103,8 @@ def underscored(value: Any) -> Any:
 LINES = "\n".join(json.dumps(otlp([one])) for one in reversed(SPANS))
 CONTRACT_FILES = {"otlp": json.dumps(otlp(SPANS)).encode(), "lines": LINES.encode(),
                   "jaeger": json.dumps(jaeger(SPANS), indent=1).encode(),
-                  "printed": "\n".join(json.dumps(printed(one)) for one in SPANS).encode()}
+                  "printed": "\n".join(json.dumps(printed(one)) for one in SPANS).encode(),
+                  "console": "\n".join(json.dumps(printed(one), indent=4) for one in SPANS).encode()}
 
 
 def _shown(found: Loaded) -> dict[str, list[str]]:
@@ -112,13 +113,14 @@ def _shown(found: Loaded) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("packed", [
     LINES, json.dumps(jaeger(SPANS)), json.dumps(jaeger(SPANS)["data"]), CONTRACT_FILES["printed"],
+    "\n".join(json.dumps(printed(one), indent=4) for one in SPANS),
     json.dumps([printed(one) for one in SPANS]), json.dumps([underscored(printed(one)) for one in SPANS]),
     json.dumps(otlp(SPANS), indent=2), "\n".join(json.dumps({"_origin": "x", "log": otlp([one])}) for one in SPANS),
     json.dumps(otlp(SPANS)).replace("resourceSpans", "resource_spans").replace("scopeSpans", "scope_spans").replace(
         "startTimeUnixNano", "start_time_unix_nano").replace("timeUnixNano", "time_unix_nano").replace(
         "traceId", "trace_id").replace("parentSpanId", "parent_span_id").replace("spanId", "span_id").replace(
         "stringValue", "string_value").replace("intValue", "int_value").replace("kvlistValue", "kvlist_value"),
-], ids=["lines", "jaeger", "traces", "printed", "array", "underscores", "pretty", "envelopes", "snake"])
+], ids=["lines", "jaeger", "traces", "printed", "console", "array", "underscores", "pretty", "envelopes", "snake"])
 def test_every_shape_gives_the_same_rows(packed: str | bytes) -> None:
     wanted, found = _shown(Loaded(CONTRACT_FILES["otlp"])), _shown(Loaded(packed))
     for table in wanted:
@@ -218,3 +220,17 @@ def test_spans_of_machines_alone_are_still_recognised() -> None:
     data = json.dumps(otlp([HTTP]))
     assert recognise(member(data).sample) is not None
     assert [f.disposition for f in Loaded(data).faults] == ["rejected"]
+
+
+def test_a_span_as_the_javascript_sdk_prints_it() -> None:
+    one = {"traceId": TRACE, "id": "ignored", "spanContext": {"traceId": TRACE, "spanId": INVOKE["id"]}, "name": "x",
+           "startTime": [START + 1, 500], "status": {"code": 0}, "attributes": INVOKE["attributes"], "events": [],
+           "resource": {"attributes": {"service.name": "helpdesk"}}}
+    wanted = ("time", "actor_id", "action", "outcome", "event_id", "record_id")
+    assert Loaded(one).rows("activity", *wanted) == Loaded(otlp([INVOKE])).rows("activity", *wanted)
+
+
+def test_ids_in_base64_keep_their_case() -> None:
+    first, second = ({**printed(INVOKE), "context": {"trace_id": "W47/95gDgQPSabYzgT/GDA==", "span_id": span_id}}
+                     for span_id in ("7uGbfsPBsXQ=", "7uGbfsPBsXq="))
+    assert len(set(Loaded([first, second]).ids)) == 2

@@ -258,3 +258,46 @@ def test_a_version_of_a_row_was_written_by_whoever_updated_it_and_is_as_late_as_
     assert [(a, b, f"{at:%d %H:%M}") for a, b, at in found.rows("activity", "action", "actor_id", "time")] == [
         (action, actor, time)]
     assert found["decision_steps"]["time"].max() <= found["activity"]["time"].max()  # type: ignore[operator]
+
+
+ITEM: Row = {"sys_id": f"{0xC1:032x}", "number": "RITM0010001", "sys_class_name": "sc_req_item", "state": "3",
+             "requested_for": ANA, "opened_by": BO, "cat_item": CI, "opened_at": "2026-03-01 08:00:00",
+             "closed_at": "2026-03-02 08:00:00", "closed_by": BO, "sys_updated_on": "2026-03-02 08:00:00"}
+
+
+def test_a_catalogue_item_is_asked_for_somebody_by_somebody_and_ends() -> None:
+    assert Loaded(as_csv(ITEM)).rows("decision_steps", "kind", "actor_id", "initiator_id", "native_key_kind", "status") == [
+        ("outcome", f"servicenow::{BO}", f"servicenow::{ANA}", "request_number", "succeeded"),
+        ("request", f"servicenow::{BO}", f"servicenow::{ANA}", "request_number", "succeeded")]
+    assert Loaded(as_csv({**ITEM, "state": "Closed Incomplete"})).rows("decision_steps", "kind", "status") == [
+        ("outcome", "failed"), ("request", "succeeded")]
+
+
+def test_a_groups_approval_is_what_the_workflow_concluded_of_its_members() -> None:
+    row = {"sys_id": f"{0xC2:032x}", "sys_class_name": "sysapproval_group", "parent": CHG, "assignment_group": GROUP,
+           "approval": "rejected", "sys_updated_on": "2026-03-01 10:00:00", "sys_mod_count": "1"}
+    assert Loaded(as_csv(row)).rows("decision_steps", "kind", "verdict", "capacity", "actor_id", "actor_class") == [
+        ("decision", "deny", "system", f"servicenow::{GROUP}", "group")]
+
+
+def test_a_history_line_that_names_its_record_says_the_same_as_the_audit_row() -> None:
+    line = {"sys_id": f"{0xC3:032x}", "set.id": APPROVAL, "set.table": "sysapproval_approver", "field": "state",
+            "old": "Requested", "new": "Approved", "user_name": "bo", "update_time": "2026-03-01 15:00:00"}
+    wanted = ("kind", "verdict", "actor_id", "native_key", "time")
+    assert Loaded(as_csv(line)).rows("decision_steps", *wanted) == Loaded(as_csv(AUDIT)).rows("decision_steps", *wanted)
+
+
+@pytest.mark.parametrize(("table", "field"), [("change_request", "state"), ("sysapproval_approver", "comments")])
+def test_other_audited_changes_are_activity_without_their_values(table: str, field: str) -> None:
+    found = Loaded(as_csv({**AUDIT, "tablename": table, "fieldname": field, "newvalue": WRITTEN}))
+    assert found.rows("activity", "action", "actor_id") == [(f"{table}:update {field}", "servicenow::bo")]
+    assert found["decision_steps"].is_empty()
+    assert "salary" not in json.dumps(found["activity"].to_dicts(), default=str)
+
+
+def test_a_role_held_through_a_group_says_so() -> None:
+    row = {"sys_id": f"{0xC4:032x}", "user": BO, "role": f"{0xC5:032x}", "granted_by": GROUP, "inherited": "true",
+           "sys_created_on": "2025-01-01 00:00:00", "sys_mod_count": "0"}
+    [grant] = Loaded(as_csv(row))["entitlements"].to_dicts()
+    assert (grant["grant_kind"], grant["privilege"], grant["origin"], grant["via"]) == (
+        "role", f"{0xC5:032x}", "group_inherited", [f"servicenow::{GROUP}"])

@@ -32,6 +32,7 @@ from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
+from lineage_analytics.loaders.common.records import json_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.values import embedded, fold, guid, name, obj, objects
 
@@ -57,6 +58,8 @@ def detect(sample: Sample) -> Match | None:
     """Spans in one of the shapes traces are exported in."""
     if sample.columns:
         return None
+    if sample.wrapper == "events" and _is_printed({key.lower() for key in sample.keys}):
+        return Match("printed", 0.9, "a printed span; what looks like a list of records are its events")
     if sample.first is None:
         keys = head_keys(sample)
         long = {"resourcespans", "scopespans"} <= keys or {"traceid", "spans", "operationname"} <= keys
@@ -64,6 +67,11 @@ def detect(sample: Sample) -> Match | None:
     first = fold(sample.first)
     shape = is_trace(first) or is_trace(obj(first.get("log")))
     return Match("json", 0.9, f"trace spans, shape {shape}") if shape else None
+
+
+def _is_printed(keys: set[str]) -> bool:
+    ids = keys & {"context", "spancontext", "traceid", "trace_id"}
+    return bool(ids) and "attributes" in keys and bool(keys & {"start_time", "starttime", "starttimeunixnano"})
 
 
 def extract(document: Document) -> Iterator[Chunk]:
@@ -83,7 +91,9 @@ def extract(document: Document) -> Iterator[Chunk]:
         return {"agents": {key: agent for key, trace, parent in places
                            if (agent := _enclosing(trace, parent, seen)) is not None}}
 
-    return one_ahead(expanded(json_or_array_chunks(document), parts, _SPANS_PER_CHUNK), note, context)
+    printed = document.shape == "printed"
+    chunks = json_chunks(document, wrappers=()) if printed else json_or_array_chunks(document)
+    return one_ahead(expanded(chunks, parts, _SPANS_PER_CHUNK), note, context)
 
 
 def _spans(chunk: Chunk) -> Iterator[Span]:
