@@ -51,7 +51,8 @@ def read_chunk(chunk: Chunk, document: Document) -> Batch:
         except NoRecordError as error:
             faults.append(Fault(position, error.reason, error.detail, error.disposition))
     when = times([record.time for record in kept])
-    good = when.is_not_null() & when.is_between(_EARLIEST, _LATEST, closed="left")
+    good = when.is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False) | pl.Series(
+        [record.time is None for record in kept], dtype=pl.Boolean)
     if not good.all():
         faults += [_time_fault(record, at) for record, at, ok in zip(kept, when, good, strict=True) if not ok]
         kept = [record for record, ok in zip(kept, good, strict=True) if ok]
@@ -71,7 +72,7 @@ def read_chunk(chunk: Chunk, document: Document) -> Batch:
 
 def _time_fault(record: Record, time: datetime | None) -> Fault:
     if time is None:
-        return Fault(record.position, "no_time", "activityDateTime is missing or not a time in ISO form")
+        return Fault(record.position, "no_time", "activityDateTime is not a time in ISO form")
     return Fault(record.position, "implausible_time", f"activityDateTime {time.isoformat()}, wanted 2000 to 2089")
 
 

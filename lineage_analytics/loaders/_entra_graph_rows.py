@@ -45,7 +45,7 @@ def _read(entry: Entry) -> None:
     found = wanted(entry.fields, "graph")
     event = found.name("requestid")
     entry.identify(PROVIDER, found.tenant, f"graph/{event}" if event else None, within="")
-    time = entry.time(found.get("timegenerated", "time"), "timeGenerated")
+    time = entry.moment(found.get("timegenerated", "time"), "timeGenerated")
     actor = _actor(found)
     if actor is not None:
         state(entry, actor)

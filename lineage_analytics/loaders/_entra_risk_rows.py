@@ -66,7 +66,7 @@ def _read(entry: Entry) -> None:
     moment = parse_time(updated)
     stamp = moment.isoformat() if moment else updated or ""
     entry.identify(PROVIDER, found.tenant, f"risk/{native(event)}|{stamp}" if event else None, within="")
-    time = entry.time(found.get("detecteddatetime", "activitydatetime", "risklastupdateddatetime",
+    time = entry.moment(found.get("detecteddatetime", "activitydatetime", "risklastupdateddatetime",
                                 "lastupdateddatetime", "time", "timegenerated"), "detectedDateTime")
     subject = _subject(found, detected=detection is not None)
     if subject is not None:
@@ -84,7 +84,7 @@ def _read(entry: Entry) -> None:
 
 
 def _steps(
-    entry: Entry, found: Opened, operation: str, target: str | None, time: datetime, updated: datetime | None
+    entry: Entry, found: Opened, operation: str, target: str | None, time: datetime | None, updated: datetime | None
 ) -> None:
     """The signal, and the verdict on it where one has been given."""
     event = name(found.get("id"))

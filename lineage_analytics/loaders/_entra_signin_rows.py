@@ -86,7 +86,7 @@ def _read(entry: Entry) -> None:
         found = Opened(found.row, sign_in(found.row))
     event = found.name("id")
     entry.identify(PROVIDER, found.tenant, _native_id(found, event), within="")
-    time = entry.time(found.get("createddatetime", "time", "timegenerated"), "createdDateTime")
+    time = entry.moment(found.get("createddatetime", "time", "timegenerated"), "createdDateTime")
     code, outcome = outcome_of(found)
     signed_in, actor = _actor(found, outcome)
     via = _via(found, signed_in, actor)
@@ -113,7 +113,9 @@ def _native_id(found: Opened, event: str | None) -> str | None:
     return event and "|".join((event, found.name("correlationid") or "", native(name(_resource(found))) or ""))
 
 
-def _signal(entry: Entry, found: Opened, actor: Principal | None, time: datetime, event: str | None) -> None:
+def _signal(
+    entry: Entry, found: Opened, actor: Principal | None, time: datetime | None, event: str | None
+) -> None:
     """Identity Protection held the sign-in for risky when it happened."""
     level = text(found.get("risklevelduringsignin", "risklevelaggregated")) or "level not stated"
     sort = "user" if actor is not None and actor.kind == "human" else "service_principal"

@@ -57,7 +57,7 @@ NOBODY = Who(None)
 class Event(NamedTuple):
     """What the steps of one record have in common."""
 
-    time: datetime
+    time: datetime | None
     operation: str
     outcome: str
     actor: Who

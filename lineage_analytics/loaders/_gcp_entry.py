@@ -181,19 +181,20 @@ def _audit(fields: Fields) -> Fields:
     return payload
 
 
-def moment(entry: Entry, found: LogEntry) -> datetime:
-    """When it happened: the entry's time, else what the payload or the pipeline says of the event."""
+def moment(entry: Entry, found: LogEntry) -> datetime | None:
+    """When it happened: the entry's time, else what the payload or the pipeline says of the event; None: not stated."""
     metadata = squeezed(found.audit.get("requestmetadata"))
     attributes = squeezed(metadata.get("requestattributes"))
     stated = next((held for held in (
         found.fields.get("timestamp"), found.audit.get("timestamp"), attributes.get("time"),
         found.fields.get("peventtime")) if held not in (None, "")), None)
-    return entry.time(stated.removesuffix(" UTC") if isinstance(stated, str) else stated, "timestamp")
+    return entry.moment(stated.removesuffix(" UTC") if isinstance(stated, str) else stated, "timestamp")
 
 
-def identified(entry: Entry, found: LogEntry, time: datetime) -> str:
+def identified(entry: Entry, found: LogEntry, time: datetime | None) -> str:
     """Names the record by log, time and insert id, which together are unique; without them by its content."""
-    native = f"{found.log or ''}|{time.isoformat()}|{found.insert_id}" if found.insert_id else None
+    moment_text = time.isoformat() if time else ""
+    native = f"{found.log or ''}|{moment_text}|{found.insert_id}" if found.insert_id else None
     if native is None:
         entry.fields = {key: held for key, held in found.record.items() if not key.startswith("p_")}
     return entry.identify(PROVIDER, found.tenant, native, within="")

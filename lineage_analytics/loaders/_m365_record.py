@@ -51,7 +51,7 @@ _SENTINEL = {
     "useragent": ("useragent_",),
 }
 # Columns of Sentinel's CopilotActivity and LLMActivity; the type of a record stands for the operation they leave out.
-_AI_TABLES = {
+_AI_TABLES: dict[str, tuple[str, ...]] = {
     "id": ("recordid",),
     "creationtime": ("timegenerated",),
     "operation": ("recordtype",),

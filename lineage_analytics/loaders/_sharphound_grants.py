@@ -93,9 +93,9 @@ def _delegation(said: _Object) -> Iterator[Grant]:
         yield from _right(said.here, "HasSIDHistory", former, "sid_history")
     for account in said.ids("dumpsmsapassword"):
         yield from _right(said.here, "DumpSMSAPassword", account, "direct")
-    for target in objects(said.record.get("spntargets")):
-        service = text(target.get("service"))
-        yield from _right(said.here, service or "SPNTarget", said.id(text(target.get("computersid"))), "spn")
+    for served in objects(said.record.get("spntargets")):
+        service = text(served.get("service"))
+        yield from _right(said.here, service or "SPNTarget", said.id(text(served.get("computersid"))), "spn")
     stated = said.properties.get("unconstraineddelegation", said.record.get("unconstraineddelegation"))
     if flag(stated):
         yield from _right(said.here, "UnconstrainedDelegation", said.domain_id, "delegation")

@@ -106,7 +106,7 @@ def _read(entry: Entry) -> None:
     entry.identify(PROVIDER, org, native)
     said = obj(fields.get("actor"))
     actor, credential = _actor(said, org)
-    event = Event(entry.time(fields.get("created_at"), "created_at"), kind, _outcome(kind), actor, native)
+    event = Event(entry.moment(fields.get("created_at"), "created_at"), kind, _outcome(kind), actor, native)
     subject, verb = _subject(kind)
     target = _target(subject, fields, org)
     changed = verb is not None and bool(_ACCESS & set(subject.split("_")))

@@ -130,7 +130,7 @@ def _read(entry: Entry) -> None:
         raise RecordFault("out_of_scope", "a cluster's audit record in an Azure envelope", "rejected")
     if event.operation == "unknown":
         raise RecordFault("no_operation", "operationName is missing or no text")
-    time = entry.time(event.time, "time")
+    time = entry.moment(event.time, "time")
     entry.identify(PROVIDER, event.tenant, f"azure/{event.event_id}" if event.event_id else gov.revision(
         None, "azure", event.fields), within="")
     caller = caller_of(event)

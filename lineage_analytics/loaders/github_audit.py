@@ -166,9 +166,10 @@ def _event(entry: Entry, fields: Fields) -> None:
     see_organisation(entry, number(held.get("org_id")), name(held.get("org")))
 
 
-def _time(entry: Entry, held: Fields) -> datetime:
-    stated = next((value for key in _TIMES if parse_time(value := moment(held.get(key))) is not None), None)
-    return entry.time(stated, "@timestamp and created_at")
+def _time(entry: Entry, held: Fields) -> datetime | None:
+    stated = [moment(held.get(key)) for key in _TIMES if held.get(key) not in (None, "")]
+    readable = next((value for value in stated if parse_time(value) is not None), next(iter(stated), None))
+    return entry.moment(readable, "@timestamp and created_at")
 
 
 def _outcome(action: str) -> str:
@@ -232,7 +233,7 @@ def _usage(entry: Entry, fields: Fields) -> None:
     """One request to Copilot or its response; who asked is on record, what was asked is not stored."""
     tenant, native = number(fields.get("enterprise_id")), name(fields.get("event_id"))
     entry.identify(PROVIDER, tenant, native, within="")
-    time = entry.time(fields.get("@timestamp"), "@timestamp")
+    time = entry.moment(fields.get("@timestamp"), "@timestamp")
     start = f"{PROVIDER}:{tenant or ''}:"
     person = account(tenant, None, number(fields.get("user_id")), "unknown", None)
     assistant = Who(f"{start}copilot", "ai_assistant", "the Copilot usage stream", "GitHub Copilot")

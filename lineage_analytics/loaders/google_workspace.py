@@ -141,8 +141,8 @@ def _read(entry: Entry) -> None:
     customer = name(about.get("customerid"))
     native = name(about.get("uniquequalifier")) or name(about.get("uniqqualifier"))
     entry.fields = {key: held for key, held in fields.items() if key != "_page"}
-    time = entry.time(about.get("time") or fields.get("p_event_time"), "id.time")
-    parts = (application, time.isoformat(), native, action, state_hash(parameters))
+    time = entry.moment(about.get("time") or fields.get("p_event_time"), "id.time")
+    parts = (application, time.isoformat() if time else "", native, action, state_hash(parameters))
     entry.identify(PROVIDER, customer, "/".join(part or "" for part in parts) if native else None, within="")
     who = actor_of(fields, customer)
     event = Event(time, action, _outcome(action, said), who.actor, native, None, who.on_behalf_of, who.via)

@@ -126,10 +126,10 @@ def _refuse(fields: Fields) -> None:
     raise RecordFault("no_event", "wanted an audit event: auditID with stage, or kind Event with verb")
 
 
-def _time(entry: Entry, fields: Fields) -> datetime:
+def _time(entry: Entry, fields: Fields) -> datetime | None:
     """When the request came in; older versions of the format only say when its stage was logged."""
     stated: object = next((held for key in _TIMES if (held := name(fields.get(key))) is not None), None)
-    return entry.time(stated or obj(fields.get("metadata")).get("creationtimestamp"), "requestReceivedTimestamp")
+    return entry.moment(stated or obj(fields.get("metadata")).get("creationtimestamp"), "requestReceivedTimestamp")
 
 
 def _users(fields: Fields, cluster: str | None) -> tuple[Principal | None, Principal | None]:
@@ -251,7 +251,7 @@ def _changed(
         entry.add(tables.ENTITLEMENTS, **cells, granted_at=common["time"], granted_by=common["actor_id"])
 
 
-def _issued(entry: Entry, fields: Fields, call: changes.Call, outcome: str, time: datetime) -> None:
+def _issued(entry: Entry, fields: Fields, call: changes.Call, outcome: str, time: datetime | None) -> None:
     """A service-account token that was issued: its id, never the token."""
     issued = name(obj(fields.get("annotations")).get(_ISSUED))
     if issued is None or call.sub != "token" or call.resource != "serviceaccounts" or outcome != "success":

@@ -125,7 +125,8 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, assistant access and decision steps of one chunk."""
     kept, faults = _decoded(chunk)
     when = times([record.time for record in kept])
-    good = when.is_not_null() & when.is_between(_EARLIEST, _LATEST, closed="left")
+    good = when.is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False) | pl.Series(
+        [record.time is None for record in kept], dtype=pl.Boolean)
     faults = [*chunk.faults, *faults]
     if not good.all():
         faults += [_time_fault(record, at) for record, at, ok in zip(kept, when, good, strict=True) if not ok]
@@ -167,7 +168,7 @@ def _decoded(chunk: Chunk) -> tuple[list[Record], list[Fault]]:
 
 def _time_fault(record: Record, time: datetime | None) -> Fault:
     if time is None:
-        return Fault(record.position, "no_time", "CreationTime is missing or not a time in ISO form")
+        return Fault(record.position, "no_time", "CreationTime is not a time in ISO form")
     return Fault(record.position, "implausible_time", f"CreationTime {time.isoformat()}, wanted 2000 to 2089")
 
 

@@ -122,7 +122,7 @@ def _read(entry: Entry) -> None:
     agent, asked_model = agent_of(record, tenant), bool(obj(record.get("ai_model")))
     if _is_foreign(class_uid) and agent is None and not asked_model:
         raise RecordFault("out_of_scope", f"class {class_uid} says nothing of identities or access", "rejected")
-    time = entry.time(record.get("time") or record.get("time_dt"), "time")
+    time = entry.moment(record.get("time") or record.get("time_dt"), "time")
     metadata = obj(record.get("metadata"))
     event_id = name(metadata.get("uid")) or name(record.get("event_uid"))
     entry.identify("aws" if aws else PROVIDER, tenant, event_id)

@@ -146,7 +146,7 @@ def _event(entry: Entry, fields: Fields, org: str | None) -> None:
     targets = objects(fields.get("target"))
     subject = _subject(kind or "", actor, targets, org)
     event = Event(
-        entry.time(_first(fields, *_TIMES), "published"), kind or "unknown",
+        entry.moment(_first(fields, *_TIMES), "published"), kind or "unknown",
         _OUTCOMES.get((said or "").lower(), "unknown"), actor, native,
         name(transaction.get("id")) or name(debug.get("requestid")), subject)
     client = obj(fields.get("client"))

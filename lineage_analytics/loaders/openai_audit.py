@@ -100,7 +100,7 @@ def _read(entry: Entry) -> None:
     detail_keys = (kind, kind.replace(".", "_"))
     detail = next((found for key in detail_keys if (found := obj(fields.get(key)))), {})
     failed = kind.endswith(".failed")
-    event = Event(entry.time(fields.get("effective_at"), "effective_at"), kind, "failure" if failed else "success",
+    event = Event(entry.moment(fields.get("effective_at"), "effective_at"), kind, "failure" if failed else "success",
                   actor, native)
     target = _target(kind, detail, org)
     changed = _change(entry, event, kind, detail, target, org)

@@ -83,6 +83,10 @@ class Entry:
             raise RecordFault("implausible_time", f"{key} {found.isoformat()}, wanted 2000 to 2089")
         return found
 
+    def moment(self, value: object, key: str) -> datetime | None:
+        """As ``time`` for an event; None where the record states no time: it is kept, and of no day."""
+        return None if value is None or value == "" else self.time(value, key)
+
     def leftovers(self, known: Known, fields: Mapping[str, Any] | None = None) -> str | None:
         """The ``unmapped`` text of the record's unknown keys; notes known keys that changed their type."""
         held = self.fields if fields is None else fields
