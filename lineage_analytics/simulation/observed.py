@@ -79,10 +79,8 @@ class Observed:
         """Note one CloudTrail record."""
         self.daily["aws_cloudtrail"][event.time.date()] += 1
         who = event.principal
-        if event.action == "q:SendMessage" and event.time > SINCE:
-            self.copilot.threaded[False] += 1
-            self.copilot.jailbreak[None] += 1  # Amazon Q's records have neither flags nor a list of resources
-            self.copilot.crossed[None] += 1
+        if event.action == "q:SendMessage":
+            self._bare_assistant(event.time)
         if who is None:
             return
         if not who.excluded:
@@ -92,6 +90,13 @@ class Observed:
             self.successes[who.native_id].add(event.action.lower())
         if event.time <= self._told_until:
             self._note_last_use(event)
+
+    def _bare_assistant(self, time: datetime) -> None:
+        """A use of an assistant whose record has neither flags nor a list of resources, such as Amazon Q's."""
+        if time > SINCE:
+            self.copilot.threaded[False] += 1
+            self.copilot.jailbreak[None] += 1
+            self.copilot.crossed[None] += 1
 
     def _note_last_use(self, event: AwsEvent) -> None:
         """What the inventory will state as last use, taken a few hours before the end: of keys, and of some roles."""
@@ -150,6 +155,8 @@ class Observed:
 
     def _deed(self, source: str, deed: Deed) -> None:
         who = deed.who
+        if deed.details.get("bare_assistant"):
+            self._bare_assistant(deed.time)
         if isinstance(who, Person):
             self._saw_person(source, who, deed.time, admin=deed.admin)
             return
