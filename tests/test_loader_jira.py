@@ -176,3 +176,9 @@ def test_the_bulk_form_of_histories_is_read() -> None:
     assert len(found.ids) == len(HISTORY)
     assert set(found["decision_steps"]["native_key_kind"]) == {"issue_id"}
     assert set(found.ids) < set(Loaded(ISSUE).ids)
+
+
+def test_fields_without_a_rule_are_kept_without_what_people_wrote() -> None:
+    issue = {**DEFECT, "changelog": None, "fields": {**DEFECT["fields"], "customfield_1": WRITTEN, "customfield_2": 5}}  # type: ignore[dict-item]
+    [(kept,)] = Loaded(issue).rows("activity", "unmapped")
+    assert json.loads(kept) == {"customfield_1": "[content not stored]", "customfield_2": 5}

@@ -6,8 +6,9 @@ Shapes  search results (``issues``) with ``changelog``, issues alone, in arrays 
 Maps    the creation of an issue, each entry of its history and each approval are a record of their own in ``activity``;
         statuses reached, by the table in ``_jira_steps``, and approvers' decisions to ``decision_steps``; accounts to
         ``identity_facts``.
-Drops   summaries, descriptions, comments and custom fields, but for whether there is a description and the ticket keys
-        quoted; values of history items other than statuses.
+Drops   summaries, descriptions and comments, but for whether there is a description and the ticket keys quoted;
+        values of history items other than statuses; texts of custom and other fields without a rule, whose ids, numbers
+        and flags are kept.
 Schema  Cloud REST v2 and v3, Data Center 8 and later.
 
 A case is named by the issue's key (``issue_key``). An issue is a request only where its type, an approval or a status
@@ -34,6 +35,7 @@ from lineage_analytics.loaders._one_tenant import renamed, with_one_tenant
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.values import Fields, fold, name, obj, objects, text
 
@@ -53,6 +55,16 @@ _RECORDS_PER_CHUNK = 8_192
 _TEXT_READ = 65_536
 _QUOTED = re.compile(r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b")
 _VERDICTS = {"approved": "approve", "declined": "deny", "rejected": "deny"}
+# Fields of an issue and of an entry of its history that are read above, or that say nothing here.
+_FIELDS = frozenset({
+    "aggregateprogress", "aggregatetimeestimate", "aggregatetimeoriginalestimate", "aggregatetimespent", "assignee",
+    "attachment", "comment", "components", "created", "creator", "description", "duedate", "environment", "fixversions",
+    "issuelinks", "issuerestriction", "issuetype", "labels", "lastviewed", "parent", "priority", "progress", "project",
+    "reporter", "resolution", "resolutiondate", "security", "status", "statuscategory", "statuscategorychangedate",
+    "subtasks", "summary", "timeestimate", "timeoriginalestimate", "timespent", "timetracking", "updated", "versions",
+    "votes", "watches", "worklog", "workratio",
+})
+_ENTRY = frozenset({"author", "created", "id", "items"})
 _KINDS = {"app": ("app", "app"), "atlassian": ("human", None), "customer": ("human", "customer")}
 
 
@@ -146,7 +158,8 @@ def _issue(entry: Entry, record: Fields, about: Fields) -> None:
     entry.identify(PROVIDER, case.site, f"issue/{case.key or case.id}")
     asked = _account(entry, case, reporter)
     actor = _account(entry, case, creator) or asked
-    _act(entry, case, time, "issue:create", actor, case.id)
+    others = {key: held for key, held in fields.items() if held not in (None, "", [], {}) and not _is_approval(held)}
+    _act(entry, case, time, "issue:create", actor, case.id, left=unmapped(others, _FIELDS, texts=False))
     if case.gated:
         entry.step("request", kind="request", time=time, operation="issue:create", actor_id=actor, event_id=case.id,
                    initiator_id=asked or actor, quoted_keys=_quoted(case, fields), **_class(creator), **case.native,
@@ -167,7 +180,7 @@ def _history(entry: Entry, record: Fields, about: Fields) -> None:
              if (name(item.get("field")) or "").lower() == "status"]
     fields = sorted({found for item in items if (found := name(item.get("field")))})
     _act(entry, case, time, "issue:transition" if moves else f"issue:update {', '.join(fields)}".strip()[:200], actor,
-         native, moves=moves)
+         native, moves=moves, left=unmapped(history, _ENTRY, texts=False))
     for number, (_, after) in enumerate(moves):
         step = meaning(after)
         if step is not None and (step.telling or case.gated):
@@ -208,12 +221,16 @@ def _iso(found: datetime | None) -> str | None:
     return found.isoformat() if found else None
 
 
+def _is_approval(held: object) -> bool:
+    return isinstance(held, list) and any("approvers" in fold(item) for item in held if isinstance(item, dict))
+
+
 def _act(entry: Entry, case: _Case, time: datetime, action: str, actor: str | None, event: str | None,
-         moves: list[tuple[str | None, str | None]] | None = None) -> None:
+         moves: list[tuple[str | None, str | None]] | None = None, left: str | None = None) -> None:
     delta = msgspec.json.encode([{"field": "status", "from": before, "to": after} for before, after in moves]).decode(
         ) if moves else None
     entry.add(tables.ACTIVITY, time=time, actor_id=actor, action=action, resource_id=case.resource, outcome="success",
-              is_read=False, effect_delta=delta, event_id=event, correlation_id=case.key)
+              is_read=False, effect_delta=delta, event_id=event, correlation_id=case.key, unmapped=left)
 
 
 def _account(entry: Entry, case: _Case, account: Fields) -> str | None:
