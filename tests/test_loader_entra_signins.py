@@ -276,11 +276,12 @@ def test_new_fields_are_kept_and_known_ones_are_not_told_as_new() -> None:
     assert [row["unmapped"] for row in rows] == [None, '{"brandnew":{"a":1}}']
 
 
-def test_a_record_without_id_and_time_is_quarantined_and_another_log_is_out_of_scope() -> None:
+def test_a_sign_in_without_id_and_time_is_kept_and_another_log_is_out_of_scope() -> None:
     found = load(as_lines([envelope(signin(1)), {"category": "ProvisioningLogs", "properties": {"id": "1"}},
                            {"category": "SignInLogs", "properties": {"userId": ANA}}]))
     assert [(f.position, f.reason, f.disposition) for f in found.faults] == [
-        (1, "out_of_scope", "rejected"), (2, "no_time", "quarantined")]
+        (1, "out_of_scope", "rejected")]
+    assert found.frames["activity"]["time"].null_count() == 1
 
 
 _values = st.recursive(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 from tests._documents import Loaded
@@ -124,11 +125,12 @@ def test_changes_have_comparable_effects(kind: str, detail: Json | None, effect:
     assert (found["kind"], found["effect_key"]) == ("action", effect)
 
 
-def test_a_record_without_time_is_quarantined_and_a_new_type_is_activity() -> None:
+def test_a_record_without_time_is_of_no_day_and_a_new_type_is_activity() -> None:
     found = Loaded(as_array([record(1, "something.quite.new", {"x": 1}),
                              {k: v for k, v in RECORDS[0].items() if k != "effective_at"}]))
-    assert [fault.reason for fault in found.faults] == ["no_time"]
-    assert found["activity"]["action"].to_list() == ["something.quite.new"]
+    assert found.faults == []
+    assert found["activity"].select("action", pl.col("time").is_null()).rows()[0] == ("something.quite.new", False)
+    assert found["activity"]["time"].null_count() == 1
 
 
 def test_real_records_are_all_recognised_and_counted(shared_data: Path) -> None:
