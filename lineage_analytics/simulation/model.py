@@ -91,6 +91,8 @@ class Key:
     """None: the credential report does not state it."""
     active: bool = True
     last_used: datetime | None = None
+    expires: datetime | None = None
+    """End of a certificate, whose age does not matter."""
 
 
 @dataclass
@@ -172,6 +174,8 @@ class Agent:
     name: str
     object_id: str
     app_id: str
+    logged: bool = False
+    """Whether a log of its use covers all days."""
 
 
 @dataclass(slots=True)
@@ -305,7 +309,7 @@ class Deed:
     time: datetime
     source: str
     event_id: str
-    who: Account | Person | Principal | None
+    who: Account | Person | Principal | Agent | None
     action: str
     outcome: str = "success"
     details: dict[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lineage_analytics.simulation.activity import signing_key
-from lineage_analytics.simulation.model import END, Account, Person
+from lineage_analytics.simulation.model import END, Account, Agent, Person
 
 if TYPE_CHECKING:
     from lineage_analytics.simulation.model import AwsEvent, Deed, EntraEvent, Happened, Interaction, World
@@ -151,7 +151,11 @@ class Observed:
             return
         self.daily["entra_audit"][change.time.date()] += 1
         if change.actor.agent is not None:
-            self._saw(change.actor.object_id, "ai_agent", change.time, listed=True)
+            self._saw_agent(change.actor.agent, change.time)
+
+    def _saw_agent(self, agent: Agent, time: datetime) -> None:
+        self._saw(agent.object_id, "ai_agent", time, listed=True)
+        self.last_use[agent.object_id] = max(self.last_use.get(agent.object_id, time), time)
 
     def _deed(self, source: str, deed: Deed) -> None:
         who = deed.who
@@ -165,5 +169,7 @@ class Observed:
             if not who.excluded:
                 self._saw(who.ref, who.kind, deed.time, listed=who.listed)
             self.last_use[who.ref] = max(self.last_use.get(who.ref, deed.time), deed.time)
+        elif isinstance(who, Agent):
+            self._saw_agent(who, deed.time)
         elif who is not None and not who.excluded:
             self._saw(who.native_id, who.kind, deed.time, listed=who.inventoried)

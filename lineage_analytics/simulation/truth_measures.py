@@ -139,7 +139,8 @@ def _received(world: World, observed: Observed) -> Measure:
 def owned(world: World, found: dict[str, Rights], observed: Observed) -> list[Measure]:
     nhis = [p for p in world.principals if p.is_nhi]
     answers: dict[str, Answer] = {"true": True, "false": False, "unknown": None}
-    # The AI agent of the directory has a confirmed owner; its permissions and its use are on no record.
+    # The AI agent of the directory has a confirmed owner; its permissions are worked out from no record, and its use
+    # is known where its sign-ins are told.
     others = [a for a in world.accounts if a.is_nhi]
     owners = [*(p.owner_state for p in nhis), *(a.owner_state for a in others)]
     result = [share("VIS-04", "all", [*(answers[state] for state in owners), True]),
@@ -149,7 +150,8 @@ def owned(world: World, found: dict[str, Rights], observed: Observed) -> list[Me
         if world.days >= days:
             since = END - timedelta(days=days)
             result.append(share("VIS-17", str(days), [
-                *(_idle(found[p.native_id].last_use, since) for p in nhis if p.created <= since), None,
+                *(_idle(found[p.native_id].last_use, since) for p in nhis if p.created <= since),
+                *(_idle(observed.last_use.get(a.object_id), since) if a.logged else None for a in world.agents[:1]),
                 *(_idle(observed.last_use.get(a.ref), since) if a.logged else None for a in others
                   if a.enabled is not False and (a.created is None or a.created <= since))]))
     return result
@@ -179,7 +181,14 @@ def credentials(world: World) -> list[Measure]:
     keys += [key for account in world.accounts for key in account.keys]
     old = END - timedelta(days=90)
     return [share("VIS-07", "all", (k.created is not None for k in keys)),
-            share("VIS-08", "all", (None if k.created is None else k.created < old for k in keys))]
+            share("VIS-08", "all", (_over_age(k, old) for k in keys))]
+
+
+def _over_age(key: Key, old: datetime) -> Answer:
+    """Made too long ago; of a certificate: past its end."""
+    if key.kind == "cert":
+        return None if key.expires is None else key.expires < END
+    return None if key.created is None else key.created < old
 
 
 # --- copilot -------------------------------------------------------------------------------------------------------
