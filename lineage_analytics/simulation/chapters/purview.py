@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation import names
-from lineage_analytics.simulation.chapters import _purview_sites
-from lineage_analytics.simulation.model import END, Access, Conversation, Deed, Interaction, Person, Story
+from lineage_analytics.simulation.chapters import _purview_changes, _purview_sites
+from lineage_analytics.simulation.chapters._purview_changes import EXPLORER, MIDNIGHT, thread
+from lineage_analytics.simulation.model import Access, Conversation, Deed, Interaction, Person, Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
     from lineage_analytics.simulation.dice import Dice
     from lineage_analytics.simulation.model import Happened, World
 
-EXPLORER = "purview_activity_explorer"
 _KEPT = 30
 """Days that Activity Explorer looks back."""
-MIDNIGHT = END.replace(hour=0, minute=0, second=0)
 
 
 @dataclass
@@ -37,12 +36,13 @@ class Cast:
 
 
 def begin(world: World, dice: Dice) -> None:
-    """The sites as the reports find them; conversations of three people, some of them on the lost days."""
+    """The sites as the reports find them; conversations of three people, some of them on the lost days; changes."""
     able = [p for p in world.persons if p.left_on is None and p.declared and not p.admin_id]
     cast = Cast(_purview_sites.opened(world, dice), able, dice.some(able, 3))
     world.cast["purview"] = cast
     _talks(world, dice, cast)
     _lost_days(world, dice, cast)
+    _purview_changes.tell(world, dice, able, cast.exposure)
 
 
 def day(world: World, day: datetime, dice: Dice) -> Iterator[Deed]:
@@ -72,11 +72,6 @@ def echo(world: World, happened: Happened, dice: Dice) -> Iterator[Deed]:  # noq
 
 def _recent(day: datetime) -> bool:
     return (MIDNIGHT - day).days < _KEPT
-
-
-def thread(dice: Dice) -> str:
-    """A thread of the length that mailbox copies keep whole: 44 characters."""
-    return f"19:{dice.base32(20)}{dice.hexadecimal(24)}@thread.v2"
 
 
 def asks(
