@@ -182,3 +182,8 @@ def test_fields_without_a_rule_are_kept_without_what_people_wrote() -> None:
     issue = {**DEFECT, "changelog": None, "fields": {**DEFECT["fields"], "customfield_1": WRITTEN, "customfield_2": 5}}  # type: ignore[dict-item]
     [(kept,)] = Loaded(issue).rows("activity", "unmapped")
     assert json.loads(kept) == {"customfield_1": "[content not stored]", "customfield_2": 5}
+
+
+def test_a_day_in_words_of_another_language_is_refused_and_no_day_at_all_is_kept() -> None:
+    for written, reasons in (("01/M\u00e4r/26 7:00 AM", ["no_time"]), ("", [])):
+        assert [f.reason for f in Loaded(LIST.replace("01/Mar/26 7:00 AM", written)).faults] == reasons

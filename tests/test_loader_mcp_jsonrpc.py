@@ -152,9 +152,12 @@ def test_an_answer_without_its_question_is_counted_and_gives_no_row() -> None:
     assert found["activity"].height == 1
 
 
-def test_a_message_without_any_time_is_quarantined_by_name() -> None:
-    found = Loaded([{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a"}}])
-    assert [f.reason for f in found.faults] == ["no_time"]
+def test_a_bare_message_without_any_time_is_kept_of_no_day_and_is_no_step() -> None:
+    bare = [one["message"] for one in TALK]
+    found = Loaded(bare)
+    assert (found.faults, found["activity"]["time"].null_count()) == ([], found["activity"].height)
+    assert found.rows("activity", "action", "outcome") == Loaded(LINES).rows("activity", "action", "outcome")
+    assert found["decision_steps"].is_empty()
 
 
 @pytest.mark.parametrize("message", [{"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": []},

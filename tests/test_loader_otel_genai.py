@@ -234,3 +234,9 @@ def test_ids_in_base64_keep_their_case() -> None:
     first, second = ({**printed(INVOKE), "context": {"trace_id": "W47/95gDgQPSabYzgT/GDA==", "span_id": span_id}}
                      for span_id in ("7uGbfsPBsXQ=", "7uGbfsPBsXq="))
     assert len(set(Loaded([first, second]).ids)) == 2
+
+
+def test_a_span_without_a_start_is_kept_and_of_no_day() -> None:
+    found = Loaded({**printed(STEP), "start_time": None})
+    assert (found.faults, found["activity"]["time"].to_list()) == ([], [None])
+    assert found.rows("decision_steps", "kind") == [("decision",)]  # its event states its own time

@@ -301,3 +301,8 @@ def test_a_role_held_through_a_group_says_so() -> None:
     [grant] = Loaded(as_csv(row))["entitlements"].to_dicts()
     assert (grant["grant_kind"], grant["privilege"], grant["origin"], grant["via"]) == (
         "role", f"{0xC5:032x}", "group_inherited", [f"servicenow::{GROUP}"])
+
+
+def test_a_time_that_cannot_be_read_is_refused_and_none_at_all_is_kept() -> None:
+    for written, reasons in (("03-01-2026 8:00", ["no_time"]), ("", [])):
+        assert [f.reason for f in Loaded(as_csv({**AUDIT, "sys_created_on": written})).faults] == reasons

@@ -154,13 +154,13 @@ def _issue(entry: Entry, record: Fields, about: Fields) -> None:
     fields = obj(record.get("fields"))
     creator, reporter = obj(fields.get("creator")), obj(fields.get("reporter"))
     case = _Case(about, creator.get("self"), reporter.get("self"))
-    time = entry.time(_iso(when(fields.get("created"))), "created")
+    time = entry.moment(_iso(when(fields.get("created"))) or text(fields.get("created")), "created")
     entry.identify(PROVIDER, case.site, f"issue/{case.key or case.id}")
     asked = _account(entry, case, reporter)
     actor = _account(entry, case, creator) or asked
     others = {key: held for key, held in fields.items() if held not in (None, "", [], {}) and not _is_approval(held)}
     _act(entry, case, time, "issue:create", actor, case.id, left=unmapped(others, _FIELDS, texts=False))
-    if case.gated:
+    if case.gated and time is not None:
         entry.step("request", kind="request", time=time, operation="issue:create", actor_id=actor, event_id=case.id,
                    initiator_id=asked or actor, quoted_keys=_quoted(case, fields), **_class(creator), **case.native,
                    justification_present=fields.get("description") not in (None, "", {}),
@@ -171,7 +171,7 @@ def _history(entry: Entry, record: Fields, about: Fields) -> None:
     history = obj(record.get("history"))
     author = obj(history.get("author"))
     case = _Case(about, author.get("self"))
-    time = entry.time(_iso(when(history.get("created"))), "created")
+    time = entry.moment(_iso(when(history.get("created"))) or text(history.get("created")), "created")
     native = name(history.get("id"))
     entry.identify(PROVIDER, case.site, f"history/{native}" if native else None)
     actor = _account(entry, case, author)
@@ -183,7 +183,7 @@ def _history(entry: Entry, record: Fields, about: Fields) -> None:
          native, moves=moves, left=unmapped(history, _ENTRY, texts=False))
     for number, (_, after) in enumerate(moves):
         step = meaning(after)
-        if step is not None and (step.telling or case.gated):
+        if step is not None and time is not None and (step.telling or case.gated):
             entry.step(f"status/{number}", kind=step.kind, verdict=step.verdict, status=step.status, time=time,
                        operation=f"issue:transition {after}"[:200], actor_id=actor, event_id=native, **_class(author),
                        **case.native, title=f"{case.key or 'issue'}: {after}"[:200])
@@ -195,7 +195,7 @@ def _approval(entry: Entry, record: Fields, about: Fields) -> None:
     case = _Case(about, link)
     final = (name(approval.get("finaldecision")) or "").lower()
     asked, ended = when(approval.get("createddate")), when(approval.get("completeddate"))
-    time = entry.time(_iso(ended or asked), "createdDate")
+    time = entry.moment(_iso(ended or asked), "createdDate")
     native = name(approval.get("id"))
     entry.identify(PROVIDER, case.site, f"approval/{case.key or case.id}/{native}@{final}" if native else None)
     approvers = [(obj(one.get("approver")), (name(one.get("approverdecision")) or "").lower())
@@ -225,7 +225,7 @@ def _is_approval(held: object) -> bool:
     return isinstance(held, list) and any("approvers" in fold(item) for item in held if isinstance(item, dict))
 
 
-def _act(entry: Entry, case: _Case, time: datetime, action: str, actor: str | None, event: str | None,
+def _act(entry: Entry, case: _Case, time: datetime | None, action: str, actor: str | None, event: str | None,
          moves: list[tuple[str | None, str | None]] | None = None, left: str | None = None) -> None:
     delta = msgspec.json.encode([{"field": "status", "from": before, "to": after} for before, after in moves]).decode(
         ) if moves else None

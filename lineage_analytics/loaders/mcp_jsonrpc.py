@@ -13,7 +13,7 @@ Schema  MCP 2024-11-05 to 2025-11-25; unknown methods are activity.
 
 Question and answer belong together by session, asking side and id inside one file, at most a chunk apart. Who acts is
 the client that introduced itself in the session: a name the caller wrote. Whether a tool only reads is known where the
-server said so in ``tools/list``.
+server said so in ``tools/list``. A message logged without any time is kept, of no day, and is no step.
 """
 
 from __future__ import annotations
@@ -197,15 +197,13 @@ def _read(entry: Entry) -> None:
     if message.is_answer and question is None and elicited is None:
         raise RecordFault("out_of_scope", "an answer whose question is not in the file", "rejected")
     stated = message.time or (question or {}).get("time")
-    if stated is None:
-        raise RecordFault("no_time", "neither the message nor its envelope states a time")
-    time = entry.time(stated.isoformat(), "time")
+    time = entry.moment(stated.isoformat() if stated else None, "time")
     entry.identify(PROVIDER, server, key, within="")
     client_id = identity_id(PROVIDER, server, client) if client else None
     user_id = identity_id(PROVIDER, server, f"user/{message.user}") if message.user else None
     who = {"time": time, "event_id": _event(message)}
     _identities(entry, client_id, client, user_id, message.user)
-    if elicited is not None:
+    if elicited is not None and time is not None:
         _decision(entry, message, elicited, user_id, client_id, who)
     if message.is_answer:
         return
@@ -215,7 +213,7 @@ def _read(entry: Entry) -> None:
         entry.add(tables.ASSISTANT_ACCESS, **who, user_id=user_id, assistant_id=client_id, thread_id=message.session,
                   resource_id=uri, resource_type="mcp_resource", role="accessed", action="read", completeness="listed",
                   policy_outcome="unknown", trigger="unknown")
-    if message.method == "elicitation/create":
+    if message.method == "elicitation/create" and time is not None:
         entry.step("request", kind="request", **who, operation=message.method, status="pending",
                    native_key_kind="mcp_request", native_key=_event(message), title="a server asks the user",
                    initiator_id=None, actor_id=identity_id(PROVIDER, server, "server") if server else None,

@@ -132,9 +132,7 @@ def _read(entry: Entry) -> None:
     if operation is None and method is None and not any(key.startswith(names.OURS) for key in span.flat) and not any(
             flat.lower().startswith("lineage") for _, _, held in span.events for flat in held):
         raise RecordFault("out_of_scope", "a span of something other than an assistant, agent or tool", "rejected")
-    if span.time is None:
-        raise RecordFault("no_time", "the span states no start")
-    time = entry.time(span.time.isoformat(), "start")
+    time = entry.moment(span.time.isoformat() if span.time else None, "start")
     service = _service(span)
     event = _key(span)
     entry.identify(PROVIDER, service, event if span.id else None, within="")
@@ -151,7 +149,8 @@ def _read(entry: Entry) -> None:
                   model_provider=span.text(*names.PROVIDER_NAME), trigger="unknown", policy_outcome="unknown",
                   access_status="failure" if span.status == "error" else None, event_id=event, **access)
     for part, cells in steps(span, service, agent):
-        entry.step(part, event_id=event, on_behalf_of_id=user_id, **cells)
+        if cells["time"] is not None:
+            entry.step(part, event_id=event, on_behalf_of_id=user_id, **cells)
 
 
 def _service(span: Span) -> str | None:

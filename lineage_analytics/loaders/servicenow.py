@@ -139,7 +139,7 @@ def _read(entry: Entry, *, labelled: bool) -> None:
     event = row.id("sys_id")
     table, document = tasks.document_of(row) if row.table in ("sys_audit", "sys_history_line") else (None, None)
     action, time, actor = _act(row, table)
-    entry.time(time.isoformat() if time else None, "the row's time")
+    entry.moment(time.isoformat() if time else row.text(*_MOMENTS, "sys_updated_on", "update_time"), "the row's time")
     for principal, label in _seen(row, actor):
         entry.add(tables.IDENTITY_FACTS, id=principal, kind="unknown", kind_basis="named in a row", basis="seen",
                   display_name=label, alt_ids=_login(row, principal))
