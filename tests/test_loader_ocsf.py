@@ -162,6 +162,7 @@ def test_a_restore_is_the_rollback_the_record_names() -> None:
 def test_an_event_without_time_is_kept_and_of_no_day() -> None:
     found = Loaded([GRANT, {**REVOKE, "time": None}])
     assert (found.faults, found["activity"]["time"].null_count()) == ([], 1)
+    assert found.rows("decision_steps", "effect_key") == [("grant(ocsf:t1:user/u-2|role/r-9)",)]
 
 
 @pytest.mark.parametrize("held", [[["requestParameters.password", "hunter2"]],

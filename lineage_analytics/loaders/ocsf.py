@@ -141,7 +141,9 @@ def _read(entry: Entry) -> None:
     _activity(entry, record, kind, common, outcome, agent)
     if class_uid == classes.INVENTORY:
         _inventory(entry, record, tenant, time)
-    if class_uid in classes.FINDINGS:
+    if time is None:  # what has no place in time is no step of a decision
+        pass
+    elif class_uid in classes.FINDINGS:
         finding(entry, record, activity_id, common)
     else:
         effect = (cloudtrail.change_of(record, action_of(record, kind), tenant) if aws
