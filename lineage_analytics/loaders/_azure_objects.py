@@ -11,7 +11,7 @@ from lineage_analytics import tables
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._governance import NOBODY, PROVIDER, Who
 from lineage_analytics.loaders._pim_objects import activation_rules, add_stages
-from lineage_analytics.loaders._pim_schedules import PAST, request_ending
+from lineage_analytics.loaders._pim_schedules import PAST, carried_out, request_ending
 from lineage_analytics.loaders.common.assembly import RecordFault
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.values import Fields, embedded, flag, guid, name, native, obj, objects, text
@@ -256,7 +256,8 @@ def read_request(entry: Entry, row: Fields, sort: str) -> None:
     start = gov.when(schedule.get("startdatetime"))
     ending = request_ending(status, verb, dated=start is not None)
     if ending is not None:
-        entry.step(ending["kind"], time=max(asked, start or asked), **{**base, **ending})
+        entry.step(ending["kind"], time=max(asked, start or asked), **{
+            **base, **carried_out(by, ending["kind"]), **ending})
 
 
 def _approval_of(row: Fields) -> str | None:

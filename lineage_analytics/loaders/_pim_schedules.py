@@ -168,7 +168,12 @@ def read_request(entry: Entry, row: Fields, entity: str) -> None:
     done = gov.when(row.get("completeddatetime"))
     ending = request_ending(status, verb, dated=done is not None)
     if ending is not None:
-        entry.step(ending["kind"], time=done or asked, **{**base, **ending})
+        entry.step(ending["kind"], time=done or asked, **{**base, **carried_out(by, ending["kind"]), **ending})
+
+
+def carried_out(by: Who, kind: str) -> dict[str, Any]:
+    """Who carries a request out: the one who made it, whom the directory audit's record of the completion names too."""
+    return by.acting() if kind in ("action", "rollback", "attempt") else {}
 
 
 def request_ending(status: str, verb: str, *, dated: bool) -> dict[str, Any] | None:

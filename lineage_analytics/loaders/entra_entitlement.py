@@ -66,6 +66,7 @@ _REQUEST = gov.known(
     "expirationdatetime justification accesspackageid tenantid history",
     "answers schedule requestor accesspackage assignment accesspackageassignment isvalidationonly "
     "customextensioncalloutinstances customextensionhandlerinstances verifiedcredentialsdata target targetid")
+_DELIVERED = {"actor_class": "automation", "actor_class_basis": "the service delivers what is asked for"}
 _PENDING = frozenset({"submitted", "pendingapproval", "pendingnotbefore"})
 
 
@@ -162,9 +163,9 @@ def _verb(sort: str) -> str:
 def _ending(state: str) -> dict[str, Any] | None:
     """What became of a request, by its state; None while it is open or when the state is not known."""
     if state in ("delivered", "partiallydelivered"):
-        return {"kind": "action", "status": "succeeded", "applied_value": state}
+        return {"kind": "action", "status": "succeeded", "applied_value": state, **_DELIVERED}
     if state == "deliveryfailed":
-        return {"kind": "attempt", "status": "failed", "applied_value": state}
+        return {"kind": "attempt", "status": "failed", "applied_value": state, **_DELIVERED}
     verdict = {"denied": "deny", "canceled": "withdraw", "cancelled": "withdraw"}.get(state)
     return {"kind": "decision", "verdict": verdict, "decided_value": state, "expires_at": None} if verdict else None
 
