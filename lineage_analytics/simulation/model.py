@@ -410,12 +410,39 @@ class Link:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A directory role somebody holds. ``state``: standing eligible timebound activated; ``until`` None: no end."""
+    """A role somebody holds in the directory, or ``over`` a part of Azure. ``state``: standing eligible timebound
+    activated, or unknown where an inventory does not say; ``until`` None: no end; ``since`` None: from the start."""
 
     holder: str
     role: str
     state: str
     until: datetime | None = None
+    since: datetime | None = None
+    over: str = "/"
+    software: bool = False
+    """Whether it is held by no person."""
+
+
+@dataclass(frozen=True)
+class RoleRequest:
+    """A request for a directory role with the audit records that tell it. ``denied`` with no ``answer``: open."""
+
+    request_id: str
+    flow: str
+    requester: Actor
+    person: Person
+    admin: bool
+    role: tuple[str, str]
+    asked: EntraEvent
+    answer: EntraEvent | None
+    done: EntraEvent | None
+    until: datetime | None
+    reason: str
+    denied: bool
+
+    @property
+    def holder(self) -> str:
+        return self.person.admin_id if self.admin else self.person.object_id
 
 
 @dataclass
@@ -453,6 +480,7 @@ class World:
     decisions: list[Decision] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     assignments: list[Assignment] = field(default_factory=list)
+    role_requests: list[RoleRequest] = field(default_factory=list)
     conversations: list[Conversation] = field(default_factory=list)
     """Those that an export of mailbox copies holds besides the audit log."""
     stories: list[Story] = field(default_factory=list)

@@ -38,9 +38,9 @@ LABELS = {
 }
 PRIVILEGED_ROLES = frozenset({
     "Helpdesk Administrator", "User Administrator", "Security Reader", "Application Administrator",
-    "Exchange Administrator",
+    "Exchange Administrator", "Owner", "Contributor", "User Access Administrator",
 })
-"""Those of the directory roles below that the vendor's list of built-in roles marks as privileged."""
+"""Those of the directory roles below that the vendor's list of built-in roles marks as privileged; and of Azure."""
 
 DIRECTORY_ROLES = (
     ("Helpdesk Administrator", "729827e3-9c14-49f7-bb1b-9608f156bbb8"),
@@ -50,3 +50,8 @@ DIRECTORY_ROLES = (
     ("Application Administrator", "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"),
     ("Exchange Administrator", "29232cdf-9323-42fd-ade2-1d097af3e4de"),
 )
+
+
+def group_id(site: str) -> str:
+    """The directory group of a site's members."""
+    return f"0e1d2c3b-00{len(site):02d}-4b10-a000-{ord(site[0]):012d}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics.simulation import names
 from lineage_analytics.simulation.activity import interaction
 from lineage_analytics.simulation.dice import Dice
-from lineage_analytics.simulation.model import END, Actor, Assignment, Decision, EntraEvent, Link
+from lineage_analytics.simulation.model import END, Actor, Assignment, Decision, EntraEvent, Link, RoleRequest
 
 if TYPE_CHECKING:
     from lineage_analytics.simulation.model import Agent, Person, World
@@ -69,7 +69,7 @@ class Requests:
             done = shared.event(done_at, _COMPLETED[flow], requester)
             made.append(done)
             self._world.assignments.append(Assignment(
-                beneficiary.admin_id if admin else beneficiary.object_id, role[0], _STATE[flow], until))
+                beneficiary.admin_id if admin else beneficiary.object_id, role[0], _STATE[flow], until, done_at))
             if approver is not None and late:
                 answer = shared.event(done_at + timedelta(seconds=int(dwell)), _APPROVED[flow], approver)
                 made.append(answer)
@@ -83,6 +83,9 @@ class Requests:
         if quoted and done is not None:
             self._world.links.append(Link(asked.event_id, quoted, "informed_by", provable=False))
         self._world.entra.extend(shared.events)
+        self._world.role_requests.append(RoleRequest(
+            shared.request, flow, requester, beneficiary, admin, role, asked, answer, done, until,
+            justification, denied))
         return made
 
     def _link(self, source: EntraEvent, target: EntraEvent, rel: str) -> None:
@@ -126,19 +129,19 @@ class _Shared:
     ) -> None:
         self._world, self._dice = world, dice
         self.events: list[EntraEvent] = []
-        self._correlation, request = dice.guid(), dice.guid()
+        self._correlation, self.request = dice.guid(), dice.guid()
         target = beneficiary.admin_id if admin else beneficiary.object_id
         login = beneficiary.admin_login if admin else beneficiary.login
         self._role, self._target, self._reason = role, target, justification
         self._targets: list[dict[str, Any]] = [
             {"id": role[1], "displayName": role[0], "type": "Role"},
-            {"id": request, "type": "Request"},
+            {"id": self.request, "type": "Request"},
             {"id": target, "displayName": beneficiary.name, "type": "User", "userPrincipalName": login},
             {"id": world.tenant, "displayName": "Northwind (synthetic)", "type": "Directory"},
         ]
         self._details = [
             ("RoleDefinitionOriginId", role[1]), ("RoleDefinitionOriginType", "BuiltInRole"), ("TemplateId", role[1]),
-            ("Justification", justification), ("tid", world.tenant), ("RequestId", request),
+            ("Justification", justification), ("tid", world.tenant), ("RequestId", self.request),
         ]
         if until is not None:
             self._details.append(("ExpirationTime", until.strftime("%Y-%m-%dT%H:%M:%S.0000000Z")))
@@ -249,10 +252,10 @@ def _direct(world: World, dice: Dice, time: datetime, admin: Person, who: Person
     if what == "role":
         changed = [("Role.DisplayName", name), ("Role.TemplateId", object_id), ("Role.ObjectID", object_id)]
         activity, category = "Add member to role", "RoleManagement"
-        world.assignments.append(Assignment(who.object_id, name, "standing"))
+        world.assignments.append(Assignment(who.object_id, name, "standing", since=time))
     else:
         group = dice.early(names.SITE_NAMES)
-        changed = [("Group.ObjectID", f"0e1d2c3b-00{len(group):02d}-4b10-a000-{ord(group[0]):012d}"),
+        changed = [("Group.ObjectID", names.group_id(group)),
                    ("Group.DisplayName", f"{group} (synthetic)")]
         activity, category = "Add member to group", "GroupManagement"
     target["modifiedProperties"] = [  # type: ignore[assignment]

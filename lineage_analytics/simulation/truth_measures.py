@@ -100,16 +100,19 @@ def _standard(own: Rights) -> Answer:
 
 def assignments(world: World, found: dict[str, Rights]) -> list[Measure]:
     """Privileged assignments in force: of directory roles, as far as the logs reach; of AWS policies, all for good."""
-    order = {"standing": 0, "eligible": 1, "timebound": 2, "activated": 3}
-    held: dict[tuple[str, str], str] = {}
+    order = {"standing": 0, "eligible": 1, "timebound": 2, "activated": 3, "unknown": 4}
+    held: dict[tuple[str, str, str, bool], str] = {}
     for one in world.assignments:
         if one.role in PRIVILEGED_ROLES and (one.until is None or one.until > END):
-            key = (one.holder, one.role)
-            held[key] = min(held.get(key, "activated"), one.state, key=order.__getitem__)
+            key = (one.holder, one.role, one.over, one.software)
+            held[key] = min(held.get(key, one.state), one.state, key=order.__getitem__)
+    answers: dict[bool, list[Answer]] = {True: [], False: []}
+    for (*_, software), state in held.items():
+        answers[software].append(None if state == "unknown" else state == "standing")
     accounts = [r for r in found.values() if r.principal.is_nhi and r.granted is not None
                 and r.granted & tier0_actions()]
-    return [share("PRV-06", "human", (state == "standing" for state in held.values())),
-            share("PRV-06", "nhi", (True for _ in accounts))]
+    return [share("PRV-06", "human", answers[False]),
+            share("PRV-06", "nhi", [*answers[True], *(True for _ in accounts)])]
 
 
 # --- visibility ----------------------------------------------------------------------------------------------------
