@@ -1,7 +1,8 @@
 """Who is in the forest: people, their administrative accounts, service accounts, computers, groups, and their rights.
 
-Of each account ``details`` hold what Active Directory states of it: ``sort`` (user, group, computer), ``sam``, ``guid``,
-``aces`` as principal, right and whether inherited, ``members`` of groups, ``spns``, ``seen``, ``unit``; and ``rhythm``.
+Of each account ``details`` hold what Active Directory states of it: ``sort`` (user, group, computer), ``sam``,
+``guid``, ``aces`` as principal, right and whether inherited, ``members`` of groups, ``spns``, ``seen``, ``unit``; and
+``rhythm``, when it works.
 """
 
 from __future__ import annotations
@@ -34,19 +35,17 @@ _GROUPS = ("Helpdesk", "Finance Readers", "Legal Readers", "Backup Operators T0"
 
 @dataclass
 class Forest:
-    """The cast. ``people`` are the accounts of ``Person.sid``; ``night`` is in no collection any more."""
+    """The cast. ``people`` are the accounts of ``Person.sid``; ``system`` is Windows on the first domain controller."""
 
     sid: str
     guid: str
-    entra_tenant: str
+    system: Account
     people: list[Account] = field(default_factory=list)
     admins: list[Account] = field(default_factory=list)
     services: dict[str, Account] = field(default_factory=dict)
     computers: dict[str, Account] = field(default_factory=dict)
     groups: dict[str, Account] = field(default_factory=dict)
     others: list[Account] = field(default_factory=list)
-    systems: dict[str, Account] = field(default_factory=dict)
-    """Windows itself, by the domain controller it runs on."""
     units: dict[str, str] = field(default_factory=dict)
     """Object ids of organisational units, by name."""
     rid: int = 1102
@@ -65,7 +64,10 @@ class Forest:
 def founded(world: World, dice: Dice) -> Forest:
     """The forest with everybody in it, before anything is done there."""
     sid = "S-1-5-21-" + "-".join(str(dice.whole(10**8, 4 * 10**9)) for _ in range(3))
-    forest = Forest(sid, dice.guid(), world.tenant)
+    first = COMPUTERS[0]
+    system = Account("ad", "", f"{first}.{REALM}-S-1-5-18", f"SYSTEM on {first}", "service_account", listed=None,
+                     excluded="provider_managed", details={"sam": f"{first}$"})
+    forest = Forest(sid, dice.guid(), system)
     forest.units = {name: dice.guid() for name in ("Staff", "Tier 0", "Service Accounts", "Servers")}
     _builtin(forest, dice)
     taken: set[str] = set()
@@ -79,7 +81,7 @@ def founded(world: World, dice: Dice) -> Forest:
     _computers(forest, dice)
     _groups(forest, dice)
     _rights(forest)
-    world.accounts += [*forest.accounts, *forest.systems.values()]
+    world.accounts += [*forest.accounts, forest.system]
     return forest
 
 
@@ -116,11 +118,6 @@ def _builtin(forest: Forest, dice: Dice) -> None:
         other.details["seen"] = None
     sync = _user(forest, dice, "MSOL_" + dice.hexadecimal(12), unit="Users")
     forest.others = [*made, sync]
-    for name in COMPUTERS[:2]:
-        host = f"{name}.{REALM}"
-        system = Account("ad", "", f"{host}-S-1-5-18", f"SYSTEM on {name}", "service_account", listed=None,
-                         excluded="provider_managed")
-        forest.systems[name] = system
 
 
 def _short(person: Person, taken: set[str]) -> str:

@@ -48,7 +48,7 @@ class Recorder:
 def subject(who: Account) -> Data:
     """Whoever did it, as events name them."""
     sid = "S-1-5-18" if who.native_id.endswith("-S-1-5-18") else who.native_id
-    return {"SubjectUserSid": sid, "SubjectUserName": who.details.get("sam", "DC01$"), "SubjectDomainName": NETBIOS,
+    return {"SubjectUserSid": sid, "SubjectUserName": who.details["sam"], "SubjectDomainName": NETBIOS,
             "SubjectLogonId": f"0x{0x3e7 if sid == 'S-1-5-18' else int(sid.rsplit('-', 1)[-1]) * 4099:x}"}
 
 
@@ -188,7 +188,7 @@ class _Told:
                 if who.keys[0].created is None or who.keys[0].created < at:
                     _ad_forest.password(who, at)
             elif dice.chance(0.4):
-                system = forest.systems["DC01"]
+                system = forest.system
                 locked = self._tell(self._log.event(at, system, 4740, subject(system) | target(who, "WKS-07")))
                 opened = self._change(at + timedelta(minutes=dice.whole(3, 50)), admin, 4767, target(who),
                                       "A user account was unlocked")
@@ -219,7 +219,7 @@ class _Told:
             "CertIssuerName": helper.details["sam"], "IpAddress": address(helper), "IpPort": "50123"}))
         added = self._member(at + timedelta(minutes=9), backup, "Domain Admins", friend)
         self._tell(signed_in(self._log, at + timedelta(minutes=12), friend))
-        marked = self._change(at + timedelta(minutes=41), forest.systems["DC01"], 5136, {
+        marked = self._change(at + timedelta(minutes=41), forest.system, 5136, {
             "OpCorrelationID": "{" + dice.guid() + "}", "AppCorrelationID": "-", "DSName": DOMAIN,
             "DSType": "%%14676", "ObjectDN": distinguished(friend), "ObjectGUID": "{" + friend.details["guid"] + "}",
             "ObjectClass": "user", "AttributeLDAPDisplayName": "adminCount", "AttributeSyntaxOID": "2.5.5.9",
