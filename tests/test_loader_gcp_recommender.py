@@ -143,6 +143,13 @@ def test_what_people_did_is_a_step_of_its_kind_under_the_name_of_the_recommendat
     assert (row["actor_id"], row["actor_class"]) == ("gcp::user:ana@shop.example", "unknown")
 
 
+def test_advice_named_by_the_number_of_its_project_and_the_answer_to_it_are_of_one_tenant() -> None:
+    numbered = ADVICE.replace(PROJECT, "730112233445")
+    advice = Loaded([recommendation(name=numbered)] * 2)["decision_steps"]
+    answer = Loaded([action(1, "CLAIMED", recommendationName=numbered)] * 2)["decision_steps"]
+    assert advice["tenant"].to_list()[:1] == answer["tenant"].to_list()[:1] == ["730112233445"]
+
+
 def test_an_action_on_an_insight_is_joined_by_the_insight() -> None:
     record = action(1, "ACCEPTED")
     record["jsonPayload"] |= {

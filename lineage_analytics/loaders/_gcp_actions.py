@@ -1,7 +1,8 @@
 """What people did with the recommender's advice: its own log of actions, ActionLog and InsightActionLog (sources 7.3).
 
 A claim is the decision to take the advice, a dismissal the decision not to; success and failure are reported after the
-change was carried out. The recommendation's name joins them to the recommendation and to one another.
+change was carried out. The recommendation's name joins them to the recommendation and to one another. It may state the
+project by its number where the log states its id: the name decides, so that advice and answer are of one tenant.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def read_action(entry: Entry, found: LogEntry) -> None:
     state = (text(payload.get("state")) or "").upper()
     state = (_NUMBERS if recommendation else _INSIGHT_NUMBERS).get(state, state)
     actor = caller(name(payload.get("actor")), None)
-    identified(entry, found, time)
+    owner = object_name.partition("/locations/")[0].removeprefix("projects/")
+    identified(entry, found._replace(tenant=owner or found.tenant), time)
     entry.add(
         tables.ACTIVITY, time=time, actor_id=actor.id if actor else None, action=f"recommender:Mark{state.title()}",
         resource_id=object_name, outcome="failure" if state == "FAILED" else "success", is_read=False,
