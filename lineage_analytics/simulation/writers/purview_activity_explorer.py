@@ -61,6 +61,8 @@ class Log:
 
     def end(self) -> None:
         self._close()
+        if not self._portal:
+            return
         headings = list(dict.fromkeys(key for row in self._portal for key in row))
         put(self._directory / "portal" / "Activity explorer.csv", as_csv(
             headings, ([_cell(row.get(key, "")) for key in headings] for row in self._portal)))

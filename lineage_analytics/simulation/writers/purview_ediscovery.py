@@ -52,6 +52,8 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 def write(directory: Path, world: World) -> int:
     """The first report lacks the last person; the second has everything again."""
+    if not world.conversations:
+        return 0
     dice = Dice(world.seed, "ediscovery")
     people = list(dict.fromkeys(talk.person.number for talk in world.conversations))
     mailboxes = {number: (dice.hexadecimal(32).upper(), dice.guid()) for number in people}

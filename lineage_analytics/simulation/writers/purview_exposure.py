@@ -26,6 +26,8 @@ _LATER = {"Site name": "Site Name", "External sharing": "ExternalSharing", "Repo
 
 def write(directory: Path, world: World) -> int:
     """Every report; the last of permissions stands a second time, under headings of a later version."""
+    if "purview" not in world.cast:
+        return 0
     exposure: Exposure = world.cast["purview"].exposure
     labels = {guid: name for name, guid in names.LABELS.items()}
     monthly = [[_permissions(world, exposure, site, day) for site in exposure.sites] for day in exposure.monthly]
