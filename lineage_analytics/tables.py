@@ -315,6 +315,7 @@ QUARANTINE = Table("quarantine", "what was not understood or not used", _columns
                     "quarantined rejected"),
     "reason": (pl.String, "short code, e.g. broken_json truncated unrecognised out_of_scope"),
     "detail": (pl.String, "for people, printable, no values that could be secret"),
+    "records": (pl.Int64, "how many: rejected records of a member that are alike stand in one row, at the first"),
     "file_sha256": (pl.String, "of the file as delivered"),
 }))
 

@@ -95,5 +95,6 @@ def test_a_secret_in_any_text_becomes_a_marker(name: str) -> None:
 def test_secrets_by_key_go_and_keys_that_only_speak_of_them_stay() -> None:
     given = {"password": "x", "passwordLastSet": "2026", "secretArn": "arn", "client_secret": "y", "justification": "z",
              "keyId": "k", "token": None}
+    assert cleaned('{"password": "x", "n": 1}') == '{"password":"[secret removed]","n":1}', "also inside JSON text"
     assert cleaned(given, frozenset({"justification"})) == {
         **given, "password": MARKER, "client_secret": MARKER, "justification": NOT_STORED}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.text import printable
@@ -73,14 +74,15 @@ def counts(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def not_used(result: Result) -> list[str]:
     """What was quarantined, rejected or skipped, grouped by reason, the first few files named."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+    groups: dict[tuple[str, str, str], Counter[str]] = {}
     for fault in result.faults:
-        groups.setdefault((fault["disposition"], fault["reason"], fault["detail"]), []).append(fault["file"])
+        group = groups.setdefault((fault["disposition"], fault["reason"], fault["detail"]), Counter())
+        group[fault["file"]] += fault["records"]
     lines = []
-    for (disposition, reason, detail), files in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        named = sorted(set(files))
+    for (disposition, reason, detail), files in sorted(groups.items(), key=lambda item: (-item[1].total(), item[0])):
+        named = sorted(files)
         more = f" and {len(named) - 1} more" if len(named) > 1 else ""
-        lines.append(f"  {disposition} ({reason}): {len(files):,} in {printable(named[0], 80)}{more}: "
+        lines.append(f"  {disposition} ({reason}): {files.total():,} in {printable(named[0], 80)}{more}: "
                      f"{printable(detail, 100)}")
     shown = lines[:_SHOWN] + ([f"  and {len(lines) - _SHOWN} more reasons"] if len(lines) > _SHOWN else [])
     shown += [f"  not read: {printable(s.name, 80)} ({printable(s.reason, 80)})" for s in result.skipped[:_SHOWN]]

@@ -160,8 +160,10 @@ def parse(entry: Entry) -> LogEntry:
     """The entry of a raw record; RecordFault when the record is no log entry."""
     record = unwrapped(entry.fields)
     fields = squeezed(record)
+    if not _is_entry(fields) and "methodname" in fields:  # an audit payload out of its entry
+        fields = {_PAYLOADS[0]: fields}
     if not _is_entry(fields):
-        raise RecordFault("no_log_entry", "wanted protoPayload, or logName with a payload")
+        raise RecordFault("no_log_entry", "a fragment: neither protoPayload nor logName with a payload", "rejected")
     audit = _audit(fields)
     log, insert_id = name(fields.get("logname")), name(fields.get("insertid"))
     json = squeezed(fields.get("jsonpayload"))

@@ -147,6 +147,8 @@ class _Load:
         self._buffer: dict[str, list[pl.DataFrame]] = {}
         self._held: dict[str, int] = {}
         self._uncommitted = 0
+        self._faults: list[dict[str, Any]] = []
+        self._alike: dict[tuple[str, str, str | None, str, str, str], dict[str, Any]] = {}
         ledger = store.scan("ledger").collect()
         self._ledger = ledger.partition_by("file_sha256", as_dict=True) if ledger.height else {}
 
@@ -177,7 +179,7 @@ class _Load:
                     "source": row["source"], "file": printable(file.name), "member": None, "position": None,
                     "disposition": "quarantined" if row["quarantined"] else "rejected", "reason": "known_bytes",
                     "detail": f"same bytes as {row['file']}, listed when that was first loaded",
-                    "file_sha256": row["file_sha256"],
+                    "records": row["quarantined"] + row["rejected"], "file_sha256": row["file_sha256"],
                 })
 
     def _member(self, member: Member, counts: dict[str, Count]) -> None:
@@ -239,16 +241,29 @@ class _Load:
         self._fault(counts.setdefault(source, Count(source)), fault, file, member, digest)
 
     def _fault(self, count: Count, fault: Fault, file: str, member: str | None, digest: str) -> None:
+        """Book a fault; of records that are not for us and alike in their reason, one row with how many they are."""
         setattr(count, fault.disposition, getattr(count, fault.disposition) + 1)
+        alike = (count.source, file, member, fault.reason, fault.detail, digest)
+        if fault.disposition == "rejected" and (row := self._alike.get(alike)) is not None:
+            row["records"] += 1
+            return
         row = {
             "source": count.source, "file": printable(file), "member": member and printable(member),
             "position": fault.position, "disposition": fault.disposition, "reason": fault.reason,
-            "detail": printable(fault.detail), "file_sha256": digest,
+            "detail": printable(fault.detail), "records": 1, "file_sha256": digest,
         }
         self._result.faults.append(row)
-        self._keep("quarantine", pl.DataFrame([row], schema=tables.QUARANTINE.schema))
+        self._faults.append(row)
+        if fault.disposition == "rejected":
+            self._alike[alike] = row
+
+    def _book_faults(self) -> None:
+        if self._faults:
+            self._keep("quarantine", pl.DataFrame(self._faults, schema=tables.QUARANTINE.schema))
+        self._faults, self._alike = [], {}
 
     def _book(self, file: InputFile, digest: str, counts: dict[str, Count]) -> None:
+        self._book_faults()
         rows = []
         for source, count in counts.items():
             count.files = 1

@@ -43,8 +43,10 @@ def fingerprints(activity: pl.DataFrame) -> NDArray[np.int64]:
 
     Which tenant an event belongs to is no content: one export of it may name the tenant and another not.
     """
-    placed = activity["provider"].head(1).to_list() not in ([], ["aws"])
-    said = (pl.col(name).str.replace(_TENANT, "$1") if placed and name in _IDS else pl.col(name) for name in _CONTENT)
+    placed = not (activity["provider"] == "aws").all()  # an account is in every id of its own
+    without = pl.when(pl.col("provider") != "aws")
+    said = (without.then(pl.col(name).str.replace(_TENANT, "$1")).otherwise(pl.col(name)).alias(name)
+            if placed and name in _IDS else pl.col(name) for name in _CONTENT)
     lines = activity.select(pl.concat_str(
         pl.col("time").cast(pl.Int64).cast(pl.String).fill_null(""),
         *(text.fill_null("") for text in said), separator="\0"

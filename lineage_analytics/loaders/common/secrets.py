@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
+from lineage_analytics.loaders.common.values import embedded
+
 MARKER = "[secret removed]"
 NOT_STORED = "[content not stored]"
 TEXT_CHARACTERS = 4_000
@@ -45,6 +49,9 @@ def cleaned(value: Any, content: frozenset[str] = frozenset()) -> Any:
         return [cleaned(item, content) for item in value]
     if not isinstance(value, str):
         return value
+    inner = embedded(value)
+    if isinstance(inner, dict | list):
+        return msgspec.json.encode(cleaned(inner, content)).decode()
     shown = _SHAPES.sub(MARKER, value)
     if len(shown) > TEXT_CHARACTERS:
         return f"{shown[:TEXT_CHARACTERS]}... [{len(value)} characters]"
