@@ -32,7 +32,7 @@ def write(directory: Path, world: World) -> None:
     since = f"{world.start:%Y-%m-%d}"
     put(directory / "expected_sources.csv", as_csv(("source", "tenant", "since"), (
         ("aws_cloudtrail", AWS_ACCOUNT, since), ("entra_audit", world.tenant, since),
-        ("m365_audit", world.tenant, since), ("github_audit", "northwind-synthetic", since))))
+        ("m365_audit", world.tenant, since), ("github_audit", "northwind-archive-synthetic", since))))
     dice = Dice(world.seed, "environments")
     put(directory / "environments.csv", as_csv(("identity", "environment"), (
         (p.arn, p.environment) for p in world.principals
