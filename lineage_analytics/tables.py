@@ -192,7 +192,7 @@ ENTITLEMENTS = Table("entitlements", "grants as the source states them", _column
 }))
 
 ACTIVITY = Table("activity", "events, one row per record", _columns({
-    "time": (TIME, "when it happened"),
+    "time": (TIME, "when it happened; null: the record states none, so it is of no day and counts in no period"),
     "actor_id": (pl.String, "resolved principal: a session's role, a user folded by case; null: not stated"),
     "actor_session_id": (pl.String, "the session as logged; null: none"),
     "on_behalf_of_id": (pl.String, "whose authority was delegated; null: none seen"),

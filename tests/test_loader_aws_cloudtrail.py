@@ -340,13 +340,14 @@ def test_a_real_capture_has_the_callers_outcomes_and_resources_that_counting_by_
         assert held == named
 
 
-def test_every_real_test_event_with_a_time_is_used(shared_data: Path) -> None:
+def test_every_real_test_event_is_used_but_one_with_an_unreadable_time(shared_data: Path) -> None:
     path = shared_data / "aws_cloudtrail" / "panther" / "AWS.CloudTrail.tests.jsonl"
     said = [json.loads(line)["log"] for line in path.read_text().splitlines() if line.strip()]
     found = Loaded(path.read_bytes())
-    timed = [record for record in said
-             if str(record.get("eventTime") or record.get("p_event_time") or "").startswith("20")]
+    stated = [str(record.get("eventTime") or record.get("p_event_time") or "") for record in said]
+    timed = [record for record, time in zip(said, stated, strict=True) if not time or time.startswith("20")]
     assert len(found.ids) == len(timed)
+    assert found["activity"]["time"].null_count() == stated.count("")
     assert {fault.reason for fault in found.faults} <= {"no_time"}
     assert {code for code in found["activity"]["error_code"].drop_nulls() if not code.startswith(("JsonRpc", "ConsoleLogin"))
             } == {record["errorCode"] for record in timed if record.get("errorCode")}

@@ -155,7 +155,7 @@ def _row(change: Change, tenant: str | None) -> dict[str, Any]:
     target, value, verb = _effect(change, tenant)
     failed = bool(record.error_code)
     actor_class, basis = _actor_class(change)
-    row = {
+    row: dict[str, Any] = {
         "kind": "attempt" if failed else "action",
         "operation": change.action,
         "status": "failed" if failed else "succeeded",

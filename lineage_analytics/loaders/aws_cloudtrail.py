@@ -4,9 +4,9 @@ Shapes  ``Records`` files, bare arrays, single objects, newline-delimited object
         page of records on each line), lookup-events output, EventBridge envelopes, CloudWatch Logs (subscription,
         filter, query and export to S3), search-engine exports, test-suite envelopes, rows of Athena or Lake tables
         (keys in lower case, values as JSON or structure text, JSON or CSV); the console's event history as CSV.
-Maps    every record with a time to ``activity``; callers to ``identity_facts``; changes of identities, access and the
-        rules on it, and change sets, change requests and pipeline approvals, to ``decision_steps``; conversations with
-        the console assistant and calls of agents to ``assistant_access``.
+Maps    every record to ``activity`` (one that states no time is of no day); callers to ``identity_facts``; changes of
+        identities, access and the rules on it, and change sets, change requests and pipeline approvals, to
+        ``decision_steps``; conversations with the console assistant and calls of agents to ``assistant_access``.
 Drops   request and response bodies but for the target and the hash of what was set; results of CloudTrail Insights,
         which are rates and no calls, rejected as ``out_of_scope``.
 Schema  event versions 1.02 to 1.11; fields this version does not know are kept in ``unmapped``.
@@ -78,6 +78,8 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     activity = columns.activity(found, actors, unmapped, positions, document)
     good = activity["time"].is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False)
     if not good.all():
+        good |= pl.Series([record.event_time is None for record in found], dtype=pl.Boolean)
+    if not good.all():
         faults += [_time_fault(position, activity["time"][row]) for row, position in enumerate(positions)
                    if not good[row]]
         keep = good.arg_true().to_list()
@@ -118,7 +120,7 @@ def _no_call(record: Record, position: int) -> Fault:
 
 def _time_fault(position: int, time: datetime | None) -> Fault:
     if time is None:
-        return Fault(position, "no_time", "eventTime is missing or not a time")
+        return Fault(position, "no_time", "eventTime is not a time")
     return Fault(position, "implausible_time", f"eventTime {time.isoformat()}, wanted 2000 to 2089")
 
 
