@@ -45,9 +45,7 @@ def _entry(kind: str, **data: Any) -> Json:
 
 def _users(world: World, person: Person) -> Iterator[Json]:
     active = person.left_on is None
-    created = zulu(END - timedelta(days=420 + person.number * 37 % 1400, hours=person.number % 9))
-    shared = {"tenantId": world.tenant, "tenantName": NAME, "userType": "Member", "accountEnabled": active,
-              "createdDateTime": created}
+    shared = {"tenantId": world.tenant, "tenantName": NAME, "userType": "Member", "accountEnabled": active}
     synced = {"onPremisesSecurityIdentifier": person.sid, "onPremisesSyncEnabled": True} if person.sid else {}
     yield _entry("AZUser", id=person.object_id, displayName=person.name, userPrincipalName=person.login,
                  mail=person.login, **shared, **synced)
