@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lineage_analytics.simulation.chapters import _roles
+from lineage_analytics.simulation.chapters import _packages, _reviews, _roles
 
 if TYPE_CHECKING:
+    from lineage_analytics.simulation.chapters._packages import Packages
+    from lineage_analytics.simulation.chapters._reviews import Review
     from lineage_analytics.simulation.dice import Dice
     from lineage_analytics.simulation.model import World
 
 
+@dataclass
+class Governance:
+    """What the writers need of this chapter."""
+
+    reviews: list[Review]
+    packages: Packages
+
+
 def begin(world: World, dice: Dice) -> None:
-    """All of it."""
+    """Links of role requests, reviews of the last quarters, requests for access packages."""
     _roles.begin(world, dice)
+    world.cast["governance"] = Governance(_reviews.begin(world, dice), _packages.begin(world, dice))
