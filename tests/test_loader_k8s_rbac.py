@@ -9,7 +9,7 @@ import pytest
 
 from tests._documents import Loaded
 from tests.test_loader_k8s_audit import LOG as AUDIT
-from tests.test_loader_k8s_audit import lines
+from tests.test_loader_k8s_audit import event, lines, ref
 
 Json = dict[str, Any]
 
@@ -137,6 +137,14 @@ def test_a_service_account_is_inventory_under_the_name_it_is_logged_with_and_its
     assert listed[0]["id"] in set(Loaded(lines(AUDIT))["activity"]["actor_id"])
     trust = dump["entitlements"].filter(dump["entitlements"]["grant_kind"] == "trust")
     assert sorted(trust["scope"]) == [f"aws:111122223333:{ARN}", "gcp::serviceAccount:oven@shop.iam.gserviceaccount.com"]
+
+
+def test_a_grant_that_was_logged_with_its_answer_and_the_listed_binding_bear_one_number() -> None:
+    sent = {"metadata": {"name": "cooks"}, **{key: WIDE[key] for key in ("kind", "roleRef", "subjects")}}
+    logged = Loaded([event(1, "create", ref("clusterrolebindings", "cooks", apiGroup=RBAC), requestObject=sent,
+                           responseObject=WIDE)] * 2)
+    assert logged.rows("entitlements", "principal_id", "grant_id") == Loaded(
+        listing([WIDE])).rows("entitlements", "principal_id", "grant_id")
 
 
 def test_an_access_entry_lets_a_cloud_role_be_a_user_of_its_groups_in_a_named_cluster() -> None:

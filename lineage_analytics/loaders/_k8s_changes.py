@@ -113,10 +113,14 @@ def _verdict(call: Call) -> str | None:
 
 
 def grants(call: Call) -> Iterator[tuple[Principal, dict[str, Any]]]:
-    """Per subject of a binding that was written, the grant; nothing when its body was not logged."""
+    """Per subject of a binding that was written, the grant; nothing when its body was not logged.
+
+    The answer holds the binding as stored, with the number by which a listing knows it too.
+    """
     if call.resource not in BINDINGS or call.verb not in ("create", "update", "patch"):
         return
-    yield from bound(call.cluster, call.body, call.namespace if call.resource == "rolebindings" else None)
+    stored = call.response if "roleref" in call.response else call.body
+    yield from bound(call.cluster, stored, call.namespace if call.resource == "rolebindings" else None)
 
 
 def bound(
