@@ -72,6 +72,7 @@ def begin(world: World, dice: Dice) -> None:
     told.replication()
     told.tickets()
     told.errand()
+    told.rewritten()
 
 
 def day(world: World, day: datetime, dice: Dice) -> Iterator[Deed]:
@@ -159,6 +160,14 @@ class _Told:
             "MemberName": distinguished(member), "MemberSid": member.native_id, **target(held), "PrivilegeList": "-"},
             f"A member was {title} a security-enabled global group")
 
+    def _attribute(self, of: Account, attribute: str, syntax: str, value: str, operation: str = "") -> Data:
+        """A value of an attribute that came; events of one ``operation`` are one change."""
+        return {
+            "OpCorrelationID": "{" + (operation or self._dice.guid()) + "}", "AppCorrelationID": "-", "DSName": DOMAIN,
+            "DSType": "%%14676", "ObjectDN": distinguished(of), "ObjectGUID": "{" + of.details["guid"] + "}",
+            "ObjectClass": "user", "AttributeLDAPDisplayName": attribute, "AttributeSyntaxOID": syntax,
+            "AttributeValue": value, "OperationType": "%%14674"}
+
     def _links(self, rel: str, *pairs: tuple[Deed, Deed]) -> None:
         self._world.links += [Link(one.event_id, other.event_id, rel, provable=False) for one, other in pairs]
 
@@ -207,23 +216,17 @@ class _Told:
         backup = forest.services["svc-backup"]
         friend = next(a for a in reversed(forest.people) if a.enabled and a is not helper)
         at = self._at(13, 1.4, 1.6)
-        key = self._change(at, helper, 5136, {
-            "OpCorrelationID": "{" + dice.guid() + "}", "AppCorrelationID": "-", "DSName": DOMAIN,
-            "DSType": "%%14676", "ObjectDN": distinguished(backup), "ObjectGUID": "{" + backup.details["guid"] + "}",
-            "ObjectClass": "user", "AttributeLDAPDisplayName": "msDS-KeyCredentialLink",
-            "AttributeSyntaxOID": "2.5.5.7", "AttributeValue": f"B:828:0002{dice.hexadecimal(40)}:synthetic",
-            "OperationType": "%%14674"}, "A directory service object was modified")
+        key = self._change(at, helper, 5136, self._attribute(
+            backup, "msDS-KeyCredentialLink", "2.5.5.7", f"B:828:0002{dice.hexadecimal(40)}:synthetic"),
+            "A directory service object was modified")
         ticket = self._tell(self._log.event(at + timedelta(minutes=4), backup, 4768, {
             **target(backup, REALM), "ServiceName": "krbtgt", "ServiceSid": f"{forest.sid}-502", "Status": "0x0",
             "TicketOptions": "0x40810010", "TicketEncryptionType": "0x12", "PreAuthType": "16",
             "CertIssuerName": helper.details["sam"], "IpAddress": address(helper), "IpPort": "50123"}))
         added = self._member(at + timedelta(minutes=9), backup, "Domain Admins", friend)
         self._tell(signed_in(self._log, at + timedelta(minutes=12), friend))
-        marked = self._change(at + timedelta(minutes=41), forest.system, 5136, {
-            "OpCorrelationID": "{" + dice.guid() + "}", "AppCorrelationID": "-", "DSName": DOMAIN,
-            "DSType": "%%14676", "ObjectDN": distinguished(friend), "ObjectGUID": "{" + friend.details["guid"] + "}",
-            "ObjectClass": "user", "AttributeLDAPDisplayName": "adminCount", "AttributeSyntaxOID": "2.5.5.9",
-            "AttributeValue": "1", "OperationType": "%%14674"}, "A directory service object was modified")
+        marked = self._change(at + timedelta(minutes=41), forest.system, 5136, self._attribute(
+            friend, "adminCount", "2.5.5.9", "1"), "A directory service object was modified")
         removed = self._member(at + timedelta(minutes=87), backup, "Domain Admins", friend, added=False)
         friend.details["admincount"] = True
         self._links("rolls_back", (removed, added))
@@ -293,4 +296,17 @@ class _Told:
             [made.native_id, born.event_id, *(deed.event_id for deed in used), gone.event_id],
             "It is listed among actors in no inventory, with what it did.", ["VIS-01", "VIS-02"]))
 
-
+    def rewritten(self) -> None:
+        """A value replaced by another is two events of one operation, and one change."""
+        dice, forest = self._dice, self._forest
+        admin, who, operation = forest.admins[-1], forest.people[-1], dice.guid()
+        at = self._at(8, 10, 12)
+        values = [self._attribute(who, "scriptPath", "2.5.5.12", f"{name}-synthetic.cmd", operation)
+                  for name in ("logon", "logon-new")]
+        gone = self._change(at, admin, 5136, values[0] | {"OperationType": "%%14675"},
+                            "A directory service object was modified")
+        come = self._tell(self._log.event(at, admin, 5136, subject(admin) | values[1]))
+        self._world.stories.append(Story(
+            "ad_one_change_in_two_events", f"The logon script of {who.name} was replaced by another: one event takes "
+            "the old value away, the next puts the new one there.", [gone.event_id, come.event_id, who.native_id],
+            "Both events are one decision.", ["ACC-01"]))
