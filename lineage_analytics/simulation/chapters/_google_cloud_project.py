@@ -17,7 +17,7 @@ PROJECT, NUMBER = "northwind-synthetic-data", "730112233445"
 ON_PROJECT = f"projects/{PROJECT}"
 BUCKET = "projects/_/buckets/northwind-synthetic-exports"
 POOL = f"projects/{NUMBER}/locations/global/workloadIdentityPools/github"
-REPOSITORY = f"principal://iam.googleapis.com/{POOL}/subject/repo:northwind-synthetic/etl:ref:refs/heads/main"
+REPOSITORY = f"principal://iam.googleapis.com/{POOL}/subject/repo:northwind-synthetic/infrastructure:ref:refs/heads/main"
 AGENT = (f"principal://agents.global.org-556677889900.system.id.goog/resources/aiplatform/projects/{NUMBER}"
          "/locations/europe-west1/reasoningEngines/4402217700113")
 ADVISER = f"projects/{NUMBER}/locations/global/recommenders/google.iam.policy.Recommender/recommendations"
