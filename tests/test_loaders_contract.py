@@ -8,6 +8,7 @@ import importlib
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,7 +21,6 @@ from tests._documents import Loaded, member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Loader
 
@@ -48,6 +48,17 @@ def test_a_loader_says_what_it_reads_maps_and_drops_and_what_it_feeds(source: st
         assert getattr(loader, part).__doc__, part
     fed = {table for data in FIXTURES[source].values() for table, frame in Loaded(data).frames.items() if frame.height}
     assert fed == loader.FEEDS
+
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "sources.md"
+
+
+def test_the_documents_tell_of_every_source_how_to_export_it_and_what_it_cannot_show() -> None:
+    sections = dict(re.findall(r"(?ms)^## (\S+)\n(.*?)(?=^## |\Z)", DOCS.read_text(encoding="utf-8")))
+    assert list(sections) == sorted(loaders())
+    for source, text in sections.items():
+        said = re.findall(r"(?m)^\*\*([A-Z][a-z ]+)\.\*\* \S", text)
+        assert said == ["Export", "Permissions", "Lateness", "Cannot show"], source
 
 
 @pytest.mark.parametrize(("source", "name"), CASES)

@@ -176,7 +176,8 @@ def _resource_policy(said: Row) -> tuple[str, str, Rows]:
     arn, account = needed(said, "Resource"), needed(said, "Account")
     identity = f"aws:{account}:resource-policy/{arn}"
     document = policies.document(said.get("Policy"))
-    rows: Rows = [("resources", {"id": f"aws:{account}:{arn}", "kind": "resource", "display_name": arn.rpartition(":")[2]})]
+    rows: Rows = [("resources", {
+        "id": f"aws:{account}:{arn}", "kind": "resource", "display_name": arn.rpartition(":")[2]})]
     if document is None:
         return account, arn, [*rows, ("entitlements", policies.unreadable(identity, arn))]
     named = [{key: one[key] for key in ("Principal", "NotPrincipal", "Condition") if one.get(key)}
