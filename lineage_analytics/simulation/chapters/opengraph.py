@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lineage_analytics.simulation.model import Person, World
 
 ORGANISATION = "northwind-synthetic"
+_DEPARTMENTS = ("Engineering", "Operations")
 _TEAMS = ("platform", "applications", "everyone")
 _RIGHTS = {"read": "GH_ReadRepoContents", "write": "GH_WriteRepoContents", "admin": "GH_AdminTo"}
 _MOST = 24
@@ -57,9 +58,9 @@ def _users(world: World, dice: Dice) -> list[Account]:
     people: list[tuple[str, Person | None, int]] = [
         (a.name, a.person, int(a.native_id)) for a in (told.people[:_MOST] if told else ())]
     if not people:
-        staff = [p for p in world.persons if p.department == "Engineering" and p.left_on is None and p.declared]
+        staff = [p for p in world.persons if p.department in _DEPARTMENTS and p.left_on is None and p.declared]
         people = [(p.login.partition("@")[0].replace(".", "-"), p, dice.whole(10**6, 10**8))
-                  for p in staff[:_MOST] or world.persons[:2]]
+                  for p in staff[:_MOST]]
     made = [_node(login, "unknown", "U_kgDO" + dice.base32(6), person) for login, person, _ in people]
     for user, (*_, number) in zip(made, people, strict=True):
         user.details["number"] = number

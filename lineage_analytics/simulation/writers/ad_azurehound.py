@@ -29,13 +29,13 @@ def write(directory: Path, world: World) -> int:
     """One mixed file; gives the number of entries."""
     if "active_directory" not in world.cast:
         return 0
+    tenant = _entry("AZTenant", id=f"/tenants/{world.tenant}", tenantId=world.tenant, displayName=NAME)
     roles = list(_roles(world))
-    entries = [_entry("AZTenant", id=f"/tenants/{world.tenant}", tenantId=world.tenant, displayName=NAME),
-               *(user for person in world.persons if person.declared for user in _users(world, person)),
+    entries = [tenant, *(user for person in world.persons if person.declared for user in _users(world, person)),
                *_principals(world), *roles]
     put(directory / "azurehound.json.gz", as_json({"data": entries, "meta": {
         "type": "azure", "version": 5, "count": len(entries)}}))
-    put(directory / "roles.ndjson.gz", b"".join(as_json(entry) + b"\n" for entry in roles))
+    put(directory / "roles.ndjson.gz", b"".join(as_json(entry) + b"\n" for entry in (tenant, *roles)))
     return len(entries)
 
 
