@@ -1,6 +1,6 @@
 """Cloud Audit Logs: a month an array as ``gcloud logging read`` saves it, the last days again out of Pub/Sub.
 
-Activity and data access stand together; entries of one weekend came two days late.
+Activity and data access stand together; the entries of two days came two days late.
 """
 
 from __future__ import annotations
@@ -44,11 +44,9 @@ class Log:
         if self._month is None or self._month[0] != month:
             self._close()
             self._month = month, Packed(self._directory / f"cloudaudit-{month}.json.gz")
+            self._month[1].write(b"[" + as_json(entry))
         else:
-            self._month[1].write(b",")
-            self._month[1].write(as_json(entry))
-            return
-        self._month[1].write(b"[" + as_json(entry))
+            self._month[1].write(b"," + as_json(entry))
 
     def _close(self) -> None:
         if self._month is not None:
