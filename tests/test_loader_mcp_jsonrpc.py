@@ -86,6 +86,12 @@ def test_a_call_has_the_outcome_of_its_answer() -> None:
         ("tools/call", "mcp:directory:tool/unknown_tool", "unknown", None, None)], key=repr)
 
 
+def test_each_resource_read_is_an_exchange_of_its_own() -> None:
+    found = Loaded([*TALK, ask(20, 6, "resources/read", uri="file:///plan.md")])
+    assert found.rows("assistant_access", "interaction_id", "resource_id") == [
+        ("s1/client/4", "file:///plan.md"), ("s1/client/6", "file:///plan.md")]
+
+
 def test_the_client_acts_and_is_an_application_not_a_person() -> None:
     found = Loaded(LINES)
     assert {a for (a,) in found.rows("activity", "actor_id")} == {"mcp:directory:desk", "mcp:directory:server"}

@@ -188,6 +188,14 @@ def test_without_the_audit_log_the_row_stands_and_finds_its_change() -> None:
     assert steps.select("native_key_kind", "native_key").rows() == [("change_number", "CHG0030001")]
 
 
+@pytest.mark.parametrize(("concluded", "capacities"), [
+    ("2026-03-02 07:30:02", ["approver"]), ("2026-03-02 09:30:00", ["approver", "system"])])
+def test_what_the_workflow_concluded_of_a_vote_is_no_second_decision(concluded: str, capacities: list[str]) -> None:
+    """A conclusion hours later rests on votes that are not loaded, and stands."""
+    steps = _settled(api({**CHANGE, "approval_set": concluded}), api(DECIDED)).filter(pl.col("kind") == "decision")
+    assert sorted(steps["capacity"]) == capacities
+
+
 def test_a_row_without_links_is_of_the_one_instance_loaded() -> None:
     steps = _settled(api(CHANGE), as_csv(DECIDED))
     assert set(steps["tenant"]) == {"northwind"}

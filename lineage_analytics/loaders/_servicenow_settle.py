@@ -2,11 +2,13 @@
 
 An approval may name its ticket by sys_id alone, an audit row its approval by sys_id alone; the rows they point to hold
 the number. A row without any link names no instance; when all others name one, it is of that one. An approval row says
-when it was last touched; where the audit log holds the decision itself, that one stands.
+when it was last touched; where the audit log holds the decision itself, that one stands. What a workflow concluded of
+the votes is no decision beside the last vote, where that one is loaded: the people who voted decided.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _OURS = pl.col("provider") == PROVIDER
 _APPROVAL = _OURS & (pl.col("operation") == "sysapproval_approver")
+_CONCLUSION = _OURS & pl.col("operation").is_in(["change_request:approval", "sysapproval_group"])
+_VOTE = _OURS & pl.col("operation").is_in(["sysapproval_approver", "sysapproval_approver:state"])
+_CONCLUDED_WITHIN = timedelta(minutes=5)
 _NUMBERED = pl.col("native_key_kind").is_in(("change_number", "request_number"))
 
 
@@ -27,7 +32,7 @@ def settle(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
     found = dict(tables)
     steps = found.get("decision_steps")
     if steps is not None and not steps.filter(_OURS).limit(1).collect().is_empty():
-        found["decision_steps"] = _once(_named(steps), steps)
+        found["decision_steps"] = _decided(_once(_named(steps), steps))
     return with_one_tenant(found, PROVIDER)
 
 
@@ -42,3 +47,12 @@ def _once(steps: pl.LazyFrame, stored: pl.LazyFrame) -> pl.LazyFrame:
         event_id="native_key", verdict="verdict", operation=pl.lit("sysapproval_approver"),
         provider=pl.lit(PROVIDER)).unique()
     return steps.join(audited, on=["event_id", "verdict", "operation", "provider"], how="anti")
+
+
+def _decided(steps: pl.LazyFrame) -> pl.LazyFrame:
+    """Without the conclusions that follow from a vote of the same case and verdict at most minutes before or after."""
+    case = ("native_key_kind", "native_key", "verdict")
+    votes = steps.filter(_VOTE & pl.col("native_key").is_not_null()).select(*case, voted="time")
+    near = (pl.col("time") - pl.col("voted")).abs() <= _CONCLUDED_WITHIN
+    drawn = steps.filter(_CONCLUSION).join(votes, on=case).filter(near).select("step_id").unique()
+    return steps.join(drawn, on="step_id", how="anti")
