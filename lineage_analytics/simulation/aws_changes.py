@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _PAIRED = frozenset({
     "AttachRolePolicy", "DetachRolePolicy", "AttachUserPolicy", "DetachUserPolicy", "CreateAccessKey",
-    "UpdateAccessKey", "CreateUser", "CreateRole", "DeleteRolePolicy", "DeleteUserPolicy",
+    "UpdateAccessKey", "CreateUser", "CreateRole", "DeleteRolePolicy", "DeleteUserPolicy", "CreateAccountAssignment",
+    "DeleteAccountAssignment",
 })
 """Operations with a known way back whose target and parameter stand in the record."""
 
@@ -33,13 +34,13 @@ class Changes:
     def make(
         self, time: datetime, who: Principal, operation: str, request: dict[str, Any], *,
         response: dict[str, Any] | None = None, person: Person | None = None, via_q: bool = False,
-        console: bool = False, error: str = "", young_target: bool = False,
+        console: bool = False, error: str = "", young_target: bool = False, service: str = "iam",
     ) -> AwsEvent:
-        """One call of IAM that changes access; ``error`` makes it an attempt."""
+        """One call, of IAM unless said otherwise, that changes access; ``error`` makes it an attempt."""
         event = AwsEvent(
-            time, who, "iam", operation, self._dice.guid(), read_only=False, request=request, response=response,
+            time, who, service, operation, self._dice.guid(), read_only=False, request=request, response=response,
             error=error, person=person, via_q=via_q, console=console, request_id=self._dice.guid(),
-            region="us-east-1",
+            region="us-east-1" if service == "iam" else "eu-west-1",
         )
         self._world.aws.append(event)
         proved = who.kind == "human" or person is not None or console or who.kind in ("service_account", "workload")

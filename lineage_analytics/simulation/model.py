@@ -199,6 +199,8 @@ class AwsEvent:
     request_id: str = ""
     invoked_by: str = ""
     region: str = "eu-west-1"
+    on_time: bool = False
+    """Delivered with its day, without asking chance, so that a chapter's events leave the others where they are."""
 
     @property
     def action(self) -> str:

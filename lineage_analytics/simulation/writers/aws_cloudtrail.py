@@ -38,7 +38,7 @@ class Log:
         due = happened.day + timedelta(days=2)
         found = self._late.pop(happened.day, [])
         for event in happened.aws:
-            late = due <= self._last and self._dice.chance(0.004)
+            late = not event.on_time and due <= self._last and self._dice.chance(0.004)
             (self._late[due] if late else found).append(event)
         records = [record(event) for event in found]
         put(self._directory / f"{AWS_ACCOUNT}_CloudTrail_{happened.day:%Y%m%d}.json.gz", as_json({"Records": records}))
