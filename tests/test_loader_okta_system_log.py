@@ -208,7 +208,8 @@ def test_a_review_decision_and_its_remediation_are_joined_by_the_review_item() -
         event(2, "access.review.action", ITEM, APP, ANA, actor=BO, **debug(decision="REVOKE")),
         event(3, "access.review.remediate", ITEM, APP, ANA, actor=SYSTEM))
     assert [(s["kind"], s["verdict"], s["native_key"]) for s in (kept, removed, done)] == [
-        ("decision", "approve", "rvi1"), ("decision", "deny", "rvi1"), ("action", None, "rvi1")]
+        ("decision", "approve", "rvi1"), ("decision", "approve", "rvi1"), ("action", None, "rvi1")]
+    assert [s["decided_value"] for s in (kept, removed)] == ["APPROVE", "REVOKE"]
     assert kept["effect_key"] is None
     assert removed["effect_key"] == done["effect_key"] == "revoke(okta::application/0oaapp|00uana)"
 

@@ -212,6 +212,8 @@ def _stage(entry: Entry, event: Event, targets: Sequence[Fields], debug: Fields,
     if stage is None:
         stage, value = _said(kind, item, debug, event)
     removes = kind == "access.review.remediate" or (review and stage.verdict == "deny")
+    if removes and stage.verdict == "deny":  # a verdict is about the change: who takes access away approves the removal
+        stage = stage._replace(verdict="approve")
     verb = "revoke" if removes else None if review else "grant"
     asked = event.actor.id if stage.kind == "request" else None
     step(entry, event, stage.kind, stage.kind, verb=verb, target=access, verdict=stage.verdict,

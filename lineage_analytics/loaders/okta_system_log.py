@@ -14,8 +14,9 @@ Schema  System Log API v1 ``LogEvent`` version 0; event types without a rule are
 Most events do not name their organisation; where the others name exactly one, they are of it. The record id leaves it
 out, because the uuid is unique without it: the same event from the API and from a stream is one record.
 ``access.request.resolve`` is an approval or a denial only where the event says so; otherwise it is the ``outcome`` of
-its request. An entitlement is what the log saw granted, not a listing: ``as_of`` is null, and a later revoke shows in
-the decision steps.
+its request. A verdict is about the change its effect names: a review that takes access away approves the removal, and
+``decided_value`` has its own word. An entitlement is what the log saw granted, not a listing: ``as_of`` is null, and a
+later revoke shows in the decision steps.
 """
 
 from __future__ import annotations
