@@ -1,11 +1,11 @@
-"""Okta in front of the sales and support applications: sign-ins, tokens of two clients, access asked for and given."""
+"""Okta in front of the sales and support applications: sign-ins, tokens, access asked for, given and reviewed."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lineage_analytics.simulation.model import END, Account, Decision, Deed, Link, Story
+from lineage_analytics.simulation.model import END, Account, Decision, Deed, Key, Link, Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,9 @@ def begin(world: World, dice: Dice) -> None:
     world.cast["okta"] = {"people": accounts, "clients": clients, "system": system, "apps": apps}
     _requests(world, dice, accounts[: len(admins)], accounts[len(admins):], apps, system)
     _privileges(world, dice, accounts)
+    _tokens(world, dice, accounts[0], clients[1])
+    _reviews(world, dice, accounts, apps, system)
+    _support(world, dice, accounts[0])
 
 
 def _account(dice: Dice, prefix: str, name: str, kind: str, person: Any) -> Account:
@@ -39,7 +42,7 @@ def day(world: World, day: datetime, dice: Dice) -> Iterator[Deed]:
     """Sign-ins of the people at work, hourly tokens of the clients."""
     cast = world.cast["okta"]
     for account in cast["people"]:
-        if day.weekday() < 5 and dice.chance(0.3):
+        if day.weekday() < 5 and dice.chance(0.1):
             app, session = dice.pick(cast["apps"]), dice.base32(20)
             time = dice.moment(day, 7, 16)
             yield _deed(dice, time, account, "user.session.start", session=session)
@@ -48,6 +51,7 @@ def day(world: World, day: datetime, dice: Dice) -> Iterator[Deed]:
                         session=session, targets=[("AppInstance", app["id"], app["name"])])
     for client in cast["clients"]:
         yield _deed(dice, dice.moment(day), client, "app.oauth2.as.token.grant.access_token")
+    yield _deed(dice, dice.moment(day, 1, 2), cast["people"][0], "user.authentication.sso", token=cast["token"])
 
 
 def _deed(dice: Dice, time: datetime, who: Account, action: str, outcome: str = "success", **details: Any) -> Deed:
@@ -92,3 +96,83 @@ def _privileges(world: World, dice: Dice, accounts: list[Account]) -> None:
         "okta_super_administrator_in_the_evening", f"{other.name} was made super administrator of Okta in the evening, "
         "without a request.", [made.event_id, other.native_id],
         "The grant is listed with who made it; no approval of it is on record.", ["LIN-05"]))
+
+
+def _at(dice: Dice, back: int, first: float, last: float) -> datetime:
+    return dice.moment(END.replace(hour=0, minute=0, second=0) - timedelta(days=back), first, last)
+
+
+def _change(world: World, deed: Deed) -> Deed:
+    """By a person, approved on no record, with no way back that the records know."""
+    world.deeds.append(deed)
+    world.decisions.append(Decision(deed.event_id, deed.time, deed.action, "none", initiator="proved",
+                                    approver="unknown", rollback="unknown", provider="okta"))
+    return deed
+
+
+def _tokens(world: World, dice: Dice, admin: Account, client: Account) -> None:
+    """An API token from before the look-back that works every night, another that was made and revoked."""
+    old, brief = "00T" + dice.base32(17), "00T" + dice.base32(17)
+    first = world.days - 1
+    made = _change(world, _deed(dice, _at(dice, first, 0, 0.5), admin, "system.api_token.create",
+                                targets=[("Token", old, "nightly export (synthetic)")]))
+    admin.keys.append(Key(old, "token", made.time))
+    world.cast["okta"]["token"] = old
+    for back, action in ((21, "create"), (20, "revoke")):
+        _change(world, _deed(dice, _at(dice, back, 10, 15), admin, f"system.api_token.{action}",
+                             targets=[("Token", brief, "trial (synthetic)")]))
+    rotated = _change(world, _deed(dice, _at(dice, 33, 9, 12), admin, "app.keys.rotate",
+                                   targets=[("AppInstance", client.native_id, client.name)]))
+    client.keys.append(Key(f"{client.native_id}/key", "key", rotated.time))
+    world.stories.append(Story(
+        "okta_token_of_an_administrator", f"An API token with all rights of {admin.name} is as old as the logs and "
+        "works every night.", [old, made.event_id], "It stands among the tokens with its maker and its age.",
+        ["VIS-07", "VIS-08"]))
+
+
+def _reviews(
+    world: World, dice: Dice, accounts: list[Account], apps: list[dict[str, str]], system: Account,
+) -> None:
+    """Access to one application is reviewed: most may keep it; what is taken away Okta carries out by itself."""
+    reviewer, app, campaign = accounts[1], apps[2], "iga" + dice.base32(17)
+    shared = [("AccessReview", campaign, f"Review of {app['name']} (synthetic)")]
+    start = _at(dice, 17, 8, 9)
+    world.deeds += [_deed(dice, start, accounts[0], "access.review.create", targets=shared),
+                    _deed(dice, start + timedelta(minutes=5), system, "access.review.start", targets=shared),
+                    _deed(dice, start + timedelta(days=5), system, "access.review.close", targets=shared)]
+    removed = []
+    for place, who in enumerate(accounts[2:8]):
+        item = "rvi" + dice.base32(17)
+        targets = [("ReviewItem", item, who.name), ("AppInstance", app["id"], app["name"]),
+                   ("User", who.native_id, who.name)]
+        said = "REVOKE" if place % 3 == 2 else "APPROVE"
+        answer = _deed(dice, start + timedelta(minutes=40 + place), reviewer, "access.review.action", targets=targets,
+                       debug={"decision": said})
+        world.deeds.append(answer)
+        if said == "REVOKE":
+            done = _deed(dice, answer.time + timedelta(hours=5), system, "access.review.remediate", targets=targets)
+            world.deeds.append(done)
+            world.links.append(Link(done.event_id, answer.event_id, "authorised_by", provable=True))
+            world.decisions.append(Decision(
+                done.event_id, done.time, done.action, "none", initiator="unknown", approver="proved",
+                rollback="unknown", provider="okta", approved="proved", self_approved=None, approvals=1))
+            removed.append(done.event_id)
+    world.stories.append(Story(
+        "okta_review_within_minutes", f"{reviewer.name} reviewed who may use {app['name']}, one person a minute; what "
+        "was not kept was taken away hours later.", [campaign, reviewer.native_id, *removed],
+        "Each removal is joined to the answer that decided it.", ["LIN-05"]))
+
+
+def _support(world: World, dice: Dice, admin: Account) -> None:
+    """An administrator lets the provider's support act with the administrator's own account."""
+    support = _account(dice, "00u", "support@okta-synthetic.example", "human", person=None)
+    world.accounts.append(support)
+    own = [("User", admin.native_id, admin.name)]
+    let = _change(world, _deed(dice, _at(dice, 6, 9, 12), admin, "user.session.impersonation.grant", targets=own))
+    begun = _deed(dice, let.time + timedelta(hours=2), support, "user.session.impersonation.initiate", targets=own)
+    ended = _deed(dice, begun.time + timedelta(minutes=50), support, "user.session.impersonation.end", targets=own)
+    world.deeds += [begun, ended]
+    world.stories.append(Story(
+        "support_acts_as_an_administrator", f"{admin.name} let the provider's support in, which acted with that "
+        "account for fifty minutes.", [let.event_id, begun.event_id, ended.event_id],
+        "What support did is shown as done by support, for the administrator.", []))
