@@ -211,8 +211,8 @@ def _read(entry: Entry) -> None:
     _activity(entry, message, client_id, user_id, told, answer, who, server)
     if message.method == "resources/read" and (uri := name(message.params.get("uri"))):
         entry.add(tables.ASSISTANT_ACCESS, **who, user_id=user_id, assistant_id=client_id, thread_id=message.session,
-                  interaction_id=_event(message) or key, resource_id=uri, resource_type="mcp_resource", role="accessed", action="read", completeness="listed",
-                  policy_outcome="unknown", trigger="unknown")
+                  interaction_id=_event(message) or key, resource_id=uri, resource_type="mcp_resource",
+                  role="accessed", action="read", completeness="listed", policy_outcome="unknown", trigger="unknown")
     if message.method == "elicitation/create" and time is not None:
         entry.step("request", kind="request", **who, operation=message.method, status="pending",
                    native_key_kind="mcp_request", native_key=_event(message), title="a server asks the user",
