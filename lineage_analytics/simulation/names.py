@@ -42,6 +42,9 @@ PRIVILEGED_ROLES = frozenset({
 })
 """Those of the directory roles below that the vendor's list of built-in roles marks as privileged; and of Azure."""
 
+APPROVAL_NEEDED = frozenset({"User Administrator", "Application Administrator", "Exchange Administrator"})
+"""Directory roles whose activation the role settings let somebody approve."""
+
 DIRECTORY_ROLES = (
     ("Helpdesk Administrator", "729827e3-9c14-49f7-bb1b-9608f156bbb8"),
     ("User Administrator", "fe930be7-5e62-47db-91af-98c3a49a38b1"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#roleManagement/directory/"
+_ROLES = dict(names.DIRECTORY_ROLES)
 _PAGE, _OVERLAP = 150, 2
 
 
@@ -39,7 +40,7 @@ def write(directory: Path, world: World) -> int:
         "roleEligibilityScheduleInstances": [row for row in held if "assignmentType" not in row],
         "roleAssignmentApprovals": [_approval(r) for r in _newest_first(active) if r.answer is not None],
         "roleDefinitions": [_definition(name, role) for name, role in names.DIRECTORY_ROLES],
-        "roleManagementPolicyAssignments": [_policy(role) for _, role in names.DIRECTORY_ROLES],
+        "roleManagementPolicyAssignments": [_policy(name, role) for name, role in names.DIRECTORY_ROLES],
     }
     for kind, rows in kinds.items():
         pages(directory, kind, _CONTEXT + kind, rows)
@@ -128,12 +129,12 @@ def _login(actor: Actor) -> str | None:
 
 
 def _in_force(held: Assignment) -> bool:
-    return held.over == "/" and (held.until is None or held.until > END)
+    return held.role in _ROLES and (held.until is None or held.until > END)
 
 
 def _instance(held: Assignment, here: dict[str, tuple[str, str]]) -> Row:
     name, login = here[held.holder]
-    role = dict(names.DIRECTORY_ROLES)[held.role]
+    role = _ROLES[held.role]
     since = held.since or END - timedelta(days=800)
     schedule = str(uuid.uuid5(uuid.NAMESPACE_URL, f"synthetic/{held.holder}/{role}/{since}/{held.state}"))
     row: Row = {
@@ -165,14 +166,15 @@ def _definition(name: str, role: str) -> Row:
                                  "condition": None}]}
 
 
-def _policy(role: str) -> Row:
-    """Activation needs an approval and a reason, and ends after eight hours; permanent assignment is allowed."""
+def _policy(name: str, role: str) -> Row:
+    """Some roles need an approval to activate; activation ends after eight hours; assignment for good is allowed."""
     return {
         "id": f"DirectoryRole_synthetic_{role}", "policyId": f"DirectoryRole_synthetic_{role}", "scopeId": "/",
         "scopeType": "DirectoryRole", "roleDefinitionId": role,
         "policy": {"id": f"DirectoryRole_synthetic_{role}", "displayName": "DirectoryRole", "rules": [
             {"@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyApprovalRule",
-             "id": "Approval_EndUser_Assignment", "setting": {"isApprovalRequired": True, "approvalStages": []}},
+             "id": "Approval_EndUser_Assignment",
+             "setting": {"isApprovalRequired": name in names.APPROVAL_NEEDED, "approvalStages": []}},
             {"@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyExpirationRule",
              "id": "Expiration_EndUser_Assignment", "isExpirationRequired": True, "maximumDuration": "PT8H"},
             {"@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyExpirationRule",
