@@ -117,6 +117,18 @@ def test_an_end_by_name_may_be_an_account_of_another_collection() -> None:
     assert settled(alone, account) >= {("ad:S-1-5-21-111-222-333:" + SID, "right", "GH_SyncedTo", "opengraph::U_1")}
 
 
+def test_a_node_or_an_end_that_is_an_arn_is_that_principal_of_aws() -> None:
+    role = "arn:aws:iam::111122223333:role/team/deploy"
+    loaded = Loaded({"graph": {"nodes": [*NODES, {"id": role, "kinds": ["AWSRole"], "properties": {"name": "deploy"}}],
+                               "edges": [edge("GH_CanAssumeAWSRole", by_id("REPO_1"), by_id(role)),
+                                         edge("GH_Uses", by_id("REPO_1"), by_id("arn:aws:s3:::bucket"))]}})
+    here = f"aws:111122223333:{role}"
+    assert grants(loaded) == {("opengraph::REPO_1", "right", "GH_CanAssumeAWSRole", here),
+                              ("opengraph::REPO_1", "right", "GH_Uses", "opengraph::arn:aws:s3:::bucket")}
+    [found] = [row for row in loaded["identity_facts"].to_dicts() if row["id"] == here]
+    assert (found["kind"], found["alt_ids"]) == ("role", [{"kind": "arn", "value": role}])
+
+
 def test_addresses_are_other_names_and_free_texts_are_stored_nowhere() -> None:
     loaded = Loaded(WHOLE)
     [alice] = [row for row in loaded["identity_facts"].to_dicts() if row["id"] == "opengraph::U_1"]

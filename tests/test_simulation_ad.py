@@ -379,6 +379,14 @@ def test_two_events_of_one_operation_are_one_decision(made: Path, loaded: Found)
     assert cases[one] == cases[other]
 
 
+def test_what_a_repository_may_become_is_the_role_of_the_inventory(made: Path, loaded: Found) -> None:
+    _, write, deploy = story(made, "github_everyone_may_deploy")
+    [role] = loaded[1].frame("identities").filter(
+        pl.col("alt_ids").list.eval(pl.element().struct.field("value") == deploy).list.any())["id"]
+    reached = loaded[1].frame("entitlements").filter(pl.col("privilege") == "GH_CanAssumeAWSRole")
+    assert (f"opengraph::{write.removesuffix('_write')}", role) in set(reached.select("principal_id", "scope").rows())
+
+
 def test_every_measure_is_what_was_planted(made: Path, loaded: Found) -> None:
     _, estate, decisions = loaded
     rows = {(row["metric_id"], row["scope"]): row for row in measure(

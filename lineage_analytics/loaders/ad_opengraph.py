@@ -11,9 +11,9 @@ Drops   texts among a node's properties but for names and addresses, as they may
 Schema  OpenGraph of BloodHound 8 and later; unknown keys of nodes and edges are ``unmapped``, texts not stored.
 
 Ids are ``opengraph::<node id>``, as edges name nodes by nothing else; a node whose id is a SID is that account of
-Active Directory. An edge may name its ends by name or by properties: what they mean is only known when all is loaded,
-so ``settle`` puts in the one node that has this name or address and kind, also out of a SharpHound collection. Where
-none or several have, the end stays as it was named.
+Active Directory, and one whose id is the ARN of a role or user is that principal of AWS. An edge may name its ends by
+name or by properties: what they mean is only known when all is loaded, so ``settle`` puts in the one node that has this
+name or address and kind, also out of a SharpHound collection. Where none or several have, the end stays as it was named.
 
 A kind says what a node is only as far as its own word does: a node of kind User is an account, whose use is unknown.
 """
@@ -55,6 +55,7 @@ EDGE = {"kind": "string", "start": "object", "end": "object", "properties": "obj
 _OPENING = re.compile(rb'"graph"\s{0,40}:\s{0,40}\{\s{0,40}"(?:nodes|edges)"\s{0,40}:\s{0,40}\[')
 _EVIDENCE = re.compile(rb'"(?:kinds|match_by|property_matchers|source_kind)"|"start"\s{0,40}:\s{0,40}\{')
 _PREFIX = re.compile(r"^(?:[A-Za-z0-9]{1,20}_|AZ(?=[A-Z]))")
+_ARN = re.compile(r"arn:aws[a-z-]{0,20}:iam::(\d{12}):(?:role|user)/\S{1,512}")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # By the last word of a kind, as in GH_OrgRole; the more telling words first.
 _KINDS = {
@@ -98,12 +99,14 @@ def _read(entry: Entry) -> None:
 
 
 def node_id(value: object) -> str | None:
-    """The id of the node with this id; a SID is an account of Active Directory."""
+    """The id of the node with this id; a SID is an account of Active Directory, an ARN a principal of AWS."""
     stated = name(value)
     if stated is None:
         return None
     if ids.is_sid(stated):
         return ids.object_id(stated)
+    if (arn := _ARN.fullmatch(stated)) is not None:
+        return identity_id("aws", arn[1], stated)
     return identity_id(PROVIDER, None, guid(stated) or stated)
 
 
@@ -149,6 +152,8 @@ def _alt_ids(here: str, properties: Fields) -> list[dict[str, str]]:
         found.add(("object_id", native))
     elif ids.is_sid(native):
         found.add(("sid", native))
+    elif _ARN.fullmatch(native):
+        found.add(("arn", native))
     return [{"kind": kind, "value": value} for kind, value in sorted(found)]
 
 
