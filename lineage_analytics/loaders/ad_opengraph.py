@@ -12,8 +12,9 @@ Schema  OpenGraph of BloodHound 8 and later; unknown keys of nodes and edges are
 
 Ids are ``opengraph::<node id>``, as edges name nodes by nothing else; a node whose id is a SID is that account of
 Active Directory, and one whose id is the ARN of a role or user is that principal of AWS. An edge may name its ends by
-name or by properties: what they mean is only known when all is loaded, so ``settle`` puts in the one node that has this
-name or address and kind, also out of a SharpHound collection. Where none or several have, the end stays as it was named.
+name or by properties: what they mean is only known when all is loaded, so ``settle`` puts in the one node that has
+this name or address and kind, also out of a SharpHound collection. Where none or several have, the end stays as it was
+named.
 
 A kind says what a node is only as far as its own word does: a node of kind User is an account, whose use is unknown.
 """
