@@ -149,6 +149,22 @@ def test_a_service_account_that_a_log_names_by_address_is_the_listed_one_and_cre
     assert _resolved(seen, listed, other).identities.height == 3
 
 
+def test_an_address_given_again_to_a_listed_account_stays_the_old_ones_until_its_end() -> None:
+    address = "serviceAccount:feed@p.iam.gserviceaccount.com"
+    gone, again = datetime(2026, 6, 10, tzinfo=UTC), datetime(2026, 6, 10, 0, 30, tzinfo=UTC)
+    old = _fact("gcp::111111111", alt_ids=_alt(principal_id=address), created_at=None, deleted_at=gone)
+    new = _fact("gcp::222222222", alt_ids=_alt(principal_id=address), basis="inventory", created_at=again, deleted_at=None)
+    seen = _fact(f"gcp::{address}", created_at=None, deleted_at=None)
+    found = _resolved(old, new, seen)
+    assert found.aliases.select("id", "valid_from", "valid_to").rows() == [
+        ("gcp::111111111", None, gone), ("gcp::222222222", again, None)]
+
+
+def test_a_principal_whose_id_names_no_tenant_is_of_the_one_its_inventory_states() -> None:
+    fact = {**_fact("gcp::222222222", basis="inventory"), "tenant": "project-a"}
+    assert _resolved(fact).identities["tenant"].to_list() == ["project-a"]
+
+
 def test_an_application_id_means_the_service_principal_of_its_tenant_and_not_the_application_object() -> None:
     app = "dddddddd-0000-4000-8000-000000000001"
     principal = _fact(f"entra:{TENANT}:{OBJECT}", kind="app", subkind="service_principal", alt_ids=_alt(app_id=app))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -231,3 +232,16 @@ def test_vis17_beyond_the_span_of_the_logs_the_lookback_is_too_short() -> None:
     found = measured(**_stale(), coverage=logs(120))
     held = row(found, "VIS-17", "365")
     assert (held["status"], held["reason"]) == ("not_scored", "lookback_too_short")
+
+
+# --- VIS-10 ----------------------------------------------------------------------------------------------------------
+
+def test_vis10_is_the_95th_percentile_of_source_days_and_unknown_where_nobody_says_when_it_came() -> None:
+    told = [event("svc", back) for back in range(1, 21)]
+    for minutes, one in enumerate(told, 1):
+        one |= {"observed_time": one["time"] + timedelta(minutes=minutes), "source": "gcp_audit"}
+    found = measured(activity=[*told, *(event("svc", back) for back in range(1, 6))])
+    measure = row(found, "VIS-10", "p95")
+    assert (measure["denominator"], measure["n_unknown"], measure["unit"]) == (20, 5, "minutes")
+    assert measure["value"] == pytest.approx(19.05)
+    assert (measure["worst_case"], measure["best_case"]) == (None, None)

@@ -65,14 +65,14 @@ def aliases(facts: pl.DataFrame) -> pl.DataFrame:
     rules: dict[str, str] = {}
     timed: list[_Row] = []
     for key in sorted(keys):
-        ids = _one_principal(keys[key], held)
+        turns = _by_turns(keys[key], lives, key.rule, held)
+        timed += turns
+        ids = [] if turns else _one_principal(keys[key], held)
         for other in ids[1:]:
             groups.join(ids[0], other)
         for identity in ids:
             if rules.get(identity, "") in ("", "declared"):
                 rules[identity] = key.rule
-        if not ids:
-            timed += _by_turns(keys[key], lives, key.rule, held)
     rows: list[_Row] = []
     for members in groups.members():
         best = min(members, key=lambda identity: _rank(identity, held))
@@ -203,9 +203,11 @@ def _by_turns(ids: set[str], lives: dict[str, _Life], rule: str, held: _Held) ->
     if len(crowded) != 1 or not names:
         return []
     known = [(identity, lives[identity]) for identity in crowded[0]]
-    if any(life.created is None for _, life in known):
+    older = [life for _, life in known if life.created is None]  # than what is told: the first, if its end is told
+    if len(older) > 1 or any(life.deleted is None for life in older):
         return []
-    turns = sorted(((life.created, life.deleted, identity) for identity, life in known), key=repr)
+    turns = sorted(((life.created, life.deleted, identity) for identity, life in known),
+                   key=lambda turn: (turn[0] is not None, str(turn[0]), turn[2]))
     spans = [(identity, created, deleted or (turns[at + 1][0] if at + 1 < len(turns) else None))
              for at, (created, deleted, identity) in enumerate(turns)]
     overlap = any(end is None or start is None or end > start

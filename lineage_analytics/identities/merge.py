@@ -22,7 +22,7 @@ def merged(facts: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
     ).sort("id", "rank", "record_id", "kind", "as_stated", "display_name", nulls_last=True)
     rows = stated.group_by("id", maintain_order=True).agg(
         *(_first(name) for name in ("subkind", "display_name", "purpose", "person_id", "enabled", "created_at",
-                                    "deleted_at", "environment", "parent_id")),
+                                    "deleted_at", "environment", "parent_id", "tenant")),
         _union("alt_ids"), _union("owner"),
         pl.col("owner_confirmed_at").max(), pl.col("last_seen_at").max(), pl.col("snapshot_at").max(),
         inventoried=(pl.col("basis") != "seen").any(),
@@ -31,7 +31,7 @@ def merged(facts: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
         record_ids=pl.col("record_id").drop_nulls().unique().sort().head(RECORDS_SHOWN),
     ).join(_kinds(stated), on="id", how="left").with_columns(
         provider=pl.col("id").str.split(":").list.first(),
-        tenant=pl.col("id").str.splitn(":", 3).struct.field("field_1").replace("", None),
+        tenant=pl.coalesce(pl.col("id").str.splitn(":", 3).struct.field("field_1").replace("", None), "tenant"),
         excluded_reason=pl.when(pl.col("excluded").list.contains("provider_managed")).then(pl.lit("provider_managed"))
         .when(pl.col("excluded").list.contains(_HUMAN_ROLE) & pl.col("kind").is_in(["role", "human", "unknown"]))
         .then(pl.lit(_HUMAN_ROLE)),

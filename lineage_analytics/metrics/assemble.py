@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from lineage_analytics.metrics.context import Context
 
 SCALE = {"per_1000": 1_000.0, "per_10000": 10_000.0}
-_STATISTICS = {"median": intervals.median, "p90": intervals.p90}
+_STATISTICS = {"median": intervals.median, "p90": intervals.p90, "p95": intervals.p95}
+_BOUNDED = ("share", "ratio")
 _NUMBERS = ("value", "ci_low", "ci_high", "worst_case", "best_case")
 
 
@@ -127,7 +128,7 @@ def _rate(people: Population, num: float, unknown: float) -> dict[str, Any]:
 
 
 def _statistic(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
-    """A median or percentile over objects; an unknown object is worst or best of all."""
+    """A median or percentile over objects; an unknown object is worst or best of all, where there is a worst of all."""
     frame, statistic = people.frame, _STATISTICS[people.how]
     known = frame.filter(pl.col("value").is_not_null())
     unknown = int((frame["state"] == "unknown").sum())
@@ -140,6 +141,8 @@ def _statistic(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
     values = known["value"].to_list()
     worst, best = ([*known[side].to_list(), *[extreme] * unknown] for side, extreme in (("worst", bad), ("best", good)))
     value, low, high = (float(statistic(pl.Series(v).sort().to_numpy())[0]) for v in (values, worst, best))
+    if people.unit not in _BOUNDED and unknown:
+        return found | _limits(value, intervals.bootstrap(values, statistic), "bootstrap", None, None)
     return found | _limits(value, intervals.bootstrap(values, statistic), "bootstrap", low, high)
 
 

@@ -70,6 +70,7 @@ def credentials(context: Context) -> pl.DataFrame:
         excluded=pl.when(pl.col("kind").is_in(_AGELESS)).then(
             pl.lit("a kind of credential without an age"))
         .when(pl.col("status").is_in(["revoked", "expired"])).then(pl.lit("no longer valid"))
+        .when((pl.col("kind") == "token") & (pl.col("expires_at") <= facts.as_of)).then(pl.lit("expired"))
         .when(pl.col("created_at") > facts.as_of).then(pl.lit("created later"))
         .when(pl.col("excluded_reason") == "provider_managed").then(pl.lit("managed by the provider"))).sort(
         "object_id", "identity_id")

@@ -57,6 +57,10 @@ def p90(values: Numbers) -> Numbers:
     return np.atleast_1d(np.quantile(values, 0.9, axis=-1))
 
 
+def p95(values: Numbers) -> Numbers:
+    return np.atleast_1d(np.quantile(values, 0.95, axis=-1))
+
+
 def mean(values: Numbers) -> Numbers:
     return np.atleast_1d(values.mean(axis=-1))
 

@@ -21,7 +21,7 @@ _DEFAULTS: dict[str, pl.Expr] = {
     "cluster": pl.lit(None, dtype=pl.String),
 }
 COLUMNS = ("object_id", "object_kind", "state", *_DEFAULTS)
-HOW = ("share", "pooled", "count", "median", "p90", "rate")
+HOW = ("share", "pooled", "count", "median", "p90", "p95", "rate")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Population:
     ``source_rows`` (record ids), ``lack`` (for unknown: the code of what is lacking), the weights ``num den unk exc``
     (an object counts once unless stated) and, for medians and percentiles, ``value worst best``.
 
-    ``how``: share (num over den), pooled (the same over clusters of unlike weight), count (num), median, p90
+    ``how``: share (num over den), pooled (the same over clusters of unlike weight), count (num), median, p90, p95
     (of value), rate (num per day over ``days``). ``unit`` overrides the metric's; ``lack`` says why nothing of it may
     be scored, whatever the counts, ``doubt`` why it is provisional at best.
     """

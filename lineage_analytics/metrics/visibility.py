@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lineage_analytics.metrics.context import Context
 
 _FEW = 0.1
+_LATE = 0.95
 _NEEDS = "activity logs of the window, and an inventory of the same accounts"
 _ACTORS = {
     "all": pl.lit(value=True),
@@ -157,3 +158,28 @@ def _expected(context: Context) -> pl.DataFrame:
         "source", "tenant", nulls_last=True)
 
 
+@metric(
+    "VIS-10", title="How late logs arrive", question="How long after an event could we know of it?",
+    numerator="minutes within which 95 of 100 records of a source-day were received by the provider",
+    denominator="source-days of the window; unknown where the provider does not say when it received a record. The "
+                "measure is the 95th percentile over them",
+    kind="process", unit="minutes", direction="lower", green=15.0, red=240.0, refs=("PR.PS-04",),
+    needs="logs whose provider says when it received a record", scopes=("p95",), tables=("activity",))
+def log_latency(context: Context) -> Mapping[str, Population]:
+    late = (pl.col("observed_time") - pl.col("time")).dt.total_milliseconds() / 60_000
+    days = context.facts["activity"].filter(context.in_window()).with_columns(late=late).group_by(
+        "source", "tenant", day=pl.col("time").dt.date()).agg(
+        value=pl.col("late").quantile(_LATE, "higher"),
+        source_rows=pl.concat_list(pl.col("record_id").min(), pl.col("record_id").max()).list.unique().list.sort()
+    ).collect()
+    if days.is_empty():
+        return {}
+    known = pl.col("value").is_not_null()
+    frame = days.with_columns(
+        object_id=pl.concat_str("source", pl.col("tenant").fill_null(""), pl.col("day").cast(pl.String), separator="|"),
+        object_kind=pl.lit("source_day"), truth=pl.when(known).then(pl.lit(value=True)),
+        worst="value", best="value",
+        reason=pl.when(known).then(pl.format("95 of 100 records within {} minutes", pl.col("value").round(1)))
+        .otherwise(pl.lit("its provider does not say when it received a record")),
+        lack=pl.when(~known).then(pl.lit("no_source")))
+    return {"p95": population(frame, "p95", unit="minutes")}

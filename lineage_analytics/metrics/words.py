@@ -106,7 +106,7 @@ def _rate(row: Row) -> str:
 
 
 def _statistic(row: Row) -> str:
-    name = {"p90": "90th percentile"}.get(row["scope"], row["scope"])
+    name = {"p90": "90th percentile", "p95": "95th percentile"}.get(row["scope"], row["scope"])
     if row["unit"] not in ("ratio", "share"):
         return f"{name} {_number(row['value'])} {row['unit']} over {row['denominator']:,.0f}"
     n = row["denominator"]

@@ -68,6 +68,8 @@ def _initiator(found: Found) -> State:
         return "proved", "the request names who asked", requests[0].records
     anchor = found.case.anchor
     if anchor.on_behalf_of is not None:
+        if found.known.get(anchor.on_behalf_of, Person()).kind in _NO_PERSON:
+            return "unknown", "not_collected: software made the call for other software; who set it off is unknown", []
         return "proved", "the session names the person it was for", anchor.records
     if anchor.agent_class == "human":
         return "proved", "a person made the call", anchor.records
@@ -89,6 +91,7 @@ def _advice(found: Found, what: str) -> State:
     return "unknown", f"not_collected: {what} is in no loaded source", []
 
 
+_NO_PERSON = frozenset({"workload", "service_account", "app", "api_key", "ai_agent", "ai_assistant"})
 _APPROVER = {
     "retroactive": ("missing", "approved only after it ran"), "denied": ("missing", "denied, yet it ran"),
     "automated_policy": ("missing", "let through by a rule, not by a person"),
