@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SIGNINS, GRAPH_LOG, RISK = "entra_signins", "entra_graph_activity", "entra_risk"
 OFFICE, VPN, STRANGER, CLOUD = "198.51.100.9", "203.0.113.77", "192.0.2.66", "203.0.113.140"
-_FRESH, _SILENT = 0.018, 0.012
+_FRESH, _SILENT = 0.014, 0.008
 """Of a working day's people: who gives a password, and whose application renews its token."""
 
 
@@ -132,7 +132,7 @@ def echo(world: World, happened: Happened, dice: Dice) -> Iterator[Deed]:
         elif roll < _FRESH + _SILENT:
             yield _signed_in(dice, before, who, "silent", portal)
     for call in happened.aws:
-        if call.person is not None and dice.chance(0.03):
+        if call.person is not None and dice.chance(0.02):
             yield _signed_in(dice, _before(dice, happened.day, call.time), call.person, "user", name="AWS (synthetic)")
     for change in happened.entra:
         actor = change.actor
