@@ -21,30 +21,44 @@ from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
 from lineage_analytics.simulation import chapters, names, simulate, thought_up
+from lineage_analytics.simulation.writers import writers
 from lineage_analytics.simulation.writing import told
 from lineage_analytics.workspace import Store, load, open_estate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lineage_analytics.simulation.model import World
 
 SEED, PEOPLE, DAYS = 11, 25, 60
 FOLDERS = ("purview_activity_explorer", "purview_ediscovery", "purview_exposure", "purview_labels")
+BASE = ("aws_cloudtrail", "aws_iam", "declared", "entra_audit", "m365_audit")
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 END = datetime(2026, 6, 30, tzinfo=UTC)
 Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone() -> Iterator[None]:
+    """Only the chapter of these sources, and only what they and the first three providers write."""
+    told_here = {name: chapter for name, chapter in chapters._chapters().items() if name == "purview"}
+    written = {name: writer for name, writer in writers().items() if name in (*FOLDERS, *BASE)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chapters, "_chapters", lambda: told_here)
+        patch.setattr("lineage_analytics.simulation.writing.writers", lambda: written)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001  (patched while it writes)
     directory = tmp_path_factory.mktemp("purview")
     simulate(directory, SEED, PEOPLE, DAYS)
     return directory
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world(alone: None) -> World:  # noqa: ARG001  (patched while it is thought up)
     return thought_up(SEED, PEOPLE, DAYS)
 
 
@@ -249,16 +263,13 @@ def test_the_security_copilot_session_is_one_thread_without_resources(made: Path
 def test_the_chapter_adds_records_to_the_audit_log_and_changes_none(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = {name: chapter for name, chapter in chapters._chapters().items() if name != "purview"}
-    monkeypatch.setattr(chapters, "_chapters", lambda: others)
+    monkeypatch.setattr(chapters, "_chapters", dict)
     simulate(tmp_path, SEED, PEOPLE, DAYS)
     assert audit(tmp_path).items() < audit(made).items()
     assert [folder for folder in FOLDERS if (tmp_path / folder).exists()] == ["purview_labels"]
 
 
-def test_interactions_count_once_whoever_tells_them_and_mailbox_copies_once_a_thread(
-    made: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interactions_count_once_whoever_tells_them_and_mailbox_copies_once_a_thread(made: Path, world: World) -> None:
     turns: dict[object, bool] = {}
     for record in audit(made).values():
         if record["Operation"] == "CopilotInteraction" and record["CreationTime"] > day(29):
@@ -272,12 +283,9 @@ def test_interactions_count_once_whoever_tells_them_and_mailbox_copies_once_a_th
             turns.setdefault(key, False)
     copies = {native.split("/TEAMS/")[1].split("/")[0] for native, row in items(made, 2).items()
               if row["Date"] > day(29) and "/TEAMS/" in native}
-    this = {"purview": chapters._chapters()["purview"]}
-    monkeypatch.setattr(chapters, "_chapters", lambda: this)
-    alone = thought_up(SEED, PEOPLE, DAYS)
-    amazon_q = sum(event.action == "q:SendMessage" and f"{event.time:%Y-%m-%d}" >= day(29) for event in alone.aws)
+    amazon_q = sum(event.action == "q:SendMessage" and f"{event.time:%Y-%m-%d}" >= day(29) for event in world.aws)
     assert copies
-    observed = told(alone)
+    observed = told(world)
     observed.finish()
     assert observed.copilot.threaded == Counter(turns.values()) + Counter({False: len(copies) + amazon_q})
 
