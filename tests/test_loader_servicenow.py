@@ -160,6 +160,12 @@ def test_an_approval_that_displays_its_ticket_is_named_by_number_and_another_by_
     assert Loaded(api(walked)).rows("decision_steps", *wanted) == [("request_number", "RITM0010001")]
 
 
+def test_what_looks_like_a_number_inside_a_sys_id_is_none() -> None:
+    other = "343f9eb2697bece1212d1a28e171dd46"
+    assert Loaded(api({**DECIDED, "sysapproval": other})).rows("decision_steps", "native_key_kind", "native_key") == [
+        ("ticket_sys_id", other)]
+
+
 def test_a_delegate_decides_as_themselves_where_the_export_shows_it() -> None:
     found = Loaded(api({**DECIDED, "approver.user_name": "bo", "sys_updated_by": "cleo"}))
     assert found.rows("decision_steps", "actor_id", "capacity") == [("servicenow:northwind:cleo", "delegate")]

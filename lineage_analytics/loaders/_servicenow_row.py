@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PROVIDER = "servicenow"
 _SYS_ID = re.compile(r"[0-9a-f]{32}")
-_NUMBER = re.compile(r"[A-Z]{2,10}[0-9]{4,12}")
+_NUMBER = re.compile(r"\b[A-Z]{2,10}[0-9]{4,12}\b")  # a word of its own: a sys_id may hold what looks like one
 _QUOTED = re.compile(r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b")
 _TEXT_READ = 4_096
 # List exports head their columns with labels; these differ from the name of the field by more than blanks.
