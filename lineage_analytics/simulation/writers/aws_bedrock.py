@@ -1,0 +1,70 @@
+"""Bedrock model invocations: lines a month as delivered to S3, the last days again as CloudWatch Logs prints them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lineage_analytics.simulation.model import AWS_ACCOUNT
+from lineage_analytics.simulation.writers.files import Packed, as_json, put, zulu
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from lineage_analytics.simulation.model import Deed, Happened, World
+
+SOURCE = "aws_bedrock"
+_AGAIN = 4
+"""Days before the end that the log group was exported of."""
+
+
+class Log:
+    def __init__(self, directory: Path, world: World) -> None:
+        self._directory, self._last = directory, max(world.midnights)
+        self._month: tuple[str, Packed] | None = None
+        self._again: list[dict[str, Any]] = []
+
+    def day(self, happened: Happened) -> None:
+        for deed in happened.deeds.get(SOURCE, ()):
+            invocation = _invocation(deed)
+            self._write(happened.day, invocation)
+            if (self._last - happened.day).days < _AGAIN:
+                self._again.append(invocation)
+
+    def _write(self, day: datetime, invocation: dict[str, Any]) -> None:
+        month = f"{day:%Y-%m}"
+        if self._month is None or self._month[0] != month:
+            self._close()
+            self._month = month, Packed(self._directory / f"{AWS_ACCOUNT}_bedrock_{month}.json.gz")
+        self._month[1].write(as_json(invocation) + b"\n")
+
+    def _close(self) -> None:
+        if self._month is not None:
+            self._month[1].close()
+
+    def end(self) -> None:
+        self._close()
+        if self._again:
+            put(self._directory / "filter-log-events.json.gz", as_json({"events": [
+                {"logStreamName": "synthetic", "eventId": str(number), "message": as_json(one).decode()}
+                for number, one in enumerate(self._again)], "searchedLogStreams": []}))
+
+
+def _invocation(deed: Deed) -> dict[str, Any]:
+    """What was asked and answered is synthetic and says so."""
+    details = deed.details
+    who: Any = deed.who
+    arn = f"arn:aws:sts::{AWS_ACCOUNT}:assumed-role/{who.name}/{who.session}" if who.is_role else who.arn
+    asked, answered = details["tokens"]
+    found: dict[str, Any] = {
+        "timestamp": zulu(deed.time), "accountId": AWS_ACCOUNT, "identity": {"arn": arn}, "region": "eu-west-1",
+        "requestId": deed.event_id, "operation": deed.action.partition(":")[2], "modelId": details["model"],
+        "input": {"inputContentType": "application/json", "inputBodyJson": {"prompt": "synthetic"},
+                  "inputTokenCount": asked},
+        "schemaType": "ModelInvocationLog", "schemaVersion": "1.0"}
+    if deed.outcome == "denied":
+        return found | {"errorCode": "AccessDeniedException"}
+    stopped = "INTERVENED" if details["intervened"] else "NONE"
+    body = {"completion": "synthetic", "amazon-bedrock-guardrailAction": stopped}
+    return found | {"output": {"outputContentType": "application/json", "outputBodyJson": body,
+                               "outputTokenCount": answered}}
