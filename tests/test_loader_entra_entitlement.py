@@ -94,6 +94,7 @@ def test_a_delivered_request_is_a_request_and_an_action_of_the_requests_id() -> 
     found = steps(request())
     assert found.select("kind", "native_key_kind", "native_key", "effect_key", "initiator_id").rows() == [
         (kind, "access_package_request_id", REQUEST, f"grant({TARGET})", f"entra::{ANA}") for kind in ("request", "action")]
+    assert found["actor_class"].to_list() == ["human", "automation"]  # the service delivers, whoever asked
     assert found["quoted_keys"].to_list() == [["CHG0031337"]] * 2
     assert CANARY not in str(found.to_dicts())
 

@@ -128,6 +128,14 @@ def test_an_activation_is_a_request_and_an_action_of_the_key_the_directory_audit
     assert CANARY not in str(steps.to_dicts())
 
 
+def test_a_request_is_carried_out_in_the_name_of_its_maker_and_not_denied_by_them() -> None:
+    said = ("kind", "actor_id", "actor_class")
+    assert Loaded([request()]).rows("decision_steps", *said) == [
+        ("action", f"entra::{ANA}", "human"), ("request", f"entra::{ANA}", "human")]
+    assert Loaded([request(status="Denied")]).rows("decision_steps", *said) == [
+        ("decision", None, "unknown"), ("request", f"entra::{ANA}", "human")]
+
+
 def test_the_directory_audit_tells_the_same_activation_under_the_same_key() -> None:
     details = {"TemplateId": ROLE, "RequestId": REQUEST, "ExpirationTime": "2026-03-01T18:05:00Z"}
     audit = {"id": "PIM_1", "category": "RoleManagement", "result": "success", "loggedByService": "PIM",

@@ -92,4 +92,4 @@ def _scope(review: Review) -> Row:
 
 
 def _reviewers(review: Review) -> list[Row]:
-    return [{"query": f"/v1.0/users/{review.reviewer.object_id}", "queryType": "MicrosoftGraph", "queryRoot": None}]
+    return [{"query": f"/v1.0/users/{review.reviewer.login}", "queryType": "MicrosoftGraph", "queryRoot": None}]
