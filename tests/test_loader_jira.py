@@ -178,6 +178,17 @@ def test_the_bulk_form_of_histories_is_read() -> None:
     assert set(found.ids) < set(Loaded(ISSUE).ids)
 
 
+def test_histories_in_bulk_and_approvals_by_the_issues_id_are_the_records_of_the_issue() -> None:
+    """Also what they say of the issue: else one record would have two contents."""
+    bulk = json.dumps({"issueChangeLogs": [{"issueId": "10012", "changeHistories": HISTORY}]})
+    link = {"self": "https://northwind.atlassian.net/rest/servicedeskapi/request/10012/approval/71"}
+    page = json.dumps({"size": 1, "values": [{**APPROVAL, "_links": link}]})
+    whole = Loaded(json.dumps(ISSUE))
+    said = ("record_id", "time", "actor_id", "action", "resource_id", "outcome")
+    for part in (bulk, page):
+        assert set(Loaded(part).rows("activity", *said)) < set(whole.rows("activity", *said))
+
+
 def test_fields_without_a_rule_are_kept_without_what_people_wrote() -> None:
     issue = {**DEFECT, "changelog": None, "fields": {**DEFECT["fields"], "customfield_1": WRITTEN, "customfield_2": 5}}  # type: ignore[dict-item]
     [(kept,)] = Loaded(issue).rows("activity", "unmapped")

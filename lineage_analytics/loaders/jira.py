@@ -137,8 +137,12 @@ class _Case:
 
     @property
     def resource(self) -> str | None:
-        held = self.key or self.id
-        return identity_id(PROVIDER, self.site, f"issue/{held}") if held else None
+        return identity_id(PROVIDER, self.site, f"issue/{self.named}") if self.named else None
+
+    @property
+    def named(self) -> str | None:
+        """The id, which every form of export but some CSV has and which a move to another project leaves as it is."""
+        return self.id or self.key
 
 
 def _read(entry: Entry, *, flat: bool) -> None:
@@ -155,7 +159,7 @@ def _issue(entry: Entry, record: Fields, about: Fields) -> None:
     creator, reporter = obj(fields.get("creator")), obj(fields.get("reporter"))
     case = _Case(about, creator.get("self"), reporter.get("self"))
     time = entry.moment(_iso(when(fields.get("created"))) or text(fields.get("created")), "created")
-    entry.identify(PROVIDER, case.site, f"issue/{case.key or case.id}")
+    entry.identify(PROVIDER, case.site, f"issue/{case.named}")
     asked = _account(entry, case, reporter)
     actor = _account(entry, case, creator) or asked
     others = {key: held for key, held in fields.items() if held not in (None, "", [], {}) and not _is_approval(held)}
@@ -197,7 +201,7 @@ def _approval(entry: Entry, record: Fields, about: Fields) -> None:
     asked, ended = when(approval.get("createddate")), when(approval.get("completeddate"))
     time = entry.moment(_iso(ended or asked), "createdDate")
     native = name(approval.get("id"))
-    entry.identify(PROVIDER, case.site, f"approval/{case.key or case.id}/{native}@{final}" if native else None)
+    entry.identify(PROVIDER, case.site, f"approval/{case.named}/{native}@{final}" if native else None)
     approvers = [(obj(one.get("approver")), (name(one.get("approverdecision")) or "").lower())
                  for one in objects(approval.get("approvers"))]
     decided = [(account, _VERDICTS[verdict]) for account, verdict in approvers if verdict in _VERDICTS]
