@@ -1,10 +1,11 @@
-"""How the AWS account is watched: what Access Analyzer finds, who may become its roles, whose use is reported."""
+"""How the AWS account is watched: what Access Analyzer finds, who may become its roles, whose use is reported,
+how far its trail can be trusted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lineage_analytics.simulation.chapters import _aws_center, _aws_findings
+from lineage_analytics.simulation.chapters import _aws_center, _aws_digests, _aws_findings
 from lineage_analytics.simulation.model import Story
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def begin(world: World, dice: Dice) -> None:
     _aws_findings.find(world, dice)
     _aws_center.assign(world, dice)
     _reported(world)
+    _aws_digests.tamper(world, dice)
 
 
 def _reported(world: World) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +26,23 @@ _AGAIN = frozenset({3, 5, 6, 8, 10})
 """Days before the last of which an export brings records again."""
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """A file as it was delivered, of which digests tell: with the hash of its content, and its first and last event."""
+
+    day: datetime
+    name: str
+    sha256: str
+    oldest: str
+    newest: str
+
+
 class Log:
-    """One file a day; a few records are delivered two days after they happened."""
+    """One file a day; a few records are delivered two days after they happened.
+
+    What was delivered stands in ``world.cast["cloudtrail_delivered"]``. The event ``world.cast["cloudtrail_removed"]``
+    was delivered and taken out of its file afterwards.
+    """
 
     def __init__(self, directory: Path, world: World) -> None:
         self._directory = directory
@@ -33,6 +50,9 @@ class Log:
         self._last = max(world.midnights)
         self._late: dict[datetime, list[AwsEvent]] = defaultdict(list)
         self._kept: dict[int, list[dict[str, Any]]] = {}
+        self._removed: AwsEvent | None = world.cast.get("cloudtrail_removed")
+        self._delivered: list[Delivered] = []
+        world.cast["cloudtrail_delivered"] = self._delivered
 
     def day(self, happened: Happened) -> None:
         due = happened.day + timedelta(days=2)
@@ -41,10 +61,19 @@ class Log:
             late = not event.on_time and due <= self._last and self._dice.chance(0.004)
             (self._late[due] if late else found).append(event)
         records = [record(event) for event in found]
-        put(self._directory / f"{AWS_ACCOUNT}_CloudTrail_{happened.day:%Y%m%d}.json.gz", as_json({"Records": records}))
+        name = f"{AWS_ACCOUNT}_CloudTrail_{happened.day:%Y%m%d}.json.gz"
+        put(self._directory / name, as_json({"Records": records}))
+        self._deliver(happened.day, name, records)
         back = (self._last - happened.day).days
         if back in _AGAIN:
             self._kept[back] = records
+
+    def _deliver(self, day: datetime, name: str, records: list[dict[str, Any]]) -> None:
+        if self._removed is not None and self._removed.time.date() == day.date():
+            records = [*records, record(self._removed)]
+        times = sorted(one["eventTime"] for one in records) or [zulu(day)]
+        self._delivered.append(Delivered(
+            day, name, hashlib.sha256(as_json({"Records": records})).hexdigest(), times[0], times[-1]))
 
     def end(self) -> None:
         """The same records once more, in other packagings, as overlapping exports bring them."""
