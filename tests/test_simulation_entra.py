@@ -21,6 +21,9 @@ from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
 from lineage_analytics.simulation import chapters, simulate, thought_up
+from lineage_analytics.simulation.chapters import _directory_groups, _packages, governance
+from lineage_analytics.simulation.dice import Dice
+from lineage_analytics.simulation.model import END
 from lineage_analytics.simulation.writers import entra_directory, writers
 from lineage_analytics.workspace import Store, load, open_estate
 
@@ -236,6 +239,23 @@ def test_software_signs_in_with_a_key_that_its_registration_lists(made: Path) ->
             used["federated"] += 1
     assert used["key"] > 100
     assert used["federated"] > 50
+
+
+def test_reviews_and_access_packages_leave_their_marks_on_groups_and_applications(alone: None) -> None:  # noqa: ARG001
+    world = thought_up(SEED, PEOPLE, DAYS)
+    governance.begin(world, Dice(SEED, "test"))
+    told = world.cast["governance"]
+    inside = {(group, person.number) for group, held in _directory_groups.members(world).items() for person in held}
+    taken = {(review.resource_id, item.person.number): item.applied for review in told.reviews
+             if review.kind == "group" for item in review.items if item.carried_out}
+    given = {(_packages.group_of(request.package), request.person.number): request.done
+             for request in sorted(told.packages.requests, key=lambda r: r.asked)
+             if request.state == "delivered" and request.sort != "systemRemove"
+             and (request.until is None or request.until > END)}
+    assert {key for key, done in given.items() if key not in taken or taken[key] < done} <= inside
+    assert any(key not in inside for key in taken)
+    principals = {app.principal.native_id for app in world.cast["directory"].apps.values()}
+    assert {review.resource_id for review in told.reviews if review.kind == "servicePrincipal"} <= principals
 
 
 def test_a_person_from_the_premises_states_their_sid(tmp_path: Path) -> None:

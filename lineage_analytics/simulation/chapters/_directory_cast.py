@@ -63,7 +63,7 @@ class Consent:
 
 @dataclass
 class Directory:
-    """The cast. ``members`` by group: people, declared or not."""
+    """The cast; groups and their owners by the name of the site."""
 
     apps: dict[str, App]
     managed: list[Account]
@@ -72,7 +72,6 @@ class Directory:
     blueprint_principal: Account
     orphan: Account
     groups: dict[str, Account]
-    members: dict[str, list[Person]]
     group_owners: dict[str, Person]
     employee_since: dict[int, datetime]
     consents: list[Consent] = field(default_factory=list)
@@ -159,9 +158,11 @@ def _apps(world: World, dice: Dice) -> dict[str, App]:
         _app(world, dice, "Old Newsletter", [_cert(dice, 660, 365)], roles=("Sites.FullControl.All",)),
         _app(world, dice, "Deploy Bot", [], "weekday", owner=staff[5], federated=True),
         _app(world, dice, "Legacy Importer", [_secret(dice, 500)], registered=False, enabled=False),
+        _app(world, dice, "Ledger CRM", [], registered=False),
         _app(world, dice, "Pilot Bot", [_secret(dice, 20, 90)], "daily", created=_ago(dice, 21, 21)),
     ]
     found = {app.name: app for app in made}
+    world.cast["ledger_crm"] = found["Ledger CRM"].principal.native_id
     _own(world, found["HR Sync"].principal, staff[4], 40, "Keeps accounts in step with personnel (synthetic)")
     _own(world, found["Staff Portal"].principal, staff[6], 130, "Start page of the staff (synthetic)")
     _own(world, found["Ticket Bridge"].principal, staff[7], 610, "Puts mail into tickets (synthetic)")
@@ -202,18 +203,9 @@ def _agents(world: World, dice: Dice) -> tuple[Account, Account, Account, Accoun
     return graph, blueprint, principal, orphan
 
 
-def _groups(world: World, dice: Dice) -> tuple[dict[str, Account], dict[str, list[Person]], dict[str, Person]]:
-    """A group for each site. In it are its department, and whom the audit log says that somebody added."""
+def _groups(world: World, dice: Dice) -> tuple[dict[str, Account], dict[str, Person]]:
+    """A group for each site, and who owns it; nobody owns that of the board."""
     staff = active(world)
     groups = {site: Account("entra", world.tenant, names.group_id(site), f"{site} (synthetic)", "group", listed=True,
                             created=_ago(dice, 1500, 2500)) for site in names.SITE_NAMES}
-    members = {site: [p for p in staff if p.department == site] for site in names.SITE_NAMES}
-    site_of = {names.group_id(site): site for site in names.SITE_NAMES}
-    by_id = {p.object_id: p for p in world.persons}
-    for event in world.entra:
-        if event.activity == "Add member to group":
-            target = event.targets[0]
-            added = next(m["newValue"] for m in target["modifiedProperties"] if m["displayName"] == "Group.ObjectID")
-            members[site_of[added.strip('"')]].append(by_id[target["id"]])
-    unique = {site: list({p.number: p for p in found}.values()) for site, found in members.items()}
-    return groups, unique, {site: dice.pick(staff) for site in names.SITE_NAMES if site != "Board"}
+    return groups, {site: dice.pick(staff) for site in names.SITE_NAMES if site != "Board"}

@@ -71,7 +71,7 @@ def begin(world: World, dice: Dice) -> list[Review]:
     hasty, careful, third = admins[:3]
     staff = [p for p in world.persons if p.left_on is None and not p.admin_id]
     group, app, running = dice.guid(), dice.guid(), dice.guid()
-    application = dice.guid()
+    application = world.cast.get("ledger_crm", dice.guid())
     made = []
     for back in reversed(_CLOSED):
         start = MIDNIGHT - timedelta(days=back + _DAYS)

@@ -124,11 +124,12 @@ def echo(world: World, happened: Happened, dice: Dice) -> Iterator[Deed]:
         if "#EXT#" not in person.login:
             held = first.get(person.number, (time, person))
             first[person.number] = min(held[0], time), person
-    portal = found.apps["Staff Portal"]
+    portal, sales = found.apps["Staff Portal"], found.apps["Ledger CRM"]
     for _, (time, who) in sorted(first.items()):
         roll, before = dice.share(), _before(dice, happened.day, time)
         if roll < _FRESH:
-            yield _signed_in(dice, before, who, "user", portal, code=50126 if roll < 0.0006 else 0)
+            app = sales if who.department == "Sales" else portal
+            yield _signed_in(dice, before, who, "user", app, code=50126 if roll < 0.0006 else 0)
         elif roll < _FRESH + _SILENT:
             yield _signed_in(dice, before, who, "silent", portal)
     for call in happened.aws:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation import names
 from lineage_analytics.simulation.chapters._directory_cast import APP_ROLES, GRAPH
+from lineage_analytics.simulation.chapters._directory_groups import members
 from lineage_analytics.simulation.model import END
 from lineage_analytics.simulation.writers.entra_signins import stamp
 from lineage_analytics.simulation.writers.files import as_json, put
@@ -41,7 +42,7 @@ def write(directory: Path, world: World) -> int:
     lists: dict[str, tuple[str, list[Row]]] = {
         "service-principals": ("servicePrincipals", _principals(world, found)),
         "applications": ("applications(owners())", _registrations(world, found)),
-        "groups": ("groups(members(),owners())", [_group(found, site) for site in names.SITE_NAMES]),
+        "groups": ("groups(members(),owners())", _groups(world, found)),
         "directory-roles": ("directoryRoles(members())", _roles(world)),
         "app-role-assignments": (f"servicePrincipals('{found.graph.native_id}')/appRoleAssignedTo",
                                  _app_roles(world, found)),
@@ -166,12 +167,13 @@ def _member(object_id: str) -> Row:
     return {"@odata.type": "#microsoft.graph.user", "id": object_id}
 
 
-def _group(found: Directory, site: str) -> Row:
-    group, owner = found.groups[site], found.group_owners.get(site)
-    return {"id": group.native_id, "displayName": group.name, "groupTypes": ["Unified"], "securityEnabled": True,
-            "mailEnabled": True, "mail": f"{site.lower()}@northwind-synthetic.example", **_born(group),
-            "members": [_member(p.object_id) for p in found.members[site]],
-            "owners": [_member(owner.object_id)] if owner else []}
+def _groups(world: World, found: Directory) -> list[Row]:
+    inside = members(world)
+    return [{"id": group.native_id, "displayName": group.name, "groupTypes": ["Unified"], "securityEnabled": True,
+             "mailEnabled": True, "mail": f"{site.lower()}@northwind-synthetic.example", **_born(group),
+             "members": [_member(p.object_id) for p in inside[group.native_id]],
+             "owners": [_member(found.group_owners[site].object_id)] if site in found.group_owners else []}
+            for site, group in found.groups.items()]
 
 
 def _roles(world: World) -> list[Row]:
