@@ -91,9 +91,12 @@ class Observed:
         if event.time <= self._told_until:
             self._note_last_use(event)
 
-    def _bare_assistant(self, time: datetime) -> None:
-        """A use of an assistant whose record has neither flags nor a list of resources, such as Amazon Q's."""
+    def _bare_assistant(self, time: datetime, found: int = 0) -> None:
+        """A use of an assistant whose record has no flags, and no list of resources that also names its host, such as
+        Amazon Q's. ``found``: resources it names, with neither label nor what policy said of them."""
         if time > SINCE:
+            self.copilot.labelled[False] += found
+            self.copilot.blocked[None] += found
             self.copilot.threaded[False] += 1
             self.copilot.jailbreak[None] += 1
             self.copilot.crossed[None] += 1
@@ -157,7 +160,7 @@ class Observed:
     def _deed(self, source: str, deed: Deed) -> None:
         who = deed.who
         if deed.details.get("bare_assistant"):
-            self._bare_assistant(deed.time)
+            self._bare_assistant(deed.time, deed.details.get("found", 0))
         if isinstance(who, Person):
             self._saw_person(source, who, deed.time, admin=deed.admin)
             return
