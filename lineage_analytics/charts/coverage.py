@@ -34,7 +34,7 @@ PARTIAL_SHARE = 0.1
 _DAYS_DRAWN = 120
 _CELLS_DRAWN = 1_500
 _MARGINS = Margins(left=170, right=150, top=44)
-_ROW = 40
+_ROW, _ROW_DENSE, _ROOMY = 40, 28, 12
 _BAR = 20
 _QUESTION = "What did we see?"
 _DAY = timedelta(days=1)
@@ -66,9 +66,11 @@ def coverage_calendar(coverage: pl.DataFrame, window: tuple[datetime, datetime])
     end, length = window[1], max(round((window[1] - window[0]) / _DAY), 1)
     last = (end - timedelta(microseconds=1)).astimezone(UTC).date()
     opening = last - timedelta(days=length - 1)
-    strips, more, first = _strips(coverage, opening, last, end)
-    if not strips:
+    every, first = _strips(coverage, opening, last, end)
+    if not every:
         return nothing(_QUESTION, "no source was loaded and none is declared as expected")
+    strips = _drawn(every)
+    more, row = len(every) - len(strips), _ROW if len(strips) <= _ROOMY else _ROW_DENSE
     names = [strip.name for strip in strips]
     y = alt.Y("row:N", sort=names, axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
     x = _x(first, last)
@@ -76,16 +78,16 @@ def coverage_calendar(coverage: pl.DataFrame, window: tuple[datetime, datetime])
     layers = [*row_names(names, y, _MARGINS.left), *_window(opening, last, x), *_runs(strips, x, y),
               *_counts(strips, y)]
     return sheet(
-        layers, title=_finding(strips, length), description=_description(strips, days),
+        layers, title=_finding(every, length), description=_description(strips, days),
         source=f"{days}; low bar: under 10 % of the source's usual day; thin line: nothing received; dotted: may still "
                f"arrive{f'; and {more} more sources' if more else ''}",
-        height=_ROW * len(strips), margins=_MARGINS,
+        height=row * len(strips), margins=_MARGINS,
     )
 
 
 def _strips(
     coverage: pl.DataFrame, opening: date, last: date, end: datetime
-) -> tuple[list[_Strip], int, date]:
+) -> tuple[list[_Strip], date]:
     by_source: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
     since: dict[tuple[str, str], date] = {}
     lateness: dict[tuple[str, str], int] = defaultdict(int)
@@ -100,14 +102,23 @@ def _strips(
     keys = sorted({*by_source, *since})
     starts = [min([*by_source[key], *([since[key]] if key in since else [])]) for key in keys]
     first = min([max(min([*starts, opening]), last - timedelta(days=_DAYS_DRAWN - 1)), opening])
-    limit = max(min(MAX_ROWS_DRAWN, _CELLS_DRAWN // ((last - first).days + 1)), 1)
-    kept = list(zip(keys, starts, strict=True))[:limit]
-    labels = unique_labels(_names([key for key, _ in kept]))
     strips = [
         _strip(name, by_source[key], start, opening, first, last, end - timedelta(seconds=lateness[key]))
-        for name, (key, start) in zip(labels, kept, strict=True)
+        for name, key, start in zip(unique_labels(_names(keys)), keys, starts, strict=True)
     ]
-    return strips, len(keys) - len(kept), first
+    return strips, first
+
+
+def _drawn(strips: list[_Strip]) -> list[_Strip]:
+    """As many as can be read, those that lack days before the others; in their own order."""
+    kept: list[int] = []
+    cells = 0
+    for place in sorted(range(len(strips)), key=lambda at: (strips[at].received >= strips[at].expected, at)):
+        cells += len(strips[place].runs)
+        if kept and (len(kept) == MAX_ROWS_DRAWN or cells > _CELLS_DRAWN):
+            break
+        kept.append(place)
+    return [strips[place] for place in sorted(kept)]
 
 
 def _met(
