@@ -51,7 +51,8 @@ def begin(world: World, dice: Dice) -> None:
 def _founded(world: World, dice: Dice) -> Cast:
     customer = "C0synth" + dice.base32(3).lower()
     staff = [p for p in world.persons if p.department in _DEPARTMENTS and p.left_on is None and p.declared]
-    others = [p for p in world.persons if not p.admin_id and p.left_on is None and p.declared and p not in staff]
+    others = [p for p in world.persons if not p.admin_id and p.left_on is None and p.declared
+              and p.department not in _DEPARTMENTS]
     staff += others[: max(6 - len(staff), 0)]  # a small organisation may have drawn hardly anybody
     admins = [p for p in world.persons if p.admin_id][2:4]
 

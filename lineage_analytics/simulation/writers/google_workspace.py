@@ -53,9 +53,10 @@ class Log:
     def day(self, happened: Happened) -> None:
         for deed in happened.deeds.get(SOURCE, ()):
             application = deed.details["application"]
-            pages = self._pages.setdefault(application, _Pages(self._directory, application))
+            if application not in self._pages:
+                self._pages[application] = _Pages(self._directory, application)
             item = _activity(deed, self._world.cast[SOURCE])
-            pages.write(f"{happened.day:%Y-%m}", as_json(item))
+            self._pages[application].write(f"{happened.day:%Y-%m}", as_json(item))
             if (self._last - happened.day).days < _EVENTS:
                 self._events = self._events or Packed(self._directory / "pipeline" / "events.ndjson.gz")
                 self._events.write(as_json(_alone(item)) + b"\n")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lineage_analytics.simulation.model import Deed, Happened, World
 
 SOURCE = "okta_system_log"
-ORGANISATION = "northwind-synthetic"
+ORGANISATION = "northwind-crm-synthetic"
 _TYPES = {"human": "User", "app": "PublicClientApp"}
 _STREAMED, _CONSOLE = 4, 6
 """Days before the last that the stream repeats, days after the first that only the console's export holds."""
