@@ -127,6 +127,14 @@ def test_cop07_two_of_three_accesses_are_labelled_and_context_is_no_access() -> 
     assert counts(found, "COP-07") == (2, 3, 0, 0)
 
 
+def test_cop09_a_mailbox_copy_of_a_thread_whose_turns_are_on_record_is_no_further_interaction() -> None:
+    turn = access_row(1, None, thread_id="19:t", interaction_id="19:t/1772359200000", completeness="empty")
+    copy = access_row(2, None, thread_id="19:t", interaction_id="19:t", completeness="absent")
+    alone = access_row(3, None, thread_id="19:u", interaction_id="19:u", completeness="absent")
+    assert counts(measured(assistant_access=[turn, copy]), "COP-09") == (1, 1, 0, 0)
+    assert counts(measured(assistant_access=[turn, copy, alone]), "COP-09") == (1, 2, 0, 0)
+
+
 def test_cop09_an_empty_list_is_traceable_and_a_missing_field_or_user_is_not() -> None:
     found = measured(assistant_access=[
         access_row(1, "a"), access_row(2, None), access_row(3, None, completeness="absent"),

@@ -158,7 +158,10 @@ def rich() -> dict[str, Any]:
                          "created_at": day(10 * i) if i % 5 else None, "snapshot_at": day(0), "source": "aws_iam",
                          "record_id": f"rec-cred-{i}"} for i, n in enumerate(people)],
         "coverage": logs(120) + logs(120, "m365_audit", "t", "m365", missing=range(3, 7)),
-        "activity": [event(n, back, i) for i, n in enumerate([*people, "stranger"]) for back in (2, 5)],
+        "activity": [
+            *(event(n, back, i) for i, n in enumerate([*people, "stranger"]) for back in (2, 5)),
+            *(event(people[0], back, observed_time=day(back) + timedelta(minutes=back), source="gcp_audit")
+              for back in range(1, 13))],
         "usage": [use(n, 3 + i) for i, n in enumerate(people[:30])],
         "assistant_access": [access_row(i, f"https://x/{i % 7}" if i % 6 else None, jailbreak=i % 9 == 0,
                                         xpia=None if i % 2 else False, label_id="L" if i % 3 else None,
@@ -187,7 +190,7 @@ def test_an_empty_estate_has_every_row_and_scores_none() -> None:
 def test_the_catalogue_holds_every_metric_of_the_first_report_once() -> None:
     wanted = [
         "PRV-01", "PRV-02", "PRV-05", "PRV-06", "PRV-18", "VIS-01", "VIS-02", "VIS-04", "VIS-07", "VIS-08", "VIS-09",
-        "VIS-14", "VIS-17", "COP-07", "COP-09", "COP-10", "COP-11", "LIN-01", "LIN-02", "LIN-05", "LIN-06", "ACC-01",
+        "VIS-10", "VIS-14", "VIS-17", "COP-07", "COP-09", "COP-10", "COP-11", "LIN-01", "LIN-02", "LIN-05", "LIN-06", "ACC-01",
         "ACC-04"]
     assert sorted(wanted) == list(metrics.catalogue())
     for metric in metrics.catalogue().values():

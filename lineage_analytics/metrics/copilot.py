@@ -33,9 +33,17 @@ def _accesses(context: Context) -> pl.DataFrame:
 
 
 def _interactions(context: Context) -> pl.DataFrame:
-    """Interactions, once each, as objects of a population."""
+    """Interactions, once each, as objects of a population.
+
+    A copy that shows a thread and not its turns, such as a mailbox item, tells nothing new of a thread whose turns are
+    on record.
+    """
+    access = context.facts["assistant_access"]
+    turns = access.filter(pl.col("thread_id").is_not_null() & (pl.col("interaction_id") != pl.col("thread_id")))
+    copies = access.filter(pl.col("interaction_id") == pl.col("thread_id")).join(turns, on="thread_id", how="semi")
     full = (pl.col("user_id").is_not_null() & pl.col("app_host").is_not_null() & pl.col("thread_id").is_not_null())
-    return context.facts["assistant_access"].filter(context.in_window()).group_by(
+    return access.filter(context.in_window()).join(
+        copies.select("interaction_id").unique(), on="interaction_id", how="anti", nulls_equal=True).group_by(
         object_id="interaction_id").agg(
         named=full.any(), listed=(pl.col("completeness") != "absent").any(),
         jailbreak=pl.col("jailbreak").drop_nulls().max(), cross_prompt=pl.col("xpia").drop_nulls().max(),

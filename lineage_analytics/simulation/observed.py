@@ -116,8 +116,6 @@ class Observed:
 
     def finish(self) -> None:
         """After the last day: the inventory was taken a few hours before the end, and knows nothing later."""
-        for talk in self._world.conversations:  # mailbox copies are one interaction a thread, listing no resources
-            self._bare_assistant(max(turn.time for turn in talk.turns))
         for who in self._world.principals:
             if who.stated_use is not None:
                 who.stated_use = min(who.stated_use, self._told_until)
