@@ -48,7 +48,7 @@ def test_the_text_is_printable_ascii_with_untrusted_names_escaped() -> None:
 
 def test_an_unknown_metric_or_scope_is_a_usage_error_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="VIS-01"):
-        _traced("VIS-1")
+        _traced("VIS01")
     with pytest.raises(UsageError, match="human"):
         _traced("VIS-01", "humans")
     assert _traced("vis-01")["metric_id"] == "VIS-01"
