@@ -196,6 +196,19 @@ def test_a_change_in_a_lake_is_the_change_of_the_cloudtrail_loader() -> None:
     assert Loaded(attach).rows("activity", *said) == Loaded({"Records": [trail]}).rows("activity", *said)
 
 
+def test_an_aws_service_in_a_lake_is_the_caller_and_managed_by_the_provider() -> None:
+    found = Loaded(lake("AssumeRole", {}, actor={"invoked_by": "ec2.amazonaws.com", "user": {"type": None}}))
+    said = {"eventVersion": "1.08", "eventID": LAKE["metadata"]["uid"], "eventTime": "2025-11-24T16:00:00Z",
+            "eventSource": "iam.amazonaws.com", "eventName": "AssumeRole", "recipientAccountId": "111122223333",
+            "userIdentity": {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}}
+    trail = Loaded({"Records": [said]})
+    for table, columns in (("activity", ("actor_id", "action", "outcome", "record_id")),
+                           ("identity_facts", ("id", "kind", "subkind", "excluded_reason", "tenant"))):
+        assert found.rows(table, *columns) == trail.rows(table, *columns)
+    assert found.rows("identity_facts", "id", "excluded_reason") == [
+        ("aws:service:ec2.amazonaws.com", "provider_managed")]
+
+
 def test_a_read_in_a_lake_is_no_change_and_a_failed_login_failed() -> None:
     found = Loaded([lake("ListUsers", {}, activity_id=2), lake("ConsoleLogin", {}, class_uid=3002, metadata={
         **LAKE["metadata"], "uid": "e9"}, api={"operation": "ConsoleLogin", "response": {

@@ -52,6 +52,13 @@ def user_of(value: object, tenant: str | None, *, session: Fields | None = None)
     return Principal(**caller, label=name(user.get("name")), credential=name(user.get("credential_uid")))
 
 
+def service_of(invoked_by: object) -> Principal | None:
+    """The AWS service that calls by itself, as the CloudTrail loader names it; None when the record states none."""
+    stated = name(invoked_by)
+    return None if stated is None else Principal(
+        f"aws:service:{stated}", None, "service_account", "an AWS service calling by itself", "aws_service", stated, [])
+
+
 def _plain_user(user: Fields, tenant: str | None) -> Principal | None:
     uid, label, mail = name(user.get("uid")), name(user.get("name")), name(user.get("email_addr"))
     native = guid(uid) or uid or (label or mail or "").lower()
@@ -82,9 +89,13 @@ def agent_of(record: Fields, tenant: str | None) -> Principal | None:
 
 def fact(principal: Principal) -> dict[str, Any]:
     """The IDENTITY_FACTS columns of somebody seen in a log."""
+    service = principal.subkind == "aws_service"
+    managed = service or any("/aws-service-role/" in alt["value"] for alt in principal.alt_ids)
     return {"id": principal.id, "kind": principal.kind, "kind_basis": principal.kind_basis,
             "subkind": principal.subkind, "display_name": principal.label, "alt_ids": principal.alt_ids,
-            "basis": "seen", "provider": principal.id.partition(":")[0], "tenant": principal.id.split(":")[1] or None}
+            "basis": "seen", "provider": principal.id.partition(":")[0],
+            "tenant": None if service else principal.id.split(":")[1] or None,
+            "excluded_reason": "provider_managed" if managed else None}
 
 
 def _alternatives(*pairs: tuple[str, str | None]) -> list[dict[str, str]]:

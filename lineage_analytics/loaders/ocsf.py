@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics import tables
 from lineage_analytics.loaders import _ocsf_classes as classes
 from lineage_analytics.loaders import _ocsf_cloudtrail as cloudtrail
-from lineage_analytics.loaders._ocsf_principals import PROVIDER, Principal, agent_of, fact, tenant_of, user_of
+from lineage_analytics.loaders._ocsf_principals import PROVIDER, Principal, agent_of, fact, service_of, tenant_of, user_of
 from lineage_analytics.loaders._ocsf_record import action_of, class_of, error_of, number, outcome_of, resources_of
 from lineage_analytics.loaders._ocsf_steps import change, effect_of, finding
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
@@ -131,6 +131,8 @@ def _read(entry: Entry) -> None:
     user = user_of(obj(record.get("actor")).get("user"), tenant, session=session)
     if user is None and class_uid == 3002:
         user = user_of(record.get("user"), tenant, session=session)
+    if user is None and aws:
+        user = service_of(obj(record.get("actor")).get("invoked_by"))
     facts = [user, agent]
     if class_uid != classes.INVENTORY and not aws:
         facts.append(user_of(record.get("user"), tenant))
