@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -255,10 +256,24 @@ def test_creating_and_deleting_a_key_name_the_same_target_and_the_key_is_a_crede
             if event in ("ins-4", "ins-5")}
     assert keys == {"ins-4": f"create(gcp::service_account/{BOT}|key/0123abcd)",
                     "ins-5": f"delete(gcp::service_account/{BOT}|key/0123abcd)"}
-    assert log.rows("credentials", "identity_id", "credential_id", "kind") == [
-        (f"gcp::serviceAccount:{BOT}", "0123abcd", "key")]
+    assert log.rows("credentials", "identity_id", "credential_id", "kind", "status") == [
+        (f"gcp::serviceAccount:{BOT}", "0123abcd", "key", "active"),
+        (f"gcp::serviceAccount:{BOT}", "0123abcd", "key", "revoked")]
     held = json.dumps([frame.to_dicts() for frame in log.frames.values()], default=str)
     assert CANARY not in held
+
+
+def test_a_key_that_ends_is_revoked_from_then_on_and_belongs_to_the_number_the_entry_states() -> None:
+    switched, ended = (entry(number, IAM, f"google.iam.admin.v1.{word}ServiceAccountKey",
+                             "projects/-/serviceAccounts/111222333/keys/0123abcd") for number, word in (
+                                 (1, "Disable"), (2, "Delete")))
+    ended["resource"] = {"type": "service_account", "labels": {"email_id": BOT, "unique_id": "111222333"}}
+    refused = entry(3, IAM, "google.iam.admin.v1.DeleteServiceAccountKey",
+                    "projects/-/serviceAccounts/111222333/keys/4567ef", status={"code": 7})
+    log = Loaded(lines([switched, ended, refused]))
+    assert log.rows("credentials", "identity_id", "credential_id", "created_at", "status", "snapshot_at") == [
+        ("gcp::111222333", "0123abcd", None, "inactive", datetime.fromisoformat(switched["timestamp"])),
+        ("gcp::111222333", "0123abcd", None, "revoked", datetime.fromisoformat(ended["timestamp"]))]
 
 
 def test_a_new_service_account_is_known_by_its_number_with_the_address_as_a_name(log: Loaded) -> None:

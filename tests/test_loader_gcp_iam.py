@@ -84,6 +84,12 @@ def test_every_member_of_a_binding_holds_its_role_once() -> None:
         ("gcp::user:ana@shop.example", "roles/editor", None, "standing")]
 
 
+def test_a_policy_is_of_the_project_that_its_resource_names_as_logs_do_not_of_its_number() -> None:
+    bucket = SEARCHED | {"resource": "//storage.googleapis.com/projects/_/buckets/menus"}
+    for stated, tenant in ((SEARCHED, PROJECT), (EXPORTED, PROJECT), (bucket, "42")):
+        assert set(Loaded(lines([stated]))["entitlements"]["tenant"]) == {tenant}, stated
+
+
 @pytest.mark.parametrize("packed", [
     [SEARCHED], {"results": [SEARCHED]}, [EXPORTED], [{"id": PROJECT, "policy": POLICY, "type": "project"}]])
 def test_where_an_export_names_the_resource_it_is_the_scope(packed: object) -> None:

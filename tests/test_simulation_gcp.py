@@ -190,6 +190,43 @@ def test_an_address_given_twice_is_two_numbers_and_the_policy_keeps_the_old_one(
     assert f"deleted:serviceAccount:{labels[0]['email_id']}?uid={old}" in members
 
 
+def test_the_address_given_twice_calls_before_the_old_account_ends_and_after_the_new_one_begins(made: Path) -> None:
+    _, _, deleted, created = story(made, "gcp_same_address_two_accounts")
+    found = once(entries(made), "insertId")
+    address = found[created]["resource"]["labels"]["email_id"]
+    calls = sorted(str(entry["timestamp"]) for entry in found.values()
+                   if entry["protoPayload"]["authenticationInfo"].get("principalEmail") == address)
+    window = [call for call in calls if call > "2026-06-01"]
+    before = [call for call in window if call < found[deleted]["timestamp"]]
+    after = [call for call in window if call > found[created]["timestamp"]]
+    assert len(before) >= 10
+    assert len(after) >= 10
+    assert len(before) + len(after) == len(window)
+
+
+def test_one_of_two_deleted_keys_stands_in_the_listing_that_was_taken_before(made: Path) -> None:
+    late, late_end, brief, brief_end = story(made, "gcp_key_deleted_after_the_listing")
+    found = once(entries(made), "insertId")
+    ends = [found[event]["protoPayload"]["resourceName"].rpartition("/")[2] for event in (late_end, brief_end)]
+    assert ends == [late, brief]
+    listed = {key["name"].rpartition("/")[2] for page in opened(made / "gcp_iam", "keys-*") for key in page}
+    assert late in listed
+    assert brief not in listed
+    taken = {one["observationPeriod"]["endTime"] for page in opened(made / "gcp_iam", "activities.json")
+             for one in page["activities"]}
+    assert max(taken) < found[late_end]["timestamp"]
+
+
+def test_a_token_for_an_hour_has_ended_and_one_for_a_season_has_not(made: Path) -> None:
+    told = story(made, "k8s_token_for_a_season")
+    found = once(events(made), "auditID")
+    for token, event, ended in ((told[0], told[1], True), (told[2], told[3], False)):
+        assert found[event]["annotations"]["authentication.kubernetes.io/issued-credential-id"] == token
+        answer = found[event]["responseObject"]["status"]
+        assert (answer["expirationTimestamp"] < "2026-06-30") is ended
+        assert "token" not in answer
+
+
 def test_the_advice_was_claimed_followed_and_given_back(made: Path) -> None:
     insight, advice, claim, change, returned = story(made, "gcp_advice_taken_and_taken_back")
     found = once(entries(made), "insertId")
@@ -216,6 +253,16 @@ def test_a_change_made_through_a_service_account_names_the_person_behind_it(made
         assert caller["serviceAccountDelegationInfo"][0]["principalSubject"].startswith("user:")
 
 
+def test_changes_that_software_made_for_software_name_both(made: Path) -> None:
+    by_night, repository = story(made, "gcp_role_given_by_software_at_night")
+    caller = once(entries(made), "insertId")[by_night]["protoPayload"]["authenticationInfo"]
+    assert [hop["principalSubject"] for hop in caller["serviceAccountDelegationInfo"]] == [repository]
+    synced, software = story(made, "k8s_deployer_acting_as_an_application")
+    event = once(events(made), "auditID")[synced]
+    assert event["impersonatedUser"]["username"] == software
+    assert event["user"]["username"].startswith("system:serviceaccount:argocd:")
+
+
 def test_people_of_the_project_and_the_cluster_are_people_of_the_organisation(made: Path) -> None:
     logins = {row["account"] for row in csv.DictReader((made / "declared" / "persons.csv").open())}
     people = {entry["protoPayload"]["authenticationInfo"]["principalSubject"] for entry in entries(made)}
@@ -234,7 +281,7 @@ def test_the_listing_holds_every_binding_the_log_made_and_did_not_delete_with_it
     for event in once(events(made), "auditID").values():
         ref = event["objectRef"]
         place = ref["resource"], ref.get("namespace", ""), ref.get("name", "")
-        if event["verb"] == "create" and event["responseStatus"]["code"] == 201 and "responseObject" in event:
+        if event["verb"] == "create" and "kind" in event.get("responseObject", ()):
             created[place] = event["responseObject"]
         elif event["verb"] == "delete":
             deleted.add(place)
@@ -284,6 +331,19 @@ def test_every_measure_has_the_numerator_and_denominator_that_were_planted(made:
     found = {key: (rows[key]["numerator"] or 0, rows[key]["denominator"] or 0, rows[key]["n_unknown"])
              for key in planted}
     assert found == planted
+
+
+def test_keys_and_tokens_that_ended_count_no_more_and_calls_are_their_accounts_in_their_time(
+    made: Path, loaded: Any,
+) -> None:
+    held = loaded[1].credentials.filter(pl.col("status") == "revoked").select("credential_id").collect()
+    late, _, brief, _ = story(made, "gcp_key_deleted_after_the_listing")
+    assert sorted(held["credential_id"]) == sorted([late, brief])
+    old, new, _, created = story(made, "gcp_same_address_two_accounts")
+    begun = once(entries(made), "insertId")[created]["timestamp"]
+    calls = loaded[1].activity.filter(pl.col("actor_id").is_in([f"gcp::{old}", f"gcp::{new}"])).select(
+        "actor_id", later=pl.col("time") > datetime.fromisoformat(begun)).unique().collect()
+    assert sorted(calls.iter_rows()) == sorted([(f"gcp::{old}", False), (f"gcp::{new}", True)])
 
 
 def test_accounts_of_both_are_of_the_kind_they_are(made: Path, loaded: Any) -> None:

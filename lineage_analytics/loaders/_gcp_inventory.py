@@ -38,7 +38,7 @@ def policy(entry: Entry, fields: Fields, stated: Fields, as_of: datetime | None)
     """An allow policy: a grant per member of each binding. ``fields`` say of what it is the policy, if anything."""
     over = _over(fields)
     owner = name(fields.get("project")) or name(fields.get("organization"))
-    tenant = owner.removeprefix("projects/") if owner else _tenant_of(over)
+    tenant = _tenant_of(over) or (owner.removeprefix("projects/") if owner else None)
     entry.identify(PROVIDER, tenant, f"policy|{over}|{text(stated.get('etag')) or ''}|{_digest(stated)}", within="")
     seen: set[str] = set()
     unmapped = entry.leftovers(KNOWN)
@@ -62,8 +62,10 @@ def _over(fields: Fields) -> str | None:
 
 
 def _tenant_of(over: str | None) -> str | None:
+    """The project a name states, as logs name it, too; ``projects/_`` and ``projects/-`` state none."""
     parts = (over or "").split("/")
-    return parts[parts.index("projects") + 1] if "projects" in parts[:-1] else None
+    found = parts[parts.index("projects") + 1] if "projects" in parts[:-1] else None
+    return None if found in ("_", "-", "") else found
 
 
 def _digest(stated: Fields) -> str:

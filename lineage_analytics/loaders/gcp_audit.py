@@ -5,9 +5,9 @@ Shapes  LogEntry objects as array, lines, single objects or pages; Pub/Sub envel
         as JSON text; keys that are paths, also as columns of a CSV; ``@type`` renamed; test-suite envelopes.
 Maps    every audit entry with a time to ``activity``; callers, delegates and members to ``identity_facts``; binding
         deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants, users and
-        groups of the directory to ``decision_steps``; added bindings to ``entitlements``; created keys to
-        ``credentials``; calls of publisher models, Gemini and agent engines to ``assistant_access``. The recommender's
-        action log, mixed in, is read as ``gcp_recommender`` reads it.
+        groups of the directory to ``decision_steps``; added bindings to ``entitlements``; keys made, switched and
+        deleted to ``credentials``; calls of publisher models, Gemini and agent engines to ``assistant_access``. The
+        recommender's action log, mixed in, is read as ``gcp_recommender`` reads it.
 Drops   request and response bodies but for targets, deltas and hashes of what was set; prompts and answers; entries of
         other logs (flows, load balancers, containers), rejected as ``out_of_scope`` by the name of their log.
 Schema  google.cloud.audit.AuditLog and LogEntry v2; unknown keys of entry and payload are kept in ``unmapped``.
@@ -84,6 +84,9 @@ SOURCE = "gcp_audit"
 _READ_WORDS = ("get", "list", "search", "query", "check", "test", "batchget", "read", "lookup", "fetch", "count")
 _PERMISSION_TYPES = {"DATA_READ": True, "ADMIN_READ": True, "DATA_WRITE": False, "ADMIN_WRITE": False}
 _DENIED = "7"
+_KEY_MADE = ("createserviceaccountkey", "uploadserviceaccountkey")
+_KEY_STATUS = {**dict.fromkeys(_KEY_MADE, "active"), "enableserviceaccountkey": "active",
+               "disableserviceaccountkey": "inactive", "deleteserviceaccountkey": "revoked"}
 _PAYLOAD_COLUMNS = ("protopayload.", "protopayload_auditlog.", "proto_payload.")
 
 
@@ -287,22 +290,30 @@ def _acting(who: Caller) -> dict[str, Any]:
 
 
 def _lifecycle(entry: Entry, found: LogEntry, word: str, time: datetime) -> None:
-    """A service account that came to be or ended, by its number; a key that came to be."""
-    answer = squeezed(found.audit.get("response"))
+    """A service account that came to be or ended, by its number; a key that came to be, was switched or ended."""
     email = account_email(found)
     if email is None:
         return
+    about = service_account(email, account_id(found))
     if word in ("createserviceaccount", "deleteserviceaccount") and "@" in email:
-        about = service_account(email, account_id(found))
         when = "created_at" if word.startswith("create") else "deleted_at"
         if when == "created_at" or about.id.rpartition(":")[2].isdigit():  # an address that ends may begin again
             entry.add(tables.IDENTITY_FACTS, **fact(about) | {when: time})
-    elif word in ("createserviceaccountkey", "uploadserviceaccountkey"):
-        key = key_id(name(answer.get("name")))
+    elif word in _KEY_STATUS:
+        key = _key_of(found)
         if key is not None:
-            holder = service_account(email)
-            entry.add(tables.CREDENTIALS, identity_id=holder.id, credential_id=key, kind="key", created_at=time,
-                      status="active")
+            made = word in _KEY_MADE  # what is said later of it, here or in a listing, counts more
+            entry.add(tables.CREDENTIALS, identity_id=about.id, credential_id=key, kind="key",
+                      status=_KEY_STATUS[word], **{"created_at" if made else "snapshot_at": time})
+            if "@" in email:  # else only the number is known, which is no name to be known by
+                entry.add(tables.IDENTITY_FACTS, **fact(about))
+
+
+def _key_of(found: LogEntry) -> str | None:
+    """The key an entry is about: a new one stands in the answer, an older one in the name of the resource."""
+    stated = (squeezed(found.audit.get("response")).get("name"), found.audit.get("resourcename"),
+              squeezed(found.audit.get("request")).get("name"))
+    return next((key for held in stated if (key := key_id(text(held))) is not None), None)
 
 
 def _cluster(found: LogEntry) -> str | None:

@@ -70,24 +70,26 @@ class Project:
 
     # --- accounts --------------------------------------------------------------------------------------------------
 
+    # The project's inventory lists its service accounts and nobody else, and the log tells every day of them.
+
     def person(self, person: Person) -> Account:
-        return self._add(Account("gcp", "", f"user:{person.login}", person.login, "human", person=person))
+        return self._add(Account("gcp", "", f"user:{person.login}", person.login, "human", person=person, listed=False))
 
     def service(self, name: str, shown: str, **more: Any) -> Account:
         """A service account with its number, listed unless said otherwise."""
         made = self._add(Account("gcp", "", "1" + _digits(self.dice, 20), email(name), "service_account",
-                                 **{"listed": True, "enabled": True, **more}))
+                                 **{"listed": True, "enabled": True, "logged": True, **more}))
         made.details["shown"] = shown
         self.services.setdefault(name, made)
         return made
 
     def federated(self, name: str, subject: str, kind: str) -> Account:
-        self.others[name] = self._add(Account("gcp", "", subject, subject, kind))
+        self.others[name] = self._add(Account("gcp", "", subject, subject, kind, listed=False))
         return self.others[name]
 
     def managed(self, name: str, address: str) -> Account:
         self.others[name] = self._add(Account("gcp", "", f"serviceAccount:{address}", address, "service_account",
-                                              excluded="provider_managed"))
+                                              listed=False, excluded="provider_managed"))
         return self.others[name]
 
     def _add(self, account: Account) -> Account:
@@ -97,6 +99,18 @@ class Project:
     def key(self, account: Account, days_ago: int) -> Key:
         made = Key(self.dice.hexadecimal(40), "key", self.day(days_ago, 9, 11))
         account.keys.append(made)
+        return made
+
+    def told_key(self, account: Account, key: Key, who: Account, end: datetime | None = None) -> Deed:
+        """A key comes to be, or at ``end`` is no more, on record."""
+        assert key.created is not None  # noqa: S101  (narrows the type)
+        verb, own = "Delete" if end else "Create", f"projects/-/serviceAccounts/{account.native_id}"
+        full = f"{ON_PROJECT}/serviceAccounts/{account.name}/keys/{key.key_id}"
+        said: dict[str, Any] = {} if end else {"response": {"name": full}}
+        made = self.told(deed(
+            self.dice, end or key.created, who, "iam.googleapis.com", f"google.iam.admin.v1.{verb}ServiceAccountKey",
+            f"{own}/keys/{key.key_id}" if end else own, account=account, **said))
+        self.decided(made)
         return made
 
     def owner(self, account: Account, owner: Account, days_ago: int | None, state: str, purpose: str) -> None:
@@ -136,8 +150,8 @@ class Project:
         return made
 
     def link(self, source: Deed | str, target: Deed | str, rel: str, *, provable: bool) -> None:
-        ends = [end.event_id if isinstance(end, Deed) else end for end in (source, target)]
-        self.world.links.append(Link(*ends, rel, provable))
+        first, second = (end.event_id if isinstance(end, Deed) else end for end in (source, target))
+        self.world.links.append(Link(first, second, rel, provable))
 
     def bindings(self) -> list[Binding]:
         """Those in force at the end."""

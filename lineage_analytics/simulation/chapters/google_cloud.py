@@ -40,6 +40,7 @@ def begin(world: World, dice: Dice) -> None:
     _roles_at_first(project)
     _everyday_grants(project)
     _same_address_twice(project)
+    _keys_taken_back(project)
     _impersonation(project)
     _advice(project)
     _pool(project)
@@ -69,12 +70,7 @@ def _services(project: Project) -> None:
     notes = project.service("gemini-notes", "Summaries of support calls")
     if world.days > 60:
         _created(project, notes, project.day(58, 9, 10), team[0])
-        made = project.key(notes, 55)
-        key_name = f"{ON_PROJECT}/serviceAccounts/{notes.name}/keys/{made.key_id}"
-        assert made.created is not None  # noqa: S101  (narrows the type)
-        project.decided(project.told(deed(
-            project.dice, made.created, team[0], _IAM, "google.iam.admin.v1.CreateServiceAccountKey",
-            f"projects/-/serviceAccounts/{notes.name}", account=notes, response={"name": key_name})))
+        project.told_key(notes, project.key(notes, 55), team[0])
     project.owner(notes, team[0], 20, "true", "Summarises support calls with a model")
     project.federated("repository", gcp.REPOSITORY, "workload")
     project.federated("agent", gcp.AGENT, "ai_agent")
@@ -84,6 +80,22 @@ def _services(project: Project) -> None:
         "480 days ago.", [export.native_id, export.keys[0].key_id],
         "The key stands among those over the policy's age, the account among those without a valid owner.",
         ["VIS-08", "VIS-04"]))
+
+
+def _keys_taken_back(project: Project) -> None:
+    """Two keys are deleted: one within hours, one after the inventory was taken, which still lists it."""
+    account, who = project.services["dashboard"], project.team[1]
+    brief, listed = project.key(account, 12), project.key(account, 20)
+    account.keys.clear()
+    assert brief.created is not None  # noqa: S101  (narrows the type)
+    told = [project.told_key(account, brief, who),
+            project.told_key(account, brief, who, brief.created + timedelta(hours=5)),
+            project.told_key(account, listed, who), project.told_key(account, listed, who, project.day(0, 9, 12))]
+    account.details["keys listed too late"] = [listed]
+    project.world.stories.append(Story(
+        "gcp_key_deleted_after_the_listing", f"{who.name} deleted two keys of {account.name}; the inventory was taken "
+        "before the second of them went.", [listed.key_id, told[-1].event_id, brief.key_id, told[1].event_id],
+        "Neither stands among the keys in force: the log says that they ended.", ["VIS-07", "VIS-08"]))
 
 
 def _created(project: Project, account: Account, time: datetime, who: Account) -> Deed:
@@ -129,12 +141,11 @@ def _everyday_grants(project: Project) -> None:
 
 def _same_address_twice(project: Project) -> None:
     """A service account is deleted and made again under its address: two principals."""
-    old = project.service("feed-sync", "Fetches feeds", listed=None, enabled=None)
+    old = project.service("feed-sync", "Fetches feeds", listed=False, enabled=None)
     del project.services["feed-sync"]
     new = project.service("feed-sync", "Fetches feeds")
     project.owner(new, project.team[1], 30, "true", "Fetches the feeds of partners")
-    back = 50 if project.world.days > 60 else 33
-    at = project.day(back, 10, 12)
+    at = project.day(14, 10, 12)
     gone = project.told(deed(project.dice, at, project.team[1], _IAM, "google.iam.admin.v1.DeleteServiceAccount",
                              f"projects/-/serviceAccounts/{old.native_id}", account=old))
     project.decided(gone)
@@ -148,26 +159,29 @@ def _same_address_twice(project: Project) -> None:
     project.world.stories.append(Story(
         "gcp_same_address_two_accounts", f"{new.name} was deleted and made again 25 minutes later: the old account "
         "kept a role on the exports under its number.", [old.native_id, new.native_id, gone.event_id, made.event_id],
-        "Two principals, the old one deleted; the role of the old one is not the new one's.", ["VIS-04"]))
+        "Two principals, the old one deleted and in no inventory: calls under the address before it are its, those "
+        "after it the new one's, and so is neither's role the other's.", ["VIS-01", "VIS-02", "VIS-04"]))
 
 
 def _impersonation(project: Project) -> None:
-    """Two people may act as the deployer, one of them does to give a colleague a role; once it gives one by itself."""
+    """Two people act as the deployer to give a colleague a role; a repository does so at night, for nobody."""
     team, deployer = project.team, project.services["ci-deployer"]
     ids = []
     for back, who, other in ((21, team[2], team[3]), (4, team[3], team[4])):
         made = project.policy(project.day(back, 9, 14), deployer, chain=(who,),
                               given=(Binding(ON_PROJECT, "roles/storage.admin", member(other)),))
         ids.append(made.event_id)
-    alone = project.policy(project.day(11, 1, 4), deployer, initiator="unknown", given=(
+    repository = project.others["repository"]
+    alone = project.policy(project.day(11, 1, 4), deployer, initiator="unknown", chain=(repository,), given=(
         Binding(ON_PROJECT, "roles/iam.serviceAccountTokenCreator", member(project.services["dashboard"])),))
     project.world.stories += [
         Story("gcp_acting_as_a_service_account", f"{team[2].name} and {team[3].name} used {deployer.name} to give "
               "colleagues a role they could not have given themselves.", ids,
               "Each change names the service account as the one that acted and the person it acted for.", ["LIN-01"]),
-        Story("gcp_role_given_by_software_at_night", f"{deployer.name} let another service account make tokens of any "
-              "account, at night and for nobody.", [alone.event_id],
-              "The change is listed with software as the caller and an unknown initiator.", ["LIN-01"]),
+        Story("gcp_role_given_by_software_at_night", f"{deployer.name}, called by a workflow, let another service "
+              "account make tokens of any account, at night.", [alone.event_id, repository.native_id],
+              "The change is listed with software as the caller for other software, and an unknown initiator.",
+              ["LIN-01"]),
     ]
 
 
@@ -284,7 +298,7 @@ def _nightly(project: Project, day: datetime, dice: Dice) -> Iterator[Deed]:
     loader, notes, new, old = services["orders-loader"], services["gemini-notes"], services["feed-sync"], \
         project.others["old feed"]
     yield _query(dice, dice.moment(day, 2, 3), loader, key=loader.keys[0])
-    feed = new if new.created is not None and day > new.created else old if day < _midnight(old) else None
+    feed = new if new.created is not None and day > new.created else old if day <= _midnight(old) else None
     if feed is not None:
         yield deed(dice, dice.moment(day, 3, 4), feed, _STORAGE, "storage.objects.create",
                    f"{gcp.BUCKET}/objects/feed-{day:%Y%m%d}.csv", log="data_access")

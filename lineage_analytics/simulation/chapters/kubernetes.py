@@ -15,7 +15,7 @@ from lineage_analytics.simulation.chapters._kubernetes_cluster import (
     service,
     user,
 )
-from lineage_analytics.simulation.model import END, Deed, Story
+from lineage_analytics.simulation.model import END, Deed, Key, Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def begin(world: World, dice: Dice) -> None:
     _new_application(cluster)
     _certificates(cluster)
     _impersonation(cluster)
+    _tokens(cluster)
     _night(cluster)
 
 
@@ -157,10 +158,38 @@ def _impersonation(cluster: Cluster) -> None:
     bound = cluster.binding("hotfix", "ingress", cluster.day(4, 17, 18), "edit", (user(cluster.people[4]),))
     made = cluster.made(who, bound, acting_as=deployer)
     cluster.decided(made, involvement="none", initiator="proved")
+    software, own = cluster.services["orders-etl"], cluster.binding(
+        "synced", "data", cluster.day(3, 1, 4), "view", (service(cluster.services["feature-store"]),))
+    synced = cluster.made(deployer, own, acting_as=software)
+    cluster.decided(synced, involvement="none")
     cluster.world.stories.append(Story(
         "k8s_acting_as_the_deployer", f"{who.name} called with --as the deployer to let a colleague into a namespace.",
         [made.event_id, deployer.native_id],
         "The change names the deployer as the one whose rights decided and the user it was for.", ["LIN-01"]))
+    cluster.world.stories.append(Story(
+        "k8s_deployer_acting_as_an_application", f"The deployer called as {software.name} to bind a role, at night.",
+        [synced.event_id, software.native_id],
+        "The change was made by software for other software: who set it off is unknown.", ["LIN-01"]))
+
+
+def _tokens(cluster: Cluster) -> None:
+    """Two tokens asked for by hand: one for an hour, one for a season, which still works."""
+    who, account = cluster.people[0], cluster.services["prometheus"]
+    told = []
+    for back, lasts in ((15, timedelta(hours=1)), (10, timedelta(days=90))):
+        at, token = cluster.day(back, 9, 12), f"JTI={cluster.dice.guid()}"
+        until = at + lasts
+        made = cluster.told(call(
+            cluster.dice, at, who, "create", "serviceaccounts", account.details["namespace"], account.name, sub="token",
+            code=201, issued=token, request={"spec": {"expirationSeconds": int(lasts.total_seconds())}},
+            response={"status": {"expirationTimestamp": until.strftime("%Y-%m-%dT%H:%M:%SZ")}}))
+        cluster.decided(made)
+        told += [token, made.event_id]
+        if until > END:
+            account.keys.append(Key(token, "token", at, expires=until))
+    cluster.world.stories.append(Story(
+        "k8s_token_for_a_season", f"{who.name} had two tokens of {account.name} made, for an hour and for 90 days.",
+        told, "The longer one stands among the credentials in force, the shorter one has ended.", ["VIS-07", "VIS-08"]))
 
 
 def _night(cluster: Cluster) -> None:

@@ -47,13 +47,13 @@ def write(directory: Path, world: World) -> int:
     if project is None:
         return 0
     listed = list(project.services.values())
-    accounts, keys = [_account(a) for a in listed], [(a, key) for a in listed for key in a.keys]
+    accounts, keys = [_account(a) for a in listed], [(a, key) for a in listed for key in _keys(a)]
     put(directory / "service-accounts.json", pretty(accounts))
     put(directory / "service-accounts-page.json.gz", as_json({"accounts": accounts[1:]}))
     for account in listed:
-        if account.keys:
+        if _keys(account):
             put(directory / f"keys-{account.name.partition('@')[0]}.json", pretty(
-                [_key(account, key) for key in account.keys]))
+                [_key(account, key) for key in _keys(account)]))
     policies = [_policy(over, [b for b in project.bindings() if b.over == over]) for over in _RESOURCES]
     put(directory / "policies.ndjson", b"".join(as_json(policy) + b"\n" for policy in policies))
     put(directory / "roles.json", pretty([_role()]))
@@ -74,6 +74,11 @@ def _account(account: Account) -> dict[str, Any]:
               "displayName": f"{account.details['shown']} (synthetic)", "oauth2ClientId": account.native_id,
               "etag": "MDEwMjE5MjA="}
     return stated | ({"disabled": True} if account.enabled is False else {})
+
+
+def _keys(account: Account) -> list[Key]:
+    """Those there were when the inventory was taken."""
+    return [*account.keys, *account.details.get("keys listed too late", ())]
 
 
 def _key(account: Account, key: Key) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def _event(deed: Deed) -> dict[str, Any]:
         "annotations": {"authorization.k8s.io/decision": "forbid" if denied else "allow",
                         "authorization.k8s.io/reason": ""},
     }
+    if "issued" in details:
+        event["annotations"]["authentication.kubernetes.io/issued-credential-id"] = details["issued"]
     if denied:
         event["responseStatus"] |= {"status": "Failure", "reason": "Forbidden"}
     if details["impersonated"]:
