@@ -22,7 +22,15 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics import tables
 from lineage_analytics.loaders import _ocsf_classes as classes
 from lineage_analytics.loaders import _ocsf_cloudtrail as cloudtrail
-from lineage_analytics.loaders._ocsf_principals import PROVIDER, Principal, agent_of, fact, service_of, tenant_of, user_of
+from lineage_analytics.loaders._ocsf_principals import (
+    PROVIDER,
+    Principal,
+    agent_of,
+    fact,
+    service_of,
+    tenant_of,
+    user_of,
+)
 from lineage_analytics.loaders._ocsf_record import action_of, class_of, error_of, number, outcome_of, resources_of
 from lineage_analytics.loaders._ocsf_steps import change, effect_of, finding
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
