@@ -18,4 +18,5 @@ from typing import Any
 def writers() -> dict[str, Any]:
     """Every writer by the name of its source, in order of name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: importlib.import_module(f"{__name__}.{name}") for name in names if name != "files"}
+    return {name: importlib.import_module(f"{__name__}.{name}") for name in names
+            if name != "files" and not name.startswith("_")}
