@@ -85,11 +85,13 @@ def _roles(context: Context) -> pl.DataFrame:
     held = live.with_columns(order=order).sort(*_KEY, "order", "record_id").group_by(_KEY, maintain_order=True).agg(
         pl.col("state").first(), pl.col("privilege").first(), logged=pl.col("source").is_in(_LOGS).all(),
         source_rows=pl.col("record_id").unique().sort())
-    known = context.identities.select(principal_id="id", kind="kind", excluded="gone")
+    # Somebody who left and is listed with a role still holds it; of a log alone, the role ended with the account.
+    known = context.identities.select("excluded", "gone", principal_id="id", kind="kind")
     return held.join(known, on="principal_id", how="left").select(
         pl.concat_str("principal_id", "privilege", "over", separator="|").alias("object_id"),
         pl.lit("assignment").alias("object_kind"), pl.col("kind").fill_null("unknown"),
-        pl.coalesce("excluded", pl.when(pl.col("kind").fill_null("unknown") == "unknown").then(pl.lit("kind unknown")))
+        pl.coalesce(pl.when("logged").then("gone").otherwise("excluded"),
+                    pl.when(pl.col("kind").fill_null("unknown") == "unknown").then(pl.lit("kind unknown")))
         .alias("excluded"),
         (pl.col("state") == "standing").alias("truth"),
         pl.format("{}: {}", "privilege", pl.col("state").replace(_STATES).fill_null(

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
 
 NHI_KINDS = ("service_account", "workload", "app", "api_key", "ai_agent", "ai_assistant")
-# These record changes and decisions, not what identities do: without sign-ins or activity use stays unseen.
+# These record changes and decisions, or use of one service among many: their silence is no sign of an idle account.
 CHANGE_LOGS = (
     "entra_audit", "entra_pim", "entra_access_reviews", "entra_entitlement", "entra_risk", "aws_access_analyzer",
-    "gcp_recommender", "github_reviews", "servicenow", "jira")
+    "gcp_recommender", "github_reviews", "servicenow", "jira", "azure_activity", "entra_graph_activity")
 VISIBLE_SHARE = 0.9
 RECORDS_SHOWN = 20
+_REGISTRATIONS = ("application", "agent_blueprint")
 _EXCLUSIONS = {
     "provider_managed": "managed by the provider",
     "human_role": "a role that only people assume: an entitlement of theirs",
+    "registration": "an application's registration: its service principals are the identities",
 }
 # Tables in which rows carry the time their inventory was taken.
 _SNAPSHOTS = {"identities": "snapshot_at", "entitlements": "as_of", "credentials": "snapshot_at"}
@@ -104,7 +106,8 @@ class Context:
         gone = pl.col("deleted_at").is_not_null() & (pl.col("deleted_at") <= self.facts.as_of)
         return self.facts.frame("identities").join(self._statements, on="id", how="left").with_columns(
             excluded=pl.when(left.is_not_null()).then(left.replace(_EXCLUSIONS))
-            .when(pl.col("kind") == "role").then(pl.lit(_EXCLUSIONS["human_role"])),
+            .when(pl.col("kind") == "role").then(pl.lit(_EXCLUSIONS["human_role"]))
+            .when(pl.col("subkind").is_in(_REGISTRATIONS)).then(pl.lit(_EXCLUSIONS["registration"])),
             record_ids=pl.coalesce("listed_rows", pl.col("record_ids").fill_null([])).list.head(RECORDS_SHOWN),
             owner_rows=pl.coalesce("owner_rows", "listed_rows", pl.col("record_ids").fill_null([])).list.head(
                 RECORDS_SHOWN),

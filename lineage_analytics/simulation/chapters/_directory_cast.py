@@ -137,6 +137,8 @@ def _app(
     born = created or _ago(dice, 900, 1500)
     registration = _entra(world, dice, name, "app", born) if registered else None
     principal = _entra(world, dice, name, "app", born + timedelta(seconds=2), enabled=enabled)
+    if registration is not None:
+        registration.excluded = "registration"
     holder = registration or principal
     holder.keys = keys
     if registration is not None and owner is not None and owner.left_on is None:
@@ -195,6 +197,7 @@ def _agents(world: World, dice: Dice) -> tuple[Account, Account, Account, Accoun
     born = _ago(dice, 300, 500)
     blueprint = _entra(world, dice, "Access Assistant blueprint", "app", born,
                        details={"app_id": dice.guid(), "federated": dice.guid()})
+    blueprint.excluded = "registration"
     principal = _entra(world, dice, "Access Assistant blueprint", "ai_agent", born + timedelta(seconds=3),
                        enabled=True)
     orphan = _entra(world, dice, "Release Notes Agent", "ai_agent", _ago(dice, 200, 260), enabled=True, details={
