@@ -43,14 +43,14 @@ class Center:
 
 
 def assign(world: World, dice: Dice) -> None:
-    """Everybody at work on AWS has a user; who administers is in one group, the others in another."""
+    """Everybody at work on AWS has a user and may develop and read; who administers is in a group of its own."""
     center = Center(f"ssoins-{dice.hexadecimal(16)}", f"d-{dice.hexadecimal(10)}")
     world.cast["aws_center"] = center
     admins = [p for p in world.persons if p.admin_id]
-    others = [p for p in world.persons if p.department in _AT_WORK and p.left_on is None and not p.admin_id]
+    at_work = [p for p in world.persons if p.department in _AT_WORK and p.left_on is None]
     for name in ("aws-administrators", "aws-developers"):
         center.groups[name] = Account("aws", center.store, dice.guid(), name, "group", listed=True)
-    for group, people in (("aws-administrators", admins), ("aws-developers", others)):
+    for group, people in (("aws-administrators", admins), ("aws-developers", at_work)):
         for person in people:
             _user(center, dice, person, group)
     for name, group in _SETS:
@@ -60,15 +60,18 @@ def assign(world: World, dice: Dice) -> None:
         center.sets.append(made)
         center.assigned.append((made, center.groups[group]))
     _left_in_group(world, center, dice)
-    _past_the_group(world, center, dice, others)
+    _past_the_group(world, center, dice, [p for p in at_work if not p.admin_id])
     world.accounts += [*center.users.values(), *center.groups.values()]
 
 
 def _user(center: Center, dice: Dice, person: Person, group: str) -> Account:
-    made = Account("aws", center.store, dice.guid(), person.login, "human", person=person, listed=True, enabled=True)
-    center.users[person.number] = made
-    center.members.append((center.groups[group], made))
-    return made
+    """The person's user, made when there is none yet, as a member of the group."""
+    if person.number not in center.users:
+        center.users[person.number] = Account("aws", center.store, dice.guid(), person.login, "human", person=person,
+                                              listed=True, enabled=True)
+    user = center.users[person.number]
+    center.members.append((center.groups[group], user))
+    return user
 
 
 def _left_in_group(world: World, center: Center, dice: Dice) -> None:
@@ -84,11 +87,11 @@ def _left_in_group(world: World, center: Center, dice: Dice) -> None:
         "The user is listed as enabled beside the person who left.", ["VIS-16"]))
 
 
-def _past_the_group(world: World, center: Center, dice: Dice, others: list[Person]) -> None:
+def _past_the_group(world: World, center: Center, dice: Dice, able: list[Person]) -> None:
     """An administrator gives a developer the administrators' set directly, in the evening, and leaves it there."""
     changes: Changes = world.cast["changes"]
     admin = [p for p in world.persons if p.admin_id][1]
-    held, user = center.sets[0], center.users[dice.pick(others).number]
+    held, user = center.sets[0], center.users[dice.pick(able).number]
     made = changes.make(
         dice.moment(END.replace(hour=0, minute=0, second=0) - timedelta(days=13), 19, 21), held.role,
         "CreateAccountAssignment", {

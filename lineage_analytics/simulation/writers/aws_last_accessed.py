@@ -62,7 +62,7 @@ def write(directory: Path, world: World) -> int:
     reports = [_report(who, uses, number) for number, who in enumerate(reported)]
     for who, report in zip(reported, reports, strict=True):
         put(directory / f"service-last-accessed-{who.name}.json", pretty(report))
-    put(directory / "all-synthetic.ndjson.gz", b"".join(as_json(report) + b"\n" for report in reports))
+    put(directory / "all.ndjson.gz", b"".join(as_json(report) + b"\n" for report in reports))
     policy = world.policies["AdministratorAccess"]
     put(directory / "with-entities-iam.json", pretty({"Arn": policy.arn} | _job(len(reports)) | {
         "EntityDetailsList": [_entity(who, uses) for who in reported if policy in who.policies], "IsTruncated": False}))
@@ -71,7 +71,7 @@ def write(directory: Path, world: World) -> int:
 
 def _job(number: int) -> Row:
     made, done = (zulu(_MADE + timedelta(seconds=7 * number + more)) for more in (0, 3))
-    return {"JobStatus": "COMPLETED", "JobCreationDate": made, "JobCompletionDate": done}
+    return {"JobId": f"synthetic-{number:04d}", "JobStatus": "COMPLETED", "JobCreationDate": made, "JobCompletionDate": done}
 
 
 def _report(who: Principal, uses: Uses, number: int) -> Row:
