@@ -71,7 +71,8 @@ def write(directory: Path, world: World) -> int:
 
 def _job(number: int) -> Row:
     made, done = (zulu(_MADE + timedelta(seconds=7 * number + more)) for more in (0, 3))
-    return {"JobId": f"synthetic-{number:04d}", "JobStatus": "COMPLETED", "JobCreationDate": made, "JobCompletionDate": done}
+    return {"JobId": f"synthetic-{number:04d}", "JobStatus": "COMPLETED", "JobCreationDate": made,
+            "JobCompletionDate": done}
 
 
 def _report(who: Principal, uses: Uses, number: int) -> Row:
