@@ -76,7 +76,7 @@ def deliveries(made: Path) -> list[Json]:
 
 
 def reviews(made: Path) -> dict[str, Json]:
-    return {str(held["review"]["id"]): held for held in deliveries(made) if "review" in held}
+    return {str(held["review"]["id"]): held for held in deliveries(made) if held["action"] == "submitted"}
 
 
 def workspace(made: Path) -> list[Json]:
@@ -193,6 +193,16 @@ def test_an_approval_is_for_another_commit_than_was_merged(made: Path) -> None:
     approval, merge, seen, merged = story(made, "approval_of_an_older_commit")
     assert reviews(made)[approval]["review"]["commit_id"] == seen != merged
     assert audited(made)[merge]["head_sha"] == merged
+
+
+def test_a_merge_follows_the_withdrawal_of_its_only_approval(made: Path) -> None:
+    approval, back, merge = story(made, "approval_taken_back")
+    given, row = reviews(made)[approval], audited(made)[merge]
+    taken = [held for held in deliveries(made) if held["action"] == "dismissed"]
+    assert [str(held["review"]["id"]) for held in taken] == [approval]
+    assert given["review"]["submitted_at"] < taken[0]["pull_request"]["updated_at"]
+    assert audited(made)[back]["@timestamp"] < row["@timestamp"]
+    assert given["pull_request"]["html_url"] == row["pull_request_url"]
 
 
 def test_one_merge_goes_past_the_protection_unreviewed(made: Path) -> None:

@@ -41,6 +41,8 @@ class Pull:
     merger: Account | None = None
     commit: str = ""
     deeds: list[Deed] = field(default_factory=list)
+    said: dict[str, datetime] = field(default_factory=dict)
+    """When each review was submitted, by its id."""
 
     @property
     def url(self) -> str:
@@ -83,8 +85,21 @@ class Pulls:
             self._link(review, pull.deeds[0], "about")
         return review
 
-    def merged(self, pull: Pull, time: datetime, merger: Account, approval: Deed | None) -> Deed:
-        """The merge, in both logs, with the decision it is."""
+    def withdrawn(self, pull: Pull, time: datetime, review: Deed) -> Deed:
+        """The reviewer takes the review back; both logs say so."""
+        row = self._audit(pull, time, review.who, "pull_request_review.dismiss")  # type: ignore[arg-type]
+        self._hook(pull, time, review.who, "dismissed", review.event_id)  # type: ignore[arg-type]
+        self._link(row, pull.deeds[0], "about")
+        return row
+
+    def closed(self, pull: Pull, time: datetime, who: Account) -> None:
+        """Closed without a merge: turned down."""
+        self._link(self._audit(pull, time, who, "pull_request.close"), pull.deeds[0], "about")
+        self._link(self._hook(pull, time, who, "closed", str(pull.pull_id)), pull.deeds[0], "about")
+
+    def merged(self, pull: Pull, time: datetime, merger: Account, approval: Deed | None, *,
+               taken_back: bool = False) -> Deed:
+        """The merge, in both logs, with the decision it is. ``taken_back``: its approval did not stand any more."""
         pull.merged, pull.merger, pull.commit = time, merger, self._dice.hexadecimal(40)
         done = self._audit(pull, time, merger, "pull_request.merge", head_sha=pull.head)
         copy = self._hook(pull, time, merger, "closed", str(pull.pull_id))
@@ -92,10 +107,10 @@ class Pulls:
             self._link(record, pull.deeds[0], "requested_by")
             if approval is not None:
                 self._link(record, approval, "authorised_by")
-        self._decide(pull, done, approval)
+        self._decide(pull, done, approval, without="missing" if taken_back else "unknown")
         return done
 
-    def _decide(self, pull: Pull, done: Deed, approval: Deed | None) -> None:
+    def _decide(self, pull: Pull, done: Deed, approval: Deed | None, without: str) -> None:
         """Whether accounts are of one person is on no record here, but for one account that does both."""
         own = approval is not None and approval.who in (pull.author, pull.starter)
         by_agent = pull.merger is self._cast.agent
@@ -104,8 +119,8 @@ class Pulls:
             involvement = "executes_autonomous" if own else "executes_approved"
         self._world.decisions.append(Decision(
             done.event_id, done.time, done.action, involvement, initiator="proved",
-            approver="unknown" if approval is None else "missing" if own else "proved", rollback="unknown",
-            provider="github", approved="unknown" if approval is None else "proved",
+            approver=without if approval is None else "missing" if own else "proved", rollback="unknown",
+            provider="github", approved=without if approval is None else "proved",
             self_approved=True if own else None, approvals=int(approval is not None)))
 
     def _audit(self, pull: Pull, time: datetime, who: Account, action: str, **more: Any) -> Deed:
@@ -120,7 +135,8 @@ class Pulls:
 
     def _hook(self, pull: Pull, time: datetime, who: Account, what: str, native: str) -> Deed:
         """A delivery; it goes out a second after what it tells."""
-        shown = {"pull": pull, "head": pull.head, "merged": pull.merged is not None, "native": native}
+        shown = {"pull": pull, "head": pull.head, "merged": pull.merged is not None, "native": native,
+                 "said": pull.said.setdefault(native, time)}
         deed = Deed(time + timedelta(seconds=1), "github_reviews", native, who, what, details=shown)
         self._world.deeds.append(deed)
         return deed
@@ -136,7 +152,8 @@ def tell(world: World, dice: Dice, cast: Cast) -> None:
     _own_errand(world, dice, cast, pulls)
     _older_commit(world, dice, cast, pulls)
     _past_the_rules(world, dice, cast, pulls)
-    _deployed(world, dice, merges)
+    _approval_taken_back(world, dice, cast, pulls)
+    _deployed(world, dice, cast, merges)
 
 
 def _told_until() -> datetime:
@@ -159,6 +176,8 @@ def _of_people(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> list[tuple
             at += timedelta(minutes=dice.whole(40, 90))
         if dice.chance(0.1):
             pulls.reviewed(pull, at, reviewer, "commented")
+            if dice.chance(0.5):
+                pulls.closed(pull, at + timedelta(minutes=30), reviewer)
             continue
         approval = pulls.reviewed(pull, at, reviewer)
         merged_at = at + timedelta(seconds=dice.whole(*_WAIT))
@@ -222,6 +241,20 @@ def _older_commit(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> None:
         "Approval and merge name different commits.", []))
 
 
+def _approval_taken_back(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> None:
+    """A reviewer withdraws an approval; what it was for is merged all the same."""
+    author, reviewer = cast.people[4], cast.people[1]
+    at = dice.moment(END.replace(hour=0, minute=0, second=0) - timedelta(days=18), 8, 11)
+    pull = pulls.opened(at, author, cast.repositories[0])
+    approval = pulls.reviewed(pull, at + timedelta(minutes=70), reviewer)
+    back = pulls.withdrawn(pull, approval.time + timedelta(minutes=25), approval)
+    done = pulls.merged(pull, back.time + timedelta(minutes=40), author, None, taken_back=True)
+    world.stories.append(Story(
+        "approval_taken_back", f"{reviewer.name} took back the approval of {pull.url}; {author.name} merged it.",
+        [approval.event_id, back.event_id, done.event_id], "It counts as merged without a standing approval.",
+        ["LIN-05"]))
+
+
 def _past_the_rules(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> None:
     """An owner merges past the protection of the main branch, reviewed by nobody."""
     owner = cast.owners[0]
@@ -244,7 +277,7 @@ def _past_the_rules(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> None:
         ["LIN-05"]))
 
 
-def _deployed(world: World, dice: Dice, merges: list[tuple[Pull, Deed]]) -> None:
+def _deployed(world: World, dice: Dice, cast: Cast, merges: list[tuple[Pull, Deed]]) -> None:
     """Merges of the last weeks run the pipeline, whose role updates a stack. No record holds a key of both."""
     role: Principal = world.cast["deploy"]
     for pull, merge in merges:
@@ -256,6 +289,11 @@ def _deployed(world: World, dice: Dice, merges: list[tuple[Pull, Deed]]) -> None
                            "repo": pull.repository, "workflow_run_id": run, "head_branch": "main",
                            "head_sha": pull.commit, "event": "push", "name": "deploy", "operation_type": "create",
                            **({"acted_for": pull.starter} if pull.starter and pull.merger is pull.author else {})})
+        if dice.chance(0.4):  # the environment waits for somebody's word
+            world.deeds.append(Deed(started.time + timedelta(seconds=60), "github_audit", dice.base32(22), cast.lead,
+                                    "workflows.approve_workflow_job", details={
+                                        "repo": pull.repository, "workflow_run_id": run, "environment_name": "prod",
+                                        "operation_type": "modify"}))
         update = call(dice, merge.time + timedelta(seconds=dice.whole(120, 400)), role, "cloudformation:UpdateStack")
         update.request = {"stackName": f"synthetic-{pull.repository.name}"}
         world.deeds.append(started)

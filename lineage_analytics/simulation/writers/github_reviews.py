@@ -43,14 +43,14 @@ def _delivery(deed: Deed, organisation: int) -> dict[str, Any]:
     owner = {"login": "northwind-synthetic", "id": organisation, "type": "Organization"}
     sender = _user(deed.who)  # type: ignore[arg-type]
     found: dict[str, Any] = {
-        "action": deed.action if deed.action in ("opened", "closed") else "submitted",
+        "action": deed.action if deed.action in ("opened", "closed", "dismissed") else "submitted",
         "pull_request": _pull(pull, deed),
         "repository": {"id": pull.repository.number, "full_name": pull.repository.full_name, "owner": owner},
         "organization": owner, "sender": sender}
-    if found["action"] == "submitted":
+    if found["action"] in ("submitted", "dismissed"):
         found["review"] = {
             "id": int(details["native"]), "user": sender, "state": deed.action, "commit_id": details["head"],
-            "submitted_at": zulu(deed.time), "body": None, "author_association": "MEMBER"}
+            "submitted_at": zulu(details["said"] + timedelta(seconds=1)), "body": None, "author_association": "MEMBER"}
     return found
 
 
@@ -65,7 +65,9 @@ def _pull(pull: Pull, deed: Deed) -> dict[str, Any]:
         "head": {"ref": pull.branch, "sha": deed.details["head"]}, "base": {"ref": "main", "sha": pull.base},
         "merged_at": None, "closed_at": None}
     if closed:
-        found |= {"closed_at": at, "merged": True, "merged_at": at, "merge_commit_sha": pull.commit,
+        found["closed_at"] = at
+    if closed and deed.details["merged"]:
+        found |= {"merged": True, "merged_at": at, "merge_commit_sha": pull.commit,
                   "merged_by": _user(deed.who)}  # type: ignore[arg-type]
     return found
 
