@@ -196,7 +196,7 @@ def _of_the_agent(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> list[tu
         for _ in range(int(3.4 * (part - 0.25) + dice.share())):
             starter = dice.pick([a for a in cast.people if a is not cast.lead])
             pull = pulls.opened(dice.moment(day, 8, 16), cast.agent, dice.early(cast.repositories), starter)
-            dwell = int(max(dice.around(9000 * (1 - part) ** 4 + 12, 0.35), 4))
+            dwell = int(max(dice.around(9000 * ((1 - part) / 0.75) ** 4 + 12, 0.35), 4))
             approval = pulls.reviewed(pull, pull.created + timedelta(seconds=min(dwell, 20_000)), cast.lead)
             if part < 0.6 and dice.chance(0.3):
                 continue
