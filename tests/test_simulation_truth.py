@@ -176,7 +176,8 @@ def test_the_open_request_is_pending_and_nothing_was_executed(found: Found) -> N
 
 
 def test_the_person_whose_copilot_reads_unopened_files_stands_out(found: Found) -> None:
-    reach = assistant_reach(found.estate).sort("accessed_not_opened", descending=True)
+    reach = assistant_reach(found.estate).sort(
+        "accessed_not_opened", descending=True, nulls_last=True)
     login = story(found, "copilot_reads_what_its_user_never_opened")[0]
     first = found.estate.identities.filter(pl.col("id") == reach["user_id"][0]).collect()
     assert login in {alt["value"] for alt in first["alt_ids"][0]}

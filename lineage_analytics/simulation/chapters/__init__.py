@@ -6,6 +6,9 @@ A chapter is a module with
     day(world, day, dice)         everyday deeds of one day, none kept (may be absent)
     echo(world, happened, dice)   deeds that tell again what else happened that day (may be absent)
 
+    conclude(world)               what follows from what all chapters began, such as links to others' records (may be
+                                  absent)
+
 ``dice`` is the chapter's own stream of chance, so a new chapter changes no other. A source's file in ``writers`` spells
 out its deeds and accounts.
 """
@@ -36,6 +39,9 @@ def begin(world: World) -> None:
     """Let every chapter cast its accounts and tell its stories."""
     for name, chapter in _chapters().items():
         chapter.begin(world, Dice(world.seed, f"chapter {name}"))
+    for chapter in _chapters().values():
+        if hasattr(chapter, "conclude"):
+            chapter.conclude(world)
 
 
 def day(world: World, day: datetime, happened: Happened) -> None:

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 def begin(world: World, dice: Dice) -> None:
+    """Roles that no log reaches back to."""
+    _older(world, dice)
+
+
+def conclude(world: World) -> None:
     """What the export adds to what the audit tells of the same requests."""
     for request in world.role_requests:
         _links(world, request)
-    _older(world, dice)
 
 
 def noted(request: RoleRequest, moment: datetime) -> datetime:

@@ -22,7 +22,12 @@ class Governance:
     packages: Packages
 
 
+def conclude(world: World) -> None:
+    """Links of all role requests, whichever chapter made them."""
+    _roles.conclude(world)
+
+
 def begin(world: World, dice: Dice) -> None:
-    """Links of role requests, reviews of the last quarters, requests for access packages."""
+    """Older roles, reviews of the last quarters, requests for access packages."""
     _roles.begin(world, dice)
     world.cast["governance"] = Governance(_reviews.begin(world, dice), _packages.begin(world, dice))
