@@ -84,7 +84,7 @@ def _left_in_group(world: World, center: Center, dice: Dice) -> None:
     world.stories.append(Story(
         "left_and_still_administrator", f"{person.login} left and is still an enabled user of Identity Center, in the "
         "group that administers AWS.", [user.native_id, center.groups["aws-administrators"].native_id],
-        "The user is listed as enabled beside the person who left.", ["VIS-16"]))
+        "The user is listed as enabled beside the person who left."))
 
 
 def _past_the_group(world: World, center: Center, dice: Dice, able: list[Person]) -> None:

@@ -29,7 +29,7 @@ def _reported(world: World) -> None:
     chosen = [cast["deploy"], cast["helper"], cast["orphan"], dormant, advised]
     cast["aws_reported"] = list({who.native_id: who for who in chosen}.values())
     world.stories.append(Story(
-        "last_use_is_reported", f"IAM's own reports say when {len(chosen)} principals last used each service; they "
+        "last_use_is_reported", f"IAM's own reports say when {len(cast['aws_reported'])} principals last used each service; they "
         "agree with the trail.", [who.arn for who in cast["aws_reported"]],
         "Their last use is that of the trail; a service without a last use was not used within the tracking period.",
         ["VIS-17"]))

@@ -60,11 +60,11 @@ def _people(world: World, dice: Dice) -> None:
 def _software(world: World, dice: Dice) -> None:
     """Emergency automation summarises what it finds, on the days it works."""
     powerful = world.policies["AdministratorAccess"]
-    able = [p for p in world.principals if p.is_role and p.is_nhi and powerful in p.policies and p.archetype == "admin"
-            and p.rhythm in ("daily", "weekday")]
+    able = [p for p in world.principals if p.is_nhi and powerful in p.policies and p.archetype == "admin"
+            and p.rhythm in ("daily", "weekday", "weekly")]
     for who in able[:_MOST_SOFTWARE]:
         for day in world.midnights:
-            if works(who, day) and dice.chance(0.3):
+            if works(who, day) and dice.chance(0.8 if who.rhythm == "weekly" else 0.3):
                 _invoke(world, dice, dice.moment(day, who.hour, who.hour + 1.5), who)
 
 
