@@ -27,9 +27,10 @@ def _reported(world: World) -> None:
     dormant = next(p for p in world.principals if p.rhythm == "stopped100" and p.is_nhi
                    and p.archetype in ("iam", "admin", "deployer"))
     chosen = [cast["deploy"], cast["helper"], cast["orphan"], dormant, advised]
-    cast["aws_reported"] = list({who.native_id: who for who in chosen}.values())
+    reported = list({who.native_id: who for who in chosen}.values())
+    cast["aws_reported"] = reported
     world.stories.append(Story(
-        "last_use_is_reported", f"IAM's own reports say when {len(cast['aws_reported'])} principals last used each service; they "
-        "agree with the trail.", [who.arn for who in cast["aws_reported"]],
+        "last_use_is_reported", f"IAM's own reports say when {len(reported)} principals last used each service; they "
+        "agree with the trail.", [who.arn for who in reported],
         "Their last use is that of the trail; a service without a last use was not used within the tracking period.",
         ["VIS-17"]))
