@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LOGS = ("entra_audit",)
 """Sources that tell of assignments as they are made: older ones stay unseen."""
+_DIRECTORY = "entra"
 _WEIGHT_TOP = 10
 _EVERYWHERE = "/"
 _KEY = ["principal_id", "role", "over"]
@@ -69,7 +70,8 @@ def _roles(context: Context) -> pl.DataFrame:
     began = pl.coalesce("granted_at", "as_of")
     stated = context.facts["entitlements"].filter(
         (pl.col("grant_kind") == "role") & (pl.col("effect").fill_null("allow") == "allow")
-        & pl.col("principal_id").is_not_null() & (pl.col("state").is_in(list(_STATES)) | pl.col("state").is_null())
+        & (pl.col("provider").fill_null(_DIRECTORY) == _DIRECTORY) & pl.col("principal_id").is_not_null()
+        & (pl.col("state").is_in(list(_STATES)) | pl.col("state").is_null())
         & (began.is_null() | (began <= as_of))
     ).select("principal_id", "privilege", "state", "expires_at", "source", "record_id",
              over=pl.col("scope").fill_null(_EVERYWHERE), role=pl.col("privilege").str.to_lowercase()).join(

@@ -34,10 +34,10 @@ def _actors(context: Context) -> pl.DataFrame:
 def _actors_of(context: Context) -> pl.DataFrame:
     seen = context.facts["activity"].filter(context.in_window() & pl.col("actor_id").is_not_null()).group_by(
         "actor_id").agg(
-        events=pl.len(), first=pl.col("time").min(), log_tenants=pl.col("tenant").drop_nulls().unique().sort(),
+        events=pl.len(), first=pl.col("time").min(), log_tenants=_directory().drop_nulls().unique().sort(),
         source_rows=pl.col("record_id").sort_by("time", "record_id").head(RECORDS_SHOWN)).collect()
     inventoried = context.identities.filter(pl.col("inventoried").fill_null(value=False))
-    tenants = sorted(set(inventoried["tenant"].drop_nulls()))
+    tenants = sorted(set(inventoried.select(_directory()).to_series().drop_nulls()))
     known = context.identities.select(
         actor_id="id", kind="kind", inventoried="inventoried", excluded="excluded", display_name="display_name")
     covered = pl.col("log_tenants").list.eval(pl.element().is_in(tenants)).list.any().fill_null(value=False)
@@ -45,6 +45,11 @@ def _actors_of(context: Context) -> pl.DataFrame:
     return seen.join(known, on="actor_id", how="left").with_columns(
         listed=pl.when(listed).then(pl.lit(value=True)).when(covered).then(pl.lit(value=False)),
         object_kind=pl.col("kind").fill_null("unknown")).rename({"actor_id": "object_id"})
+
+
+def _directory() -> pl.Expr:
+    """Whose inventory would list an actor: provider and tenant; Entra's directory is that of Microsoft 365."""
+    return pl.concat_str(pl.col("provider").replace("m365", "entra"), "tenant", separator=":")
 
 
 def _reason() -> pl.Expr:

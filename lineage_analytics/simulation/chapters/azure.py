@@ -161,7 +161,8 @@ def _night(world: World, dice: Dice, made: Azure) -> None:
         "vault_read_at_night", f"{thief.login} was made owner of a subscription late in the evening, past any request, "
         "opened the vault at two, read three secrets and deleted the setting that sends the vault's log away; the next "
         "morning an administrator put it back.",
-        [granted.event_id, opened.event_id, *(r.details["correlation"] for r in reads), off.event_id, on.event_id, thief.object_id],
+        [granted.event_id, opened.event_id, *(r.details["correlation"] for r in reads), off.event_id, on.event_id,
+         thief.object_id],
         "The grant is a change without an approval on record and an owner for good; the reads stand in the vault's log "
         "under the same person.", ["PRV-06", "LIN-05"]))
 
