@@ -17,7 +17,7 @@ import pytest
 from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
-from lineage_analytics.simulation import chapters, simulate, writing
+from lineage_analytics.simulation import chapters, simulate, thought_up, writing
 from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.signing import Signer
 from lineage_analytics.simulation.writers import writers
@@ -265,14 +265,18 @@ def test_each_invocation_stands_in_the_trail_under_its_request_id(made: Path) ->
 
 
 def test_digests_state_the_hashes_of_the_unpacked_files_but_for_what_was_planted(made: Path) -> None:
-    altered, removed, lost, unsaid = story(made, "trail_altered_and_incomplete")
+    altered, lost, digest = story(made, "trail_altered_and_incomplete")
     files = {path.name: hashlib.sha256(content(path)).hexdigest() for path in (made / "aws_cloudtrail").glob("*.gz")}
     told = {one["s3Object"].rsplit("/", 1)[-1]: one["hashValue"] for row in digests(made).values()
             for one in row["logFiles"]}
     assert {name for name, value in told.items() if files.get(name) != value} == {altered, lost}
-    assert files.keys() - told.keys() == {unsaid, f"{ACCOUNT}_CloudTrail_20260630.json.gz"}
+    assert files.keys() - told.keys() == {
+        f"{ACCOUNT}_CloudTrail_{day}.json.gz" for day in ("20260607", "20260630")}
     assert told.keys() - files.keys() == {lost}
-    assert removed not in trail(made)
+    removed = thought_up(SEED, PEOPLE, DAYS).cast["cloudtrail_removed"]
+    assert removed.event_id not in trail(made)
+    assert altered == f"{ACCOUNT}_CloudTrail_{removed.time:%Y%m%d}.json.gz"
+    assert digest not in digests(made)
 
 
 def test_each_digest_names_the_one_before_with_its_hash_and_one_is_missing(made: Path) -> None:
@@ -289,7 +293,8 @@ def test_each_digest_names_the_one_before_with_its_hash_and_one_is_missing(made:
         else:
             assert row["previousDigestHashValue"] == hashlib.sha256(content(places[before])).hexdigest()
             assert row["digestStartTime"] == found[before]["digestEndTime"]
-    assert len(broken) == 1
+    [after_the_gap] = broken
+    assert found[after_the_gap]["previousDigestS3Object"].endswith(story(made, "trail_altered_and_incomplete")[2])
     assert max(row["digestEndTime"] for row in found.values()) < "2026-06-30T23:59:59Z"
 
 

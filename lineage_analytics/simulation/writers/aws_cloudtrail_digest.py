@@ -9,6 +9,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from lineage_analytics.simulation.chapters._aws_digests import REGION, digest_name
 from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.model import AWS_ACCOUNT, END
 from lineage_analytics.simulation.signing import Signer
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lineage_analytics.simulation.writers.aws_cloudtrail import Delivered
 
 Row = dict[str, Any]
-_BUCKET, _REGION = "northwind-synthetic-logs", "eu-west-1"
+_BUCKET = "northwind-synthetic-logs"
 _AGAIN = 5
 
 
@@ -59,10 +60,9 @@ class _Chain:
     def digest(self, file: Delivered, tampered: Tampering) -> Row:
         start = file.day + timedelta(minutes=30)
         end = start + timedelta(days=1)
-        name = (f"{AWS_ACCOUNT}_CloudTrail-Digest_{_REGION}_synthetic-trail_{_REGION}_{end:%Y%m%dT%H%M%SZ}.json.gz")
         made: Row = {
             "awsAccountId": AWS_ACCOUNT, "digestStartTime": zulu(start), "digestEndTime": zulu(end),
-            "digestS3Bucket": _BUCKET, "digestS3Object": _place("CloudTrail-Digest", end, name),
+            "digestS3Bucket": _BUCKET, "digestS3Object": _place("CloudTrail-Digest", end, digest_name(file.day)),
             "digestPublicKeyFingerprint": self.signer.fingerprint, "digestSignatureAlgorithm": "SHA256withRSA",
             "newestEventTime": file.newest, "oldestEventTime": file.oldest,
             **self._predecessor(), "logFiles": _files(file, tampered)}
@@ -82,7 +82,7 @@ class _Chain:
 
 
 def _place(folder: str, day: datetime, name: str) -> str:
-    return f"AWSLogs/{AWS_ACCOUNT}/{folder}/{_REGION}/{day:%Y/%m/%d}/{name}"
+    return f"AWSLogs/{AWS_ACCOUNT}/{folder}/{REGION}/{day:%Y/%m/%d}/{name}"
 
 
 def _files(file: Delivered, tampered: Tampering) -> list[Row]:
