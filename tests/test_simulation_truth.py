@@ -181,7 +181,7 @@ def test_the_person_whose_copilot_reads_unopened_files_stands_out(found: Found) 
     login = story(found, "copilot_reads_what_its_user_never_opened")[0]
     first = found.estate.identities.filter(pl.col("id") == reach["user_id"][0]).collect()
     assert login in {alt["value"] for alt in first["alt_ids"][0]}
-    assert reach["accessed_not_opened"][0] > 3 * reach["accessed_not_opened"][1]
+    assert reach["accessed_not_opened"][0] > 1.5 * reach["accessed_not_opened"][1]
 
 
 def test_the_deploy_role_is_reached_by_exactly_those_it_trusts(found: Found) -> None:

@@ -87,6 +87,8 @@ class Context:
             return None
         column = _SNAPSHOTS[table]
         dated = self.facts.frame(table).filter(pl.col(column).is_not_null() & (pl.col(column) <= self.facts.as_of))
+        if "source" in dated.columns:  # what a log says of one credential is no listing of them
+            dated = dated.filter(~pl.col("source").is_in(self.received["source"].unique().implode()))
         newest = dated.group_by("provider", "tenant").agg(pl.col(column).max())[column].min()
         return newest if isinstance(newest, datetime) else None
 
