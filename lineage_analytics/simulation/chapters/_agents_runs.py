@@ -34,8 +34,7 @@ class Cast:
 
 def cast(world: World, dice: Dice) -> Cast:
     here = [p for p in world.persons if p.declared and p.left_on is None and not p.admin_id]
-    support = [p for p in here if p.department == "Support"]
-    people = [*support, *(p for p in here if p not in support)][:6]
+    people = sorted(here, key=lambda p: p.department != "Support")[:6]
     made = Cast(
         Account("otel", SERVICE, dice.guid(), "Support agent", "ai_agent", listed=True, logged=True),
         Account("otel", SERVICE, SHADOW, "Triage lab", "ai_agent", listed=False, logged=True),

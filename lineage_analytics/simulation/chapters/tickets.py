@@ -43,13 +43,12 @@ class _Team:
     def __init__(self, world: World, desk: Desk) -> None:
         here = [p for p in world.persons if p.declared and p.left_on is None]
         others = [p for p in here if not p.admin_id]
-        engineers = [p for p in others if p.department in ("Engineering", "Operations")]
-        support = [p for p in others if p.department == "Support"]
+        engineers = sorted(others, key=lambda p: p.department not in ("Engineering", "Operations"))
+        support = sorted(others, key=lambda p: p.department != "Support")
         self.admins = [p for p in here if p.admin_id]
         self.board = [desk.account(p) for p in self.admins[:4]]
-        self.engineers = [desk.account(p) for p in [*engineers, *(p for p in others if p not in engineers)][:12]]
-        self.agents = [desk.account(p) for p in [*support, *(p for p in others if p not in support)][:4]]
-        self.staff = [desk.account(p) for p in others]
+        self.engineers = [desk.account(p) for p in engineers[:12]]
+        self.agents = [desk.account(p) for p in support[:4]]
 
 
 def day(world: World, day: datetime, dice: Dice) -> Iterator[Deed]:
