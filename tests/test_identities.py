@@ -59,6 +59,15 @@ def test_report_row_and_details_entry_are_one_user_and_the_report_decides_its_ki
     assert found.identities["inventoried"].to_list() == [True]
 
 
+def test_a_session_that_drops_its_roles_path_is_the_listed_role() -> None:
+    listed, path = f"aws:{A}:AROAEXAMPLE000000001", f"arn:aws:iam::{A}:role/aws-reserved/sso.amazonaws.com/SSO_X_1"
+    short = f"arn:aws:iam::{A}:role/SSO_X_1"
+    found = _resolved(_fact(listed, basis="inventory", alt_ids=_alt(arn=path), kind="role"),
+                      _fact(f"aws:{A}:{short}", alt_ids=_alt(arn=short)))
+    assert _kinds(found) == {listed: "role"}
+    assert found.aliases["alias"].to_list() == sorted([f"aws:{A}:{path}", f"aws:{A}:{short}"])
+
+
 def test_a_recreated_user_of_the_same_name_is_another_principal() -> None:
     old, new = f"aws:{A}:AIDAOLD0000000000001", f"aws:{A}:AIDANEW0000000000001"
     found = _resolved(_fact(old, alt_ids=_alt(arn=ARN)), _fact(new, basis="inventory", alt_ids=_alt(arn=ARN)))

@@ -115,6 +115,8 @@ def _keys(facts: pl.DataFrame, held: _Held) -> dict[_Key, set[str]]:
                 keys.setdefault(key, set()).add(identity)
             if kind == "arn" and not value.endswith(":root"):  # an account's root stands for the account, not its user
                 keys[_Key("arn", value)].add(_arn_id(value))
+                if (short := _as_sessions_say(value)) != value:
+                    keys.setdefault(_Key("arn", short), set()).update({identity, _arn_id(short)})
             if key is not None and key.rule == "login_in_tenant":
                 addressed.setdefault(value.casefold(), {}).setdefault(_family(provider), set()).add(key.text)
     for login, ids in declared.items():
@@ -230,6 +232,12 @@ def _arn_id(arn: str) -> str:
     """The id of a principal of which only the ARN is known."""
     parts = arn.split(":")
     return f"aws:{parts[4] if len(parts) > 4 else ''}:{arn}"
+
+
+def _as_sessions_say(arn: str) -> str:
+    """The ARN of a role without its path: a session's ARN drops it, and a name is unique in its account."""
+    head, sort, path = arn.partition(":role/")
+    return f"{head}{sort}{path.rpartition('/')[2]}" if sort else arn
 
 
 def _is_immutable(identity: str, *, whatever_tenant: bool = False) -> bool:
