@@ -91,6 +91,7 @@ SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
     "pages": lambda records: as_lines([page(records[:3]), page(records[3:])]),
     "concatenated": lambda records: b"\n".join(json.dumps(held, indent=1).encode() for held in records),
     "events_first": lambda records: as_lines([{"events": held["events"], **held} for held in records]),
+    "shipped": lambda records: as_lines([{**held, "events": one} for held in records for one in held["events"]]),
     "siem": lambda records: as_lines([{"_origin": {}, "log": held} for held in siem(records)]), "flattened": flattened}
 CONTRACT_FILES: dict[str, bytes] = {name: write(RECORDS) for name, write in SHAPES.items()}
 TABLES = ("activity", "identity_facts", "decision_steps", "entitlements", "assistant_access")

@@ -1,8 +1,9 @@
 """Google Workspace activity reports: activity, administration, app authorisations, Gemini use (Admin SDK reports).
 
-Shapes  pages of ``activities.list`` (``items``), also one page a line; arrays; lines; single objects; SIEM forms with
-        one event a record (``type``, ``name`` and ``parameters`` beside ``id``) or with flattened names
-        (``id.time``); records in ``log`` or in Splunk or Elastic search results.
+Shapes  pages of ``activities.list`` (``items``), also one page a line; arrays; lines; single objects; one event a
+        record, as shippers send it (``events`` is the event) and as SIEMs do (``type``, ``name`` and ``parameters``
+        beside ``id``), also with flattened names (``id.time``); records in ``log`` or in Splunk or Elastic search
+        results.
 Maps    every event with a time to ``activity``; actors and accounts named by parameters to ``identity_facts``;
         administration of users, groups, roles, API clients and settings, and app authorisations, to ``decision_steps``;
         assigned roles, memberships and authorised apps to ``entitlements``; Gemini use to ``assistant_access``.
@@ -117,6 +118,7 @@ def _events(raw: bytes | msgspec.Raw) -> list[bytes | msgspec.Raw]:
     held = decode_object(raw)
     row = unwrapped(held, *ENVELOPES) if held is not None else {}
     events = row.get("events")
+    events = [events] if isinstance(events, dict) else events  # a shipper sends one record an event
     if not isinstance(events, list) or not events or not all(isinstance(event, dict) for event in events):
         return [raw]
     rest = {key: value for key, value in row.items() if key != "events"}
