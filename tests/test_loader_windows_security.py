@@ -281,6 +281,37 @@ def test_old_and_dotted_winlogbeat_read_like_the_new_one() -> None:
             "decision_steps", "effect_key", "actor_id")
 
 
+def test_an_event_read_out_of_a_file_has_its_own_time_and_not_that_of_the_reader() -> None:
+    record = as_beat(0, EVENTS[0])
+    record["winlog"]["time_created"] = record["@timestamp"]
+    late = record | {"@timestamp": "2026-05-01T00:00:00Z"}
+    bare = {key: held for key, held in record.items() if key != "@timestamp"}
+    for shown in (record, late, bare):
+        assert Loaded(shown)["activity"]["time"].to_list() == [moment(0)]
+    assert Loaded(record).ids == Loaded(late).ids == Loaded(bare).ids
+
+
+def test_values_in_lists_as_kibana_shows_them_are_read() -> None:
+    plain = as_beat(0, EVENTS[0])
+    data = {f"winlog.event_data.{key}": [held] for key, held in plain["winlog"]["event_data"].items()}
+    flat = {f"winlog.{key}": [str(held)] for key, held in plain["winlog"].items() if key != "event_data"}
+    host = {"agent.name": ["a"], "agent.name.text": ["a"], "host.ip": ["192.0.2.1", "192.0.2.2"]}
+    shown = {"@timestamp": [plain["@timestamp"]], "event.outcome": ["success"], **flat, **data, **host}
+    for record in (shown, {"_index": "logs", "_id": "1", "fields": shown}):
+        assert Loaded(record).ids == Loaded(plain).ids
+        assert Loaded(record).rows("activity", "actor_id", "outcome", "ip", "unmapped") == [
+            (ALICE_ID, "success", "198.51.100.7", None)]
+
+
+def test_a_directory_attribute_is_added_or_deleted_in_words_too() -> None:
+    for said, code in (("Value Added", "%%14674"), ("Value Deleted", "%%14675")):
+        attribute = event(5136, EVENTS[9][1], {"OperationType": code})
+        words = event(5136, EVENTS[9][1], {"OperationType": said})
+        columns = ("effect_key", "target_key", "before_state", "after_state")
+        assert Loaded(as_beat(9, words)).rows("decision_steps", *columns) == Loaded(
+            as_beat(9, attribute)).rows("decision_steps", *columns)
+
+
 def test_the_portals_way_of_writing_times_into_csv_is_read() -> None:
     record = as_sentinel(4, EVENTS[3])
     del record["TimeGenerated"]

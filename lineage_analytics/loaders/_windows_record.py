@@ -50,7 +50,7 @@ class Event(NamedTuple):
 def event_of(record: Mapping[str, Any]) -> Event | None:
     """The event in a record of any shape; None when there is no event id in it."""
     fields = fold(record)
-    for wrapper in ("_source", "log"):
+    for wrapper in ("_source", "log", "fields"):
         inner = obj(fields.get(wrapper))
         if inner and "eventid" not in fields and "winlog" not in fields:
             fields = inner
@@ -105,9 +105,10 @@ def _named(value: object) -> Fields:
 
 
 def _undotted(fields: Fields) -> Fields:
-    """Keys such as ``winlog.event_data.TargetSid`` as objects in one another."""
+    """Keys such as ``winlog.event_data.TargetSid`` as objects in one another. Kibana shows each value in a list."""
     found: Fields = {}
-    for key, held in fields.items():
+    for key, stated in fields.items():
+        held = stated[0] if isinstance(stated, list) and len(stated) == 1 else stated
         *outer, last = key.split(".")
         at = found
         for part in outer:
@@ -118,7 +119,10 @@ def _undotted(fields: Fields) -> Fields:
 
 
 def _beat(fields: Fields) -> Event | None:
-    """Winlogbeat of any version: under ``winlog``, in dotted keys, or (up to version 6) at the top."""
+    """Winlogbeat of any version: under ``winlog``, in dotted keys, or (up to version 6) at the top.
+
+    Where events came out of a file or another collector, ``time_created`` is theirs and ``@timestamp`` the reader's.
+    """
     if any(key.startswith("winlog.") for key in fields):
         fields = _undotted(fields)
     held = obj(fields.get("winlog")) or (fields if "event_data" in fields else {})
@@ -131,7 +135,8 @@ def _beat(fields: Fields) -> Event | None:
     data = {**obj(held.get("user_data")), **obj(held.get("event_data"))}
     return Event(
         number, (name(held.get("provider_name")) or name(held.get("source_name")) or "").lower(),
-        (name(held.get("channel")) or name(held.get("log_name")) or "").lower(), fields.get("@timestamp"),
+        (name(held.get("channel")) or name(held.get("log_name")) or "").lower(),
+        held.get("time_created") or fields.get("@timestamp"),
         name(held.get("computer_name")) or name(host.get("name")), name(held.get("record_id")) or name(
             held.get("record_number")), None, guid(name(held.get("activity_id"))), audit, data)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders._windows_people import Who
     from lineage_analytics.loaders._windows_record import Event
 
-_ADDED, _DELETED = "%%14674", "%%14675"
+_ADDED, _DELETED = frozenset({"%%14674", "value added"}), frozenset({"%%14675", "value deleted"})
 # Attributes an account-changed event lists; a value means that it changed, or that it was written again.
 _ATTRIBUTES = (
     "samaccountname", "displayname", "userprincipalname", "homedirectory", "homepath", "scriptpath", "profilepath",
@@ -150,10 +150,10 @@ def _attribute(event: Event, rule: Rule) -> Change:
     native = guid(event.value("objectguid"))
     if not attribute or native is None:
         return base
-    value, done = event.value("attributevalue"), event.value("operationtype")
+    value, done = event.value("attributevalue"), (event.value("operationtype") or "").lower()
     hidden = attribute in _NEVER_HASHED or value is None
     state = None if hidden else state_hash({"value": value})
-    added, deleted = done == _ADDED, done == _DELETED
+    added, deleted = done in _ADDED, done in _DELETED
     verb, parameter = rule.verb, attribute
     if attribute in _DN_VALUED and value and (added or deleted):
         verb, parameter = "grant" if added else "revoke", f"{attribute}/{value.lower()}"
