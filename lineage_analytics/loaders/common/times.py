@@ -9,6 +9,7 @@ NEVER = frozenset({"", "0", "-1", "n/a", "no_information", "not_supported", "non
 _SENTINEL_YEARS = frozenset({1, 1601, 9999})
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
+_ONE_DIGIT_HOUR = re.compile(r"T(\d:\d\d)")
 _DOTNET = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
 _EPOCH_DIGITS = ((11, 1), (14, 1_000), (17, 1_000_000), (20, 1_000_000_000))
 
@@ -40,6 +41,7 @@ def _epoch(text: str) -> datetime:
 
 
 def _iso(text: str) -> datetime:
+    text = _ONE_DIGIT_HOUR.sub(r"T0\1", text, count=1)
     text = _OFFSET.sub(r"\1:\2", _FRACTION.sub(r"\1", text.replace(" ", "T", 1).replace(" ", "")))
     parsed = datetime.fromisoformat(text)
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
