@@ -344,6 +344,25 @@ def test_nobody_named_stays_unknown(by: Json) -> None:
     assert found.rows("decision_steps")[0]["actor_class"] == "unknown"
 
 
+@pytest.mark.parametrize(("by", "actor"), [
+    ({"Type": "system", "Id": "", "Name": "Provisioner"}, "Provisioner"), ({"Type": "user", "Id": BO, "Name": "Bo"}, BO)])
+@pytest.mark.parametrize(("status", "outcome"), [("success", "success"), ("failure", "failure"), ("skipped", "unknown")])
+def test_a_provisioning_record_names_who_acted_on_whom_and_how_it_ended(
+    by: Json, actor: str, status: str, outcome: str
+) -> None:
+    record = {"id": "p-1", "activityDateTime": "2026-03-01T10:00:00Z", "action": "Create", "jobId": "j", "changeId": "c",
+              "initiatedBy": by, "sourceIdentity": {"identityType": "User", "Id": ANA, "Name": "Ana", "details": {}},
+              "targetIdentity": {"identityType": "urn:x", "Id": "elsewhere"}, "provisioningAction": "create",
+              "provisioningStatusInfo": {"Status": status}, "modifiedProperties": [{"displayName": "a", "newValue": CANARY}]}
+    found = load(as_lines([{
+        "category": "ProvisioningLogs", "time": "2026-03-01T10:00:00Z", "operationName": "Provisioning activity",
+        "tenantId": TENANT, "resultType": status.title(), "properties": record}]))
+    [row] = found.rows("activity")
+    assert (row["actor_id"], row["resource_id"], row["outcome"], row["unmapped"]) == (
+        f"entra:{TENANT}:{actor}", f"entra:{TENANT}:{ANA}", outcome, None)
+    assert CANARY not in str([frame.to_dicts() for frame in found.frames.values()])
+
+
 def test_an_agent_acting_through_a_user_stays_the_users_act_with_the_agent_as_the_way() -> None:
     both = {"user": PERSON["user"], "app": {"servicePrincipalId": APP, "servicePrincipalType": "ServiceIdentity"}}
     found = load(as_lines([envelope(audit(1, "Disable account", both, targetResources=[target("User", BO)]))]))

@@ -108,6 +108,32 @@ def test_a_token_of_an_application_has_no_user_even_where_one_is_named() -> None
     assert nobody["actor_id"] is None
 
 
+def older(number: int, uri: str, **more: Any) -> Json:
+    """A synthetic request to Azure AD Graph, the older API, as its diagnostic category writes it."""
+    return {
+        "category": "AzureADGraphActivityLogs", "location": "WestEurope", "operationName": "AAD Graph Activity",
+        "tenantId": TENANT, "properties": {
+            "actorType": "User", "apiVersion": "1.6", "appId": APP, "callerIpAddress": "198.51.100.7", "durationMs": 5,
+            "clientAuthMethod": 0, "directAccessSource": "Gateway", "env_cloud_role": "restdirectoryservice",
+            "httpMethod": "GET", "httpStatusCode": 200, "issuedAt": "3/1/2026 9:50:00 AM", "location": "WestEurope",
+            "requestId": f"{number:08d}-cccc-4000-8000-000000000000", "requestUri": uri, "responseSizeBytes": -1,
+            "roles": "", "scopes": "user_impersonation", "servicePrincipalId": "", "sessionId": "session-1",
+            "signInActivityId": "AAAAAAAAAAAAAAAAAAAAAA==", "tenantId": TENANT, "wids": "", "userId": ANA,
+            "timeGenerated": f"2026-03-01T10:00:{number:02d}.5000000Z", "userAgent": "sdk/0"} | more}
+
+
+def test_a_request_to_the_older_api_reads_as_one_to_the_newer() -> None:
+    found = load(as_lines([
+        older(1, f"/v2/{TENANT}/users/<pii>Ana.A</pii>@contoso.com", httpStatusCode=403),
+        older(2, f"/{TENANT}/$batch", httpMethod="POST", userId="", servicePrincipalId=BOT, signInActivityId="Tok-2")]))
+    assert (found.source, found.faults) == ("entra_graph_activity", [])
+    assert [(r["action"], r["resource_id"], r["outcome"], r["is_read"], r["credential_id"], r["ip"], r["unmapped"])
+            for r in found.rows("activity")] == [
+        ("GET /users/{id}", f"entra:{TENANT}:graph/users/Ana.A@contoso.com", "denied", True, None, "198.51.100.7", None),
+        ("POST /$batch", f"entra:{TENANT}:graph/$batch", "success", None, "Tok-2", "198.51.100.7", None)]
+    assert [r["actor_id"] for r in found.rows("activity")] == [f"entra:{TENANT}:{ANA}", f"entra:{TENANT}:{BOT}"]
+
+
 def test_new_fields_are_kept() -> None:
     assert [r["unmapped"] for r in load(lines(request(1), request(2, extra=1))).rows("activity")] == [None, '{"extra":1}']
 

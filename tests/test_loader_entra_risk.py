@@ -96,6 +96,14 @@ def test_a_detection_is_a_signal_about_its_principal_and_nobodys_act() -> None:
     assert found.rows("activity")[0]["time"].isoformat() == "2026-03-01T10:05:01+00:00"
 
 
+@pytest.mark.parametrize(("stated", "read"), [
+    ("2026-03-01T9:05:01.25Z", "2026-03-01T09:05:01.250000+00:00"), (None, "2026-12-13T16:34:03+00:00")])
+def test_an_hour_of_one_digit_and_the_envelopes_american_time_are_times(stated: str | None, read: str) -> None:
+    record = detection(1, detectedDateTime=stated, activityDateTime=None, lastUpdatedDateTime=None)
+    [row] = load(lines(record)).rows("activity")
+    assert row["time"].isoformat() == read
+
+
 def test_a_dismissed_risk_is_a_signal_and_its_denial() -> None:
     signal, verdict = load(lines(RECORDS[1])).rows("decision_steps")
     assert (signal["kind"], verdict["kind"], verdict["verdict"], verdict["capacity"], verdict["decided_value"]) == (

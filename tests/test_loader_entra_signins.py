@@ -276,6 +276,11 @@ def test_new_fields_are_kept_and_known_ones_are_not_told_as_new() -> None:
     assert [row["unmapped"] for row in rows] == [None, '{"brandnew":{"a":1}}']
 
 
+def test_a_federation_server_states_the_known_fields_of_a_sign_in_too() -> None:
+    [row] = load(lines(signin(1, redirectUrl="", sourceAppClientId=""))).rows("activity")
+    assert row["unmapped"] is None
+
+
 def test_a_sign_in_without_id_and_time_is_kept_and_another_log_is_out_of_scope() -> None:
     found = load(as_lines([envelope(signin(1)), {"category": "ProvisioningLogs", "properties": {"id": "1"}},
                            {"category": "SignInLogs", "properties": {"userId": ANA}}]))

@@ -23,6 +23,8 @@ SOURCE = "entra_graph_activity"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WRITES = frozenset({"PUT", "PATCH", "DELETE"})
 _VERSION = re.compile(r"^/(?:v1\.0|beta)(?=/|$)", re.IGNORECASE)
+_MARKS = re.compile(r"</?pii>", re.IGNORECASE)
+_NO_TOKEN = "A" * 22 + "=="
 # What stands in a path for an object: ids, addresses, arguments, anything too long or too odd to be a name of the API.
 _NAME = re.compile(r"\$?[A-Za-z][A-Za-z.]{0,60}(?=\(|$)")
 _PATH_CHARACTERS = 400
@@ -33,7 +35,8 @@ KNOWN = known(
     "roles appid userid userprincipalobjectid scopes identityprovider clientauthmethod wids c_idtyp c_iat c_sid "
     "c_deviceid deviceid sessionid ipaddress serviceprincipalid tokenissuedat atcontentp atcontenth atcontent usertype "
     "__udi_requiredfields_tenantid __udi_requiredfields_uniqueid __udi_requiredfields_eventtime "
-    "__udi_requiredfields_regionscope", useragent="string", requesturi="string", requestmethod="string")
+    "__udi_requiredfields_regionscope actortype calleripaddress directaccesssource durationms env_cloud_role "
+    "httpmethod httpstatuscode issuedat", useragent="string", requesturi="string", requestmethod="string")
 
 
 def read_chunk(chunk: Chunk, document: Document) -> Batch:
@@ -49,10 +52,11 @@ def _read(entry: Entry) -> None:
     actor = _actor(found)
     if actor is not None:
         state(entry, actor)
-    method = (text(found.get("requestmethod")) or "").upper()
-    path = path_of(text(found.get("requesturi")) or "")
-    status = text(found.get("responsestatuscode", "resultsignature"))
+    method = (text(found.get("requestmethod", "httpmethod")) or "").upper()
+    path = path_of(text(found.get("requesturi")) or "", entry.tenant)
+    status = text(found.get("responsestatuscode", "httpstatuscode", "resultsignature"))
     token = name(found.get("signinactivityid"))
+    token = None if token == _NO_TOKEN else token
     app = application(entry.tenant, found.get("appid"))
     app_only = actor is not None and actor.kind != "human"
     entry.add(
@@ -78,13 +82,18 @@ def _actor(found: Opened) -> Principal | None:
     return None
 
 
-def path_of(uri: str) -> str:
-    """The path of a request without host, version and query, which may hold what somebody searched for."""
+def path_of(uri: str, tenant: str | None = None) -> str:
+    """The path of a request without host, version and query, which may hold what somebody searched for.
+
+    Azure AD Graph writes its directory before the path and marks around personal names.
+    """
     try:
-        path = urlsplit(uri.strip()).path
+        path = urlsplit(_MARKS.sub("", uri.strip())).path
     except ValueError:
         return ""
     path = _VERSION.sub("", unquote(re.sub(r"/{2,}", "/", path))).rstrip("/")
+    if tenant is not None:
+        path = re.sub(rf"^(?:/v2)?/{re.escape(tenant)}(?=/|$)", "", path, count=1, flags=re.IGNORECASE)
     return path[:_PATH_CHARACTERS] or "/"
 
 

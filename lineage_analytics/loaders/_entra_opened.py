@@ -31,7 +31,8 @@ _RISKS = (
 )
 # Categories of diagnostic settings and tables of Log Analytics, in lower case.
 FAMILY_BY_CATEGORY: dict[str, str] = {
-    "auditlogs": "audit", "microsoftgraphactivitylogs": "graph",
+    "auditlogs": "audit", "microsoftgraphactivitylogs": "graph", "azureadgraphactivitylogs": "graph",
+    "aadgraphactivitylogs": "graph",
     **dict.fromkeys(_SIGN_INS, "signin"), **dict.fromkeys(_RISKS, "risk"),
 }
 _BY_TYPE = {
@@ -96,6 +97,8 @@ def opened(fields: Mapping[str, Any]) -> Opened:
     if isinstance(log, dict) and "id" not in row and "time" not in row:
         row = fold(log)
     row = in_utc(flattened(row))
+    if isinstance(row.get("time"), str):
+        row["time"] = _iso(row["time"])
     payload = obj(row.get("properties"))
     return Opened(row, payload or row)
 
@@ -143,7 +146,7 @@ def _by_keys(payload: Fields) -> str | None:
         return "audit"
     if {"date (utc)", "activity", "actortype"} <= keys:
         return "audit"
-    if {"requesturi", "requestmethod"} <= keys:
+    if {"requesturi", "requestmethod"} <= keys or {"requesturi", "httpmethod", "httpstatuscode"} <= keys:
         return "graph"
     if {"createddatetime", "appid"} <= keys and keys & _SIGN_IN_KEYS:
         return "signin"

@@ -41,6 +41,10 @@ _KNOWN = frozenset({
     "operationversion", "resultsignature", "durationms", "location", "type", "aadtenantid", "aadoperationtype",
     "_resourceid", "_itemid", "tablename", "_billedsize", "_isbillable", "mg", "time", "callerip", "calleripaddress",
     "properties",
+    # provisioning logs
+    "action", "provisioningaction", "jobid", "cycleid", "changeid", "serviceprincipal", "targetsystem",
+    "sourceidentity", "targetidentity", "provisioningstatusinfo", "statusinfo", "provisioningsteps", "modifiedproperties",
+    "durationinmilliseconds",
 })
 
 
@@ -119,7 +123,8 @@ def _record(row: Fields, position: int) -> Record:
         activity = clean_activity(payload.get("operationname") or row.get("operationname"))
     if activity is None:
         raise NoRecordError("out_of_scope", f"not a directory audit record: {_what(row)}", "rejected")
-    initiated, targets = obj(payload.get("initiatedby")), _targets(payload.get("targetresources"))
+    initiated, targets = _initiated(obj(payload.get("initiatedby"))), _targets(
+        payload.get("targetresources") or _provisioned(payload))
     details = pairs(payload.get("additionaldetails"))
     user = obj(initiated.get("user"))
     return Record(
@@ -127,13 +132,29 @@ def _record(row: Fields, position: int) -> Record:
         _tenant(row, payload, targets, details),
         text(payload.get("activitydatetime")) or text(row.get("time")) or text(row.get("timegenerated")),
         activity, text(payload.get("loggedbyservice")), (text(payload.get("category")) or "").lower(),
-        (text(payload.get("result")) or "").lower(),
+        (text(payload.get("result")) or text(obj(payload.get("provisioningstatusinfo")).get("status")) or "").lower(),
         native(name(payload.get("correlationid")) or name(row.get("correlationid"))),
         user, obj(initiated.get("app")), targets, details,
         name(user.get("ipaddress")) or name(row.get("calleripaddress")) or name(row.get("ipaddress"))
         or next(iter(details.get("ipaddr", ())), None),
         unmapped(payload, _KNOWN),
     )
+
+
+def _initiated(stated: Fields) -> Fields:
+    """Who initiated, as audits write it: provisioning logs say ``type``, ``id`` and ``name`` instead."""
+    if "type" not in stated or stated.keys() & {"user", "app"}:
+        return stated
+    if (text(stated["type"]) or "").lower() == "user":
+        return {"user": {"id": stated.get("id"), "displayname": stated.get("name")}}
+    return {"app": {"serviceprincipalid": stated.get("id"), "displayname": stated.get("name")}}
+
+
+def _provisioned(payload: Fields) -> list[Fields]:
+    """Whom a provisioning log is about: the object of this directory that was carried to the other system."""
+    source = obj(payload.get("sourceidentity"))
+    stated = {"id": source.get("id"), "displayname": source.get("name"), "type": source.get("identitytype")}
+    return [stated] if source else []
 
 
 def _what(row: Fields) -> str:

@@ -43,8 +43,8 @@ KNOWN = known(
     "lastupdateddatetime userid userdisplayname userprincipalname additionalinfo tokenissuertype resourcetenantid "
     "hometenantid usertype crosstenantaccesstype mitretechniqueid mitretechniques serviceprincipalid "
     "serviceprincipaldisplayname appid keyids displayname risklastupdateddatetime isdeleted isprocessing isenabled "
-    "serviceprincipaltype accountenabled agentid agentdisplayname agentidentityblueprintid blueprintid identitytype "
-    "initiatedby history @odata.type", riskstate="string", risklevel="string", riskdetail="string",
+    "isguest serviceprincipaltype accountenabled agentid agentdisplayname agentidentityblueprintid blueprintid "
+    "identitytype initiatedby history @odata.type", riskstate="string", risklevel="string", riskdetail="string",
     riskeventtype="string", risktype="string")
 
 

@@ -33,7 +33,8 @@ _CATEGORY = re.compile(rb'"(?:category|type)"\s{0,4}:\s{0,4}"(\w{5,40})"', re.IG
 _BY_COLUMNS: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
     ("audit", (frozenset({"activitydisplayname", "initiatedby", "targetresources"}),
                frozenset({"date (utc)", "activity", "target1displayname", "actortype"}))),
-    ("graph", (frozenset({"requesturi", "requestmethod", "responsestatuscode", "appid"}),)),
+    ("graph", (frozenset({"requesturi", "requestmethod", "responsestatuscode", "appid"}),
+               frozenset({"requesturi", "httpmethod", "httpstatuscode", "appid"}))),
     ("risk", (frozenset({"riskeventtype", "riskstate", "risklevel"}),
               frozenset({"risklastupdateddatetime", "riskstate", "risklevel"}))),
     ("signin", (frozenset({"timegenerated", "resulttype", "appid", "correlationid", "ipaddress"}),

@@ -67,7 +67,8 @@ KNOWN: dict[str, str] = {key.lower(): kind for key, kind in {
     "isThroughGlobalSecureAccess": "boolean string", "globalSecureAccessIpAddress": _STRING,
     "conditionalAccessAudiences": _LIST, "appOwnerTenantId": _STRING, "resourceOwnerTenantId": _STRING,
     "ipAddressFromResourceProvider": _STRING, "azureResourceId": _STRING, "isTestRecord": "boolean",
-    "resultReason": _STRING, "result": _STRING, "@odata.type": _STRING,
+    "resultReason": _STRING, "result": _STRING, "redirectUrl": _STRING, "sourceAppClientId": _STRING,
+    "@odata.type": _STRING,
     # Columns of Log Analytics that state the same or nothing for us.
     "resource": "", "resourceGroup": "", "resourceProvider": "", "locationDetails": "", "riskLevel": "", "isRisky": "",
     "conditionalAccessPolicies": _LIST, "alternateSignInName": "", "resourceIdentity": "", "appliedEventListeners": "",
