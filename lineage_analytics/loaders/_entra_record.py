@@ -43,8 +43,8 @@ _KNOWN = frozenset({
     "properties",
     # provisioning logs
     "action", "provisioningaction", "jobid", "cycleid", "changeid", "serviceprincipal", "targetsystem",
-    "sourceidentity", "targetidentity", "provisioningstatusinfo", "statusinfo", "provisioningsteps", "modifiedproperties",
-    "durationinmilliseconds",
+    "sourceidentity", "targetidentity", "provisioningstatusinfo", "statusinfo", "provisioningsteps",
+    "modifiedproperties", "durationinmilliseconds",
 })
 
 
