@@ -179,3 +179,29 @@ def test_a_finding_its_recommendation_and_who_asked_for_it_are_one_case(tmp_path
 @pytest.mark.parametrize("record", [listed(1), ADVICE])
 def test_keys_nobody_knows_stay_with_their_record(record: dict[str, Any]) -> None:
     assert Loaded([{**record, "riskScore": 7}])["resources"]["unmapped"].to_list() == ['{"riskscore":7}']
+
+
+def bus(kind: str, **detail: Any) -> dict[str, Any]:
+    return {"version": "0", "id": "b-1", "detail-type": kind, "source": "aws.access-analyzer", "account": ACCOUNT,
+            "time": "2026-06-04T00:00:00Z", "region": "eu-west-1", "detail": detail,
+            "resources": [f"arn:aws:access-analyzer:eu-west-1:{ACCOUNT}:analyzer/org"]}
+
+
+def test_an_event_of_unused_access_is_a_finding_though_it_spells_its_id_otherwise() -> None:
+    unused = {key: held for key, held in listed(7).items() if key not in ("id", "resourceOwnerAccount")}
+    found = Loaded(bus("Unused Access Finding for IAM entities", findingId="f-7", accountId=ACCOUNT,
+                       previousStatus="", **unused))
+    assert not found.faults
+    assert found.rows("decision_steps", "native_key", "target_key") == [("f-7", f"aws:{ACCOUNT}:role/nightly")]
+    [row] = found["resources"].to_dicts()
+    assert json.loads(row["attributes"])["analyzer"] == f"arn:aws:access-analyzer:eu-west-1:{ACCOUNT}:analyzer/org"
+    assert row["unmapped"] is None
+
+
+def test_an_event_of_the_older_kind_is_of_outside_access_and_a_preview_is_no_finding() -> None:
+    denied = {key: held for key, held in OLDER.items() if key not in ("principal", "isPublic", "sources")}
+    preview = bus("Access Preview State Change", accessPreviewId="p-1", configuredResources=["arn:aws:s3:::reports"],
+                  createdAt="2026-06-01T00:00:00Z", status="CREATING")
+    found = Loaded([preview, bus("Access Analyzer Finding", error="ACCESS_DENIED", **denied)])
+    assert [(fault.reason, fault.disposition) for fault in found.faults] == [("out_of_scope", "rejected")]
+    assert found.rows("resources", "display_name") == [("ExternalAccess",)]

@@ -31,7 +31,7 @@ from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.leftovers import changed_types, unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.times import parse_time
-from lineage_analytics.loaders.common.values import Fields, embedded, flag, name, obj, objects, state_hash, text
+from lineage_analytics.loaders.common.values import Fields, embedded, flag, fold, name, obj, objects, state_hash, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,8 @@ LATENESS = timedelta(hours=24)
 FEEDS = frozenset({"credentials", "decision_steps", "entitlements", "identity_facts", "resources"})
 SOURCE = "aws_access_analyzer"
 
-_FINDING = frozenset({"resourcetype", "status", "id"})
+_FINDING = frozenset({"resourcetype", "status"})
+_PREVIEW = frozenset({"accesspreviewid", "configuredresources"})
 _ADVICE = frozenset({"recommendedsteps", "recommendationtype", "resourcearn"})
 _TYPES = frozenset({
     "ExternalAccess", "InternalAccess", "UnusedIAMRole", "UnusedIAMUserAccessKey", "UnusedIAMUserPassword",
@@ -58,7 +59,9 @@ KNOWN = {
     "region": "string", "version": "", "isdeleted": "boolean",
     "startedat": "string number", "completedat": "string number", "resourcearn": "string", "recommendedsteps": "array",
     "recommendationtype": "string", "numberofunusedservices": "number", "numberofunusedactions": "number",
-    "accesspreviewid": "string",
+    "accesspreviewid": "string", "previousstatus": "string", "accesstype": "string",
+    "principaltype": "string", "principalowneraccount": "string number",
+    "resourcecontrolpolicyrestrictiontype": "string", "servicecontrolpolicyrestrictiontype": "string",
 }
 _DETAILS = frozenset({
     "externalaccessdetails", "internalaccessdetails", "unusediamroledetails", "unusediamuseraccesskeydetails",
@@ -70,12 +73,13 @@ def detect(sample: Sample) -> Match | None:
     """Findings by an analyzer's types or an analysed resource with its owner; recommendations by their steps."""
     if sample.first is None:
         keys = head_keys(sample)
-        long = keys >= _FINDING | {"analyzedat"} or keys >= _ADVICE
+        long = keys >= _FINDING | {"analyzedat", "id"} or keys >= _ADVICE
         return Match("json", 0.9, "a finding or a recommendation longer than the head") if long else None
-    found = opened(dict(sample.first), _is_record)
+    found = opened(dict(sample.first), _is_known)
     if found is None:
         return None
     return Match("json", 0.95, "a recommendation with recommendedSteps" if found.keys() >= _ADVICE else
+                 "an access preview" if found.keys() >= _PREVIEW else
                  "a finding with its resource, its type and its status")
 
 
@@ -83,7 +87,12 @@ def _is_record(row: Fields) -> bool:
     if row.keys() >= _ADVICE:
         return True
     typed = row.get("findingtype") in _TYPES or "findingdetails" in row
-    return row.keys() >= _FINDING and (typed or {"analyzedat", "resource"} <= row.keys())
+    named = "id" in row or "findingid" in row  # events of unused access say ``findingId``
+    return named and row.keys() >= _FINDING and (typed or {"analyzedat", "resource"} <= row.keys())
+
+
+def _is_known(row: Fields) -> bool:
+    return _is_record(row) or row.keys() >= _PREVIEW
 
 
 def extract(document: Document) -> Iterator[Chunk]:
@@ -97,9 +106,11 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _read(entry: Entry) -> None:
-    said = opened(entry.fields, _is_record)
+    said = opened(entry.fields, _is_known)
     if said is None:
         raise RecordFault("not_a_finding", "neither a finding nor a recommendation")
+    if said.keys() >= _PREVIEW:
+        raise RecordFault("out_of_scope", "an access preview: what a policy would allow, not what one does", "rejected")
     entry.drift += changed_types(said, KNOWN, entry.position)
     if said.keys() >= _ADVICE:
         _advice(entry, said)
@@ -125,7 +136,9 @@ def _finding(entry: Entry, said: Fields) -> None:
     created = moments["createdat"] or moments["updatedat"] or moments["analyzedat"]
     began = entry.time(created.isoformat() if created else None, "createdAt")
     entry.identify(PROVIDER, tenant, f"finding/{key}#{_digest(said)}")
-    kind, status = text(said.get("findingtype")) or _older_type(said), (text(said.get("status")) or "").upper()
+    event = fold(entry.fields)
+    kind = text(said.get("findingtype")) or _older_type(said, text(event.get("detail-type")))
+    status = (text(said.get("status")) or "").upper()
     if kind not in _TYPES:
         entry.unknown_type(kind)
     details = [obj(detail.get(at)) | {"": at} for detail in objects(said.get("findingdetails"))
@@ -147,12 +160,20 @@ def _finding(entry: Entry, said: Fields) -> None:
         tables.RESOURCES, id=f"aws:{tenant or ''}:access-finding/{key}", kind="access_finding", display_name=kind,
         parent_id=subject, snapshot_at=moments["analyzedat"], unmapped=_unmapped(said, details), attributes=_json({
             "status": status or None, "resource": resource, "resource_type": text(said.get("resourcetype")),
-            "public": _public(said, details), "analyzer": name(said.get("analyzerarn"))}))
+            "public": _public(said, details), "analyzer": name(said.get("analyzerarn")) or _analyzer(event)}))
 
 
-def _older_type(said: Fields) -> str:
+def _analyzer(event: Fields) -> str | None:
+    """The analyzer, which an event of the bus names beside the finding."""
+    listed = embedded(event.get("resources"))
+    return next((found for item in (listed if isinstance(listed, list) else [])
+                 if (found := name(item)) is not None and ":analyzer/" in found), None)
+
+
+def _older_type(said: Fields, event: str | None) -> str:
     """Findings of the first version were all of outside access and did not say so."""
-    return "ExternalAccess" if "principal" in said or "ispublic" in said else "unknown"
+    outside = event == "Access Analyzer Finding" or "principal" in said or "ispublic" in said
+    return "ExternalAccess" if outside else "unknown"
 
 
 def _public(said: Fields, details: list[Fields]) -> bool | None:
