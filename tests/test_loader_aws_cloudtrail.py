@@ -48,6 +48,10 @@ ACTORS = {
     "user": (event(1)["userIdentity"], f"aws:{ACCOUNT}:AIDAEXAMPLE000000001", None),
     "role session": (_session(), f"aws:{ACCOUNT}:{ROLE}", "deploy-9"),
     "session with a user's type": (_session(type="IAMUser"), f"aws:{ACCOUNT}:{ROLE}", "deploy-9"),
+    "session whose ids were rewritten": (
+        _session(principalId="AIDAEXAMPLE000000009", sessionContext={"sessionIssuer": {
+            "type": "Role", "principalId": "AIDAEXAMPLE000000009"}}), f"aws:{ACCOUNT}:AIDAEXAMPLE000000009",
+        "deploy-9"),
     "root": ({"type": "Root", "principalId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT},
              f"aws:{ACCOUNT}:root", None),
     "service": ({"type": "AWSService", "invokedBy": "lambda.amazonaws.com"}, "aws:service:lambda.amazonaws.com", None),

@@ -139,7 +139,8 @@ def _resolve(who: _Identity, recipient: str | None) -> Actor:
     issuer = who.session_context.session_issuer if who.session_context else None
     if who.type == "Root" or (who.arn or "").endswith(":root"):
         return _actor(who, "root", account, "human", "the account's root user", "root")
-    if native.startswith("AROA") or (who.type == "AssumedRole" and not native.startswith("AIDA")):
+    if native.startswith("AROA") or (
+            who.type == "AssumedRole" and (":assumed-role/" in (who.arn or "") or not native.startswith("AIDA"))):
         return _role_session(who, issuer, account)
     if who.type == "FederatedUser" and issuer and issuer.principal_id:
         return _actor(who, issuer.principal_id, account, "unknown", "a federated session of this principal", None,
