@@ -209,6 +209,17 @@ def test_an_aws_service_in_a_lake_is_the_caller_and_managed_by_the_provider() ->
         ("aws:service:ec2.amazonaws.com", "provider_managed")]
 
 
+def test_a_row_of_the_release_candidates_names_its_caller_by_the_arn_in_uuid_and_its_subject_as_user() -> None:
+    found = Loaded(event(
+        3001, 1, "e1", metadata={"uid": "e1", "product": {"name": "CloudTrail", "vendor_name": "AWS"}},
+        actor={"user": {"type": "IAMUser", "name": "ana", "uid": "111122223333", "account_uid": "111122223333",
+                        "uuid": "arn:aws:iam::111122223333:user/ana"}, "session": {}},
+        api={"operation": "CreateUser", "service": {"name": "iam.amazonaws.com"}, "response": {}},
+        user={"name": "bo", "uid": "AIDABOBOBOBO"}, unmapped={"recipientAccountId": "111122223333"}))
+    assert found.rows("activity", "actor_id") == [("aws:111122223333:arn:aws:iam::111122223333:user/ana",)]
+    assert found.rows("decision_steps", "effect_key") == [("create(aws:111122223333:user/bo)",)]
+
+
 def test_a_read_in_a_lake_is_no_change_and_a_failed_login_failed() -> None:
     found = Loaded([lake("ListUsers", {}, activity_id=2), lake("ConsoleLogin", {}, class_uid=3002, metadata={
         **LAKE["metadata"], "uid": "e9"}, api={"operation": "ConsoleLogin", "response": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -89,10 +90,36 @@ def suite(records: list[Json]) -> bytes:
     return as_lines([{"_origin": {"test": "t"}, "log": record} for record in records])
 
 
+def typed(records: list[Json]) -> list[Json]:
+    """Rows of a custom table: a column a leaf with its type behind the name, lists as JSON text."""
+    def leaves(held: object, path: str) -> Json:
+        if isinstance(held, dict) and held:
+            return {key: leaf for inner, value in held.items() for key, leaf in leaves(value, f"{path}_{inner}").items()}
+        kind = {"published": "t", "uuid": "g"}.get(path, "d" if isinstance(held, int) else "s")
+        return {f"{path}_{kind}": json.dumps(held, indent=1) if isinstance(held, list | dict) else held or ""}
+    return [{"TenantId": "t", "Type": "Okta_CL", "RawData": "", **{
+        key: leaf for part, value in record.items() for key, leaf in leaves(value, part).items()}} for record in records]
+
+
+def saved(records: list[Json]) -> bytes:
+    """Those rows as a query saves them: times as Americans write them."""
+    held = [{key.replace("published_t", "published_t [UTC]"): value for key, value in row.items()}
+            for row in typed(records)]
+    for row in held:
+        at = datetime.fromisoformat(row["published_t [UTC]"])
+        row["published_t [UTC]"] = f"{at.month}/{at.day}/{at.year}, {at:%I:%M:%S}.{at:%f} {at:%p}".replace(", 0", ", ")
+    out = io.StringIO()
+    writer = csv.DictWriter(out, sorted({key for row in held for key in row}))
+    writer.writeheader()
+    writer.writerows(held)
+    return out.getvalue().encode()
+
+
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
     "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
                                        for held in records]),
-    "array": as_array, "lines": as_lines, "lowered": lowered, "streamed": streamed, "hooked": hooked, "suite": suite}
+    "array": as_array, "lines": as_lines, "lowered": lowered, "streamed": streamed, "hooked": hooked, "suite": suite,
+    "table": lambda records: as_array(typed(records)), "saved_table": saved}
 
 
 def as_csv(records: list[Json]) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lineage_analytics.loaders._cloudtrail_flat import nested
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 
@@ -93,6 +94,7 @@ def _tolerant(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
     found = decode_object(raw)
     if found is None:
         raise msgspec.DecodeError("not a JSON object in valid UTF-8")
+    found = nested(found)
     record = Record()
     unknown: dict[str, Any] = {}
     for key, value in found.items():

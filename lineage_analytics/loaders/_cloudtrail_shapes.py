@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from lineage_analytics.loaders import _cloudtrail_console as console
+from lineage_analytics.loaders._cloudtrail_flat import is_caller
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.sampling import LINES, decode_object
@@ -76,7 +77,8 @@ def _cut_form(sample: Sample) -> Form | None:
 
 def _is_record(names: Mapping[str, Any] | tuple[str, ...]) -> bool:
     keys = {name.lower() for name in names}
-    return (keys >= _NEEDED and not keys.isdisjoint(_TELLING)) or keys >= _INSIGHT
+    told = not keys.isdisjoint(_TELLING) or any(is_caller(name) for name in names)
+    return (keys >= _NEEDED and told) or keys >= _INSIGHT
 
 
 def _holds_objects(value: object) -> bool:

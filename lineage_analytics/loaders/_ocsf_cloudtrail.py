@@ -41,7 +41,7 @@ def account_in(arn: str | None) -> str | None:
 
 def caller_of(user: Fields, session: Fields, tenant: str | None) -> dict[str, Any] | None:
     """Id, session, kind and other ids of a caller; None when the fields hold none that CloudTrail knows."""
-    stated = [found for key in ("uid_alt", "uid") if (found := text(user.get(key)))]
+    stated = [found for key in ("uid_alt", "uid", "uuid") if (found := text(user.get(key)))]
     arn = next((found for found in stated if found.startswith("arn:")), None)
     account = name(obj(user.get("account")).get("uid")) or name(user.get("account_uid")) or account_in(arn) or tenant
     issuer = text(session.get("issuer"))
@@ -90,6 +90,7 @@ def change_of(record: Fields, action: str, tenant: str | None) -> tuple[str, str
     if effect is None:
         return "set", None
     places = [request, response, *(obj(inner) for inner in response.values() if isinstance(embedded(inner), dict))]
+    places.append({"username": obj(record.get("user")).get("name")})  # whose account a change of accounts is about
     target, parameter = _filled(effect.target, places), _filled(effect.parameter, places)
     if target is None or parameter is None:
         return effect.verb, None

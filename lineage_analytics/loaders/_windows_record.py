@@ -170,8 +170,9 @@ def _flat_time(fields: Fields) -> object:
     moment in UTC tell the zone, to a quarter of an hour."""
     stated = fields.get("eventtime")
     if stated is None:
-        return next((fields[key] for key in ("timecreated", "timegenerated", "@timestamp") if fields.get(key)),
-                    _portal_time(text(fields.get("timegenerated [utc]"))))
+        keys = ("timecreated", "timegenerated", "timegenerated [utc]", "@timestamp")
+        found = next((fields[key] for key in keys if fields.get(key)), None)
+        return _portal_time(found) if isinstance(found, str) else found
     local, shown = parse_time(stated), text(stated) or ""
     if local is None or _ZONED.search(shown) or _NUMBER.match(shown):
         return stated
@@ -182,11 +183,11 @@ def _flat_time(fields: Fields) -> object:
     return (local + zone).isoformat() if abs(zone) <= timedelta(hours=14) else stated
 
 
-def _portal_time(stated: str | None) -> str | None:
-    """The way the portal writes times into CSV, always of the form ``8/2/2021, 1:09:20.040 PM``."""
+def _portal_time(stated: str) -> str:
+    """The way the portal writes times into exports, always of the form ``8/2/2021, 1:09:20.040 PM``."""
     for form in ("%m/%d/%Y, %I:%M:%S.%f %p", "%m/%d/%Y, %I:%M:%S %p"):
         try:
-            return datetime.strptime(stated or "", form).replace(tzinfo=UTC).isoformat()
+            return datetime.strptime(stated, form).replace(tzinfo=UTC).isoformat()
         except ValueError:
             continue
     return stated

@@ -49,8 +49,18 @@ __all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "transform"]
 LATENESS = timedelta(hours=1)
 FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
 SOURCE = "ocsf"
+# Documented of the classes and profiles read here, and not mapped.
+_UNREAD = """access_list access_mask analytic app_dispositions application assignee assignee_group attacks auth_factors
+    auth_protocol auth_protocol_id authentication_token authorizations certificate cis_csc command_uid comment
+    compliance component confidence_score connection_info container countermeasures data_security data_sources desc
+    evidence evidences expiration_time file_diff file_result files firewall_rule http_response impact impact_id
+    impact_score is_cleartext is_new_logon is_suspected_breach kill_chain load_balancer logon_process malware nist
+    num_detections num_files num_resources num_skipped_items priority priority_id process proxy_endpoint query_info
+    query_result query_result_id risk_details risk_level risk_level_id risk_score scan schedule_uid share share_type
+    share_type_id src_url state state_id ticket tickets tls total trace traffic type type_id vendor_attributes verdict
+    verdict_id vulnerabilities"""
 KNOWN = {
-    "action": "string", "action_id": "number string", "activity_id": "number string", "activity_name": "string",
+    **dict.fromkeys(_UNREAD.split(), ""), "action": "string", "action_id": "number string", "activity_id": "number string", "activity_name": "string",
     "actor": "object", "ai_agent": "object", "ai_model": "object", "api": "object", "app": "object",
     "category_name": "string", "category_uid": "number string", "class_name": "string", "class_uid": "number string",
     "cloud": "object", "confidence": "", "confidence_id": "", "count": "", "databucket": "object", "database": "object",

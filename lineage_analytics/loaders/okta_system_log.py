@@ -2,7 +2,8 @@
 
 Shapes  API arrays and pages; lines; log-streaming envelopes (the event in ``detail``); event-hook deliveries
         (``data.events``); the CSV of the admin console (flattened); SIEM re-exports with lower-cased keys or the event
-        in ``log``, ``event`` or a Splunk or Elastic search result; ``debugData`` as object or as JSON text.
+        in ``log``, ``event`` or a Splunk or Elastic search result; ``debugData`` as object or as JSON text; the custom table of a
+        Log Analytics workspace (``eventType_s``), as JSON or CSV.
 Maps    every event with a time to ``activity``; actors and targets to ``identity_facts``; grants, lifecycle and policy
         changes, both families of access requests and access reviews to ``decision_steps``; successful grants of roles,
         groups and applications to ``entitlements``; API tokens and client keys that are made or ended to
@@ -40,6 +41,7 @@ from lineage_analytics.loaders._event_rows import (
     with_holders,
 )
 from lineage_analytics.loaders._okta_principals import PRINCIPALS, org_of, who
+from lineage_analytics.loaders._query_export import names_of, untyped
 from lineage_analytics.loaders._tenants import moved, only
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
@@ -82,6 +84,7 @@ _SIGNS = frozenset({"published", "outcome", "actor", "displaymessage", "legacyev
                     "securitycontext", "authenticationcontext"})
 _OUTCOMES = {"success": "success", "allow": "success", "deny": "denied", "failure": "failure"}
 _CSV = {"eventtype", "actor.id", "outcome.result"}
+_TABLE = {"eventtype_s", "actor_id_s", "outcome_result_s"}
 
 
 def detect(sample: Sample) -> Match | None:
@@ -89,6 +92,9 @@ def detect(sample: Sample) -> Match | None:
     columns = frozenset(column.replace("_", "") for column in csv_columns(sample))
     if columns >= _CSV and columns & {"timestamp", "published"}:
         return Match("csv", 0.95, "eventType, actor.id and outcome.result columns")
+    typed = names_of(csv_columns(sample)) or frozenset(key.lower() for key in sample.first or ())
+    if typed >= _TABLE:
+        return Match("table_csv" if sample.columns else "table", 0.95, "typed columns of a table of System Log events")
     if sample.first is None:
         long = {"eventtype", "published", "displaymessage", "actor"} <= head_keys(sample)
         return Match("json", 0.8, "eventType and published in a first record longer than the head") if long else None
@@ -106,7 +112,7 @@ def _is_event(row: Mapping[str, Any]) -> bool:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Events as they stand in the file; CSV rows as objects, deliveries opened."""
-    if document.shape == "csv":
+    if document.shape in ("csv", "table_csv"):
         yield from row_chunks(document)
     elif document.shape == "pages":
         yield from page_records(document, *_PAGES)
@@ -116,7 +122,8 @@ def extract(document: Document) -> Iterator[Chunk]:
 
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, decision steps, entitlements and credentials of one chunk."""
-    return assemble(chunk, document, SOURCE, _read_row if document.shape == "csv" else _read)
+    read = {"csv": _read_row, "table": _read_typed, "table_csv": _read_typed}.get(document.shape or "", _read)
+    return assemble(chunk, document, SOURCE, read)
 
 
 def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
@@ -127,6 +134,11 @@ def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
 
 def _read_row(entry: Entry) -> None:
     _event(entry, nested(entry.fields, squeeze=True), None)
+
+
+def _read_typed(entry: Entry) -> None:
+    row = nested(untyped(entry.fields, dotted=True))
+    _event(entry, {**row, "target": objects(row.get("target"))}, None)
 
 
 def _read(entry: Entry) -> None:

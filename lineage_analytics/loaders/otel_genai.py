@@ -124,9 +124,16 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     return assemble(chunk, document, SOURCE, _read)
 
 
+# What only log records and metrics have, which some exporters write into the file of the spans.
+_SIGNALS = frozenset({"resourcelogs", "resource_logs", "resourcemetrics", "resource_metrics", "hrtime", "_body", "body",
+                      "descriptor", "datapoints", "data_points", "observedtimeunixnano"})
+
+
 def _read(entry: Entry) -> None:
     span = span_of(entry.fields)
     if span is None:
+        if _SIGNALS & set(fold(entry.fields)):
+            raise RecordFault("out_of_scope", "a log record or metric among the spans", "rejected")
         raise RecordFault("not_a_span", "an object without the ids of a span")
     method, operation = span.text(*names.METHOD), _operation(span)
     if operation is None and method is None and not any(key.startswith(names.OURS) for key in span.flat) and not any(

@@ -74,7 +74,7 @@ KNOWN = frozenset({
     "short_description", "sla_due", "source_table", "stage", "start_date", "state", "state_reason",
     "std_change_producer_version", "sys_class_name", "sys_created_by", "sys_created_on", "sys_domain",
     "sys_domain_path", "sys_id", "sys_mod_count", "sys_tags", "sys_updated_by", "sys_updated_on", "sysapproval",
-    "sysapproval.number", "tablename", "task_effective_number", "test_plan", "time_worked", "type", "type_name",
+    "sysapproval.number", "table_name", "tablename", "task_effective_number", "test_plan", "time_worked", "type", "type_name",
     "unauthorized", "universal_request", "update", "update_time", "upon_approval", "upon_reject", "urgency", "user",
     "user_id", "user_input", "user_name", "variables", "watch_list", "web_service_access_only", "wf_activity",
     "work_end", "work_notes", "work_notes_list", "work_start",
@@ -124,6 +124,8 @@ def _read(entry: Entry, *, labelled: bool) -> None:
     fields = entry.fields
     if set(fields) <= {"log", "_origin"}:
         fields = obj(fields.get("log"))
+    if set(fields) == {"result"}:  # the answer to a question for one row
+        fields = obj(fields["result"])
     row = Row(fields, labels=labelled)
     row.table = entry.tag or row.table
     if row.table is None:

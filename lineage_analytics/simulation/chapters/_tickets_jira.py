@@ -76,7 +76,10 @@ class Board:
         issue.approval = given
         self.world.deeds.append(given)
         self.world.links.append(Link(given.event_id, issue.native_id, "about", provable=True))
-        self.move(issue, time, self.account(who), "Waiting for support" if verdict == "approved" else "Declined")
+        moved = self.move(issue, time, self.account(who),
+                          "Waiting for support" if verdict == "approved" else "Declined")
+        if verdict != "approved":  # that status is a decision too
+            self.world.links.append(Link(moved.event_id, issue.native_id, "about", provable=True))
         return given
 
     def move(self, issue: Issue, time: datetime, who: Account, status: str) -> Deed:

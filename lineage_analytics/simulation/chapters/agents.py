@@ -55,7 +55,7 @@ def _question(world: World, made: runs.Cast, at: datetime, dice: Dice) -> list[D
     run = Run(dice, world, made.agent, who, at)
     talk = Talk(dice, made, dice.guid(), who)
     run.chat(1)
-    run.retrieve(5, dice.some(who.files[:12], dice.whole(1, 3)), address)
+    run.retrieve(5, dice.some(who.files[:4], dice.whole(1, 3)), address)
     talk.greet(at + timedelta(seconds=8))
     if dice.chance(0.2):
         talk.list_tools(at + timedelta(seconds=10))
