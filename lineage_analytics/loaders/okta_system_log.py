@@ -2,8 +2,8 @@
 
 Shapes  API arrays and pages; lines; log-streaming envelopes (the event in ``detail``); event-hook deliveries
         (``data.events``); the CSV of the admin console (flattened); SIEM re-exports with lower-cased keys or the event
-        in ``log``, ``event`` or a Splunk or Elastic search result; ``debugData`` as object or as JSON text; the custom table of a
-        Log Analytics workspace (``eventType_s``), as JSON or CSV.
+        in ``log``, ``event`` or a Splunk or Elastic search result; ``debugData`` as object or as JSON text; rows of a
+        custom table of a Log Analytics workspace (``eventType_s``), as JSON or CSV.
 Maps    every event with a time to ``activity``; actors and targets to ``identity_facts``; grants, lifecycle and policy
         changes, both families of access requests and access reviews to ``decision_steps``; successful grants of roles,
         groups and applications to ``entitlements``; API tokens and client keys that are made or ended to

@@ -1,0 +1,55 @@
+"""Rows as a Log Analytics workspace holds and saves them: typed column names, and times of the reader's language."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from lineage_analytics.loaders.common.values import Fields
+
+_UTC = " [utc]"
+_TYPED = re.compile(r"(.+)_[sdbtg]")
+_CUSTOM = "_cf"
+_CLOCK = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2})(:\d{2}:\d{2}(?:\.\d+)?)(?: ?(AM|PM))?", re.IGNORECASE)
+
+
+def plain(row: Mapping[str, object]) -> Fields:
+    """The row, keys in lower case and without ``[UTC]`` or ``_CF``, with the times of a saved query in ISO form."""
+    found: Fields = {}
+    for key, held in row.items():
+        low = key.strip().lower()
+        shown = _iso(held) if low.endswith(_UTC) and isinstance(held, str) else held
+        found.setdefault(low.removesuffix(_UTC).removesuffix(_CUSTOM), shown)
+    return found
+
+
+def names_of(columns: Collection[str]) -> frozenset[str]:
+    """Names of the columns of a saved query, as ``plain`` gives them."""
+    return frozenset(plain(dict.fromkeys(columns)))
+
+
+def untyped(row: Mapping[str, object], *, dotted: bool) -> Fields:
+    """The row with names freed of the type a custom table puts behind them (``actor_id_s``); columns of the table
+    itself have none and stay away. ``dotted``: an underscore stands for a level of the record, which becomes a dot."""
+    found: Fields = {}
+    for key, held in plain(row).items():
+        typed = _TYPED.fullmatch(key)
+        if typed is not None and held not in (None, ""):
+            found.setdefault(typed[1].replace("_", ".") if dotted else typed[1], held)
+    return found
+
+
+def _iso(value: str) -> str:
+    """A time with AM or PM is American; on a clock of 24 hours the day comes first, where it can."""
+    found = _CLOCK.fullmatch(value.strip().replace("\u202f", " "))
+    if found is None:
+        return value
+    first, second, year, hour, rest, half = found.groups()
+    american = half is not None or int(second) > 12
+    month, day = (first, second) if american else (second, first)
+    at = int(hour) if half is None else int(hour) % 12 + (12 if half.upper() == "PM" else 0)
+    return f"{year}-{int(month):02d}-{int(day):02d}T{at:02d}{rest}Z"
