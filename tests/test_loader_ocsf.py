@@ -116,6 +116,16 @@ def test_a_finding_is_a_signal_and_its_remediation_a_rules_recommendation() -> N
         ("recommendation", "rule", "f-1", "ocsf:t1:resource/role-x"), ("signal", None, "f-1", "ocsf:t1:resource/role-x")]
 
 
+def test_the_status_of_a_finding_is_no_outcome_and_a_resolved_one_has_ended() -> None:
+    worked_on = event(2004, 2, "f1", finding_info={"uid": "f-1"}) | {"status_id": 2}
+    resolved = event(2001, 2, "f2", finding={"uid": "f-2", "remediation": {"desc": "close it"}}, state_id=4)
+    open_still = event(2001, 1, "f3", finding={"uid": "f-3", "remediation": {"desc": "close it"}}, state_id=1)
+    found = Loaded([worked_on, resolved, open_still])
+    assert found.rows("activity", "outcome") == [("unknown",)]
+    assert found.rows("decision_steps", "native_key", "kind") == [
+        ("f-1", "signal"), ("f-2", "outcome"), ("f-3", "recommendation"), ("f-3", "signal")]
+
+
 def test_a_cloudtrail_row_of_a_lake_is_the_record_and_the_role_of_the_cloudtrail_loader() -> None:
     found = Loaded(LAKE)
     assert found.ids == [record_id("aws", "111122223333", "a552c487-0000-4000-8000-000000000001")]

@@ -62,6 +62,8 @@ def outcome_of(record: Fields) -> str:
     status, word = number(record.get("status_id")), (text(record.get("status")) or "").lower()
     if number(record.get("action_id")) == 2 or number(record.get("disposition_id")) in _DENYING_DISPOSITIONS:
         return "denied"
+    if class_of(record) in classes.FINDINGS:  # there the status is how far somebody got with it
+        return "unknown"
     if status == 2 or (status is None and word in ("failure", "failed", "error")):
         return "denied" if (error_of(record) or "").lower() in _DENIALS else "failure"
     if status == 1 or (status is None and word in ("success", "succeeded")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders import _ocsf_classes as classes
-from lineage_analytics.loaders._ocsf_record import action_of, class_of, resources_of
+from lineage_analytics.loaders._ocsf_record import action_of, class_of, number, resources_of
 from lineage_analytics.loaders.common.values import Fields, embedded, name, obj, objects
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders._ocsf_principals import Principal
     from lineage_analytics.loaders.common.assembly import Entry
 
+_RESOLVED = 4
 _HOLDERS = {3001: "user", 3004: "entity", 3005: "user", 3006: "group", 3007: "user", 3008: "role"}
 
 
@@ -97,7 +98,8 @@ def finding(entry: Entry, record: Fields, activity_id: int | None, common: Mappi
     shared = {"time": common["time"], "operation": operation,
               "target_key": target, "native_key_kind": "finding_uid" if key else None, "native_key": key,
               "event_id": common["event_id"], "title": label[:200]}
-    entry.step("finding", kind="outcome" if activity_id == 3 else "signal", actor_id=common["actor_id"], **shared)
-    if obj(record.get("remediation")) and activity_id != 3:
+    ended = activity_id == 3 or _RESOLVED in (number(record.get("status_id")), number(record.get("state_id")))
+    entry.step("finding", kind="outcome" if ended else "signal", actor_id=common["actor_id"], **shared)
+    if (obj(record.get("remediation")) or obj(info.get("remediation"))) and not ended:
         entry.step("advice", kind="recommendation", origin="rule", actor_class="automation",
                    actor_class_basis="remediation stated by the finding's product", **shared)

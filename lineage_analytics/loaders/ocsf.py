@@ -60,7 +60,8 @@ _UNREAD = """access_list access_mask analytic app_dispositions application assig
     share_type_id src_url state state_id ticket tickets tls total trace traffic type type_id vendor_attributes verdict
     verdict_id vulnerabilities"""
 KNOWN = {
-    **dict.fromkeys(_UNREAD.split(), ""), "action": "string", "action_id": "number string", "activity_id": "number string", "activity_name": "string",
+    **dict.fromkeys(_UNREAD.split(), ""),
+    "action": "string", "action_id": "number string", "activity_id": "number string", "activity_name": "string",
     "actor": "object", "ai_agent": "object", "ai_model": "object", "api": "object", "app": "object",
     "category_name": "string", "category_uid": "number string", "class_name": "string", "class_uid": "number string",
     "cloud": "object", "confidence": "", "confidence_id": "", "count": "", "databucket": "object", "database": "object",
