@@ -51,7 +51,18 @@ TALK = [
     ask(10, 5, "tools/call", name="unknown_tool"),
 ]
 LINES = "\n".join(map(json.dumps, TALK))
-CONTRACT_FILES = {"lines": LINES.encode(), "array": json.dumps(TALK, indent=1).encode()}
+
+
+def desktop(one: Message, server: str = "directory") -> str:
+    """As a desktop client logs it, in the file of one server."""
+    side = one["direction"].split("_")[0]
+    return f"{one['timestamp']} [{server}] [info] Message from {side}: {json.dumps(one['message'])} {{ metadata: undefined }}"
+
+
+DESKTOP = "\n".join(["2026-03-01T09:59:59.000Z [directory] [info] Server started and connected successfully",
+                     *map(desktop, TALK)])
+CONTRACT_FILES = {
+    "lines": LINES.encode(), "array": json.dumps(TALK, indent=1).encode(), "desktop": DESKTOP.encode()}
 
 
 def _shown(found: Loaded) -> dict[str, list[str]]:
@@ -182,3 +193,32 @@ def test_a_batch_in_one_envelope_is_several_messages() -> None:
     batch = {**CALL, "message": [CALL["message"], {"jsonrpc": "2.0", "id": 9, "method": "ping"}]}
     found = Loaded("\n".join([json.dumps(TALK[0]), json.dumps(batch)]))
     assert found.rows("activity", "action") == [("initialize",), ("ping",), ("tools/call",)]
+
+
+def test_the_log_of_a_desktop_client_says_the_same_as_the_messages() -> None:
+    columns = ("time", "actor_id", "action", "outcome", "error_code", "is_read", "effect_delta", "resource_id")
+    wanted = Loaded("\n".join(json.dumps({**one, "server": "directory", "session_id": "directory"}) for one in TALK))
+    found = Loaded(DESKTOP)
+    assert found.rows("activity", *columns) == wanted.rows("activity", *columns)
+    assert sorted(found.ids) == sorted(wanted.ids)
+    assert [fault.reason for fault in found.faults] == ["out_of_scope"]
+    assert WRITTEN not in repr(found.frames)
+
+
+def test_in_the_log_of_all_servers_answers_find_the_question_to_their_own_server() -> None:
+    def said(second: int, server: str, side: str, **body: Any) -> str:
+        return f"2026-03-01T10:00:{second:02d}.000Z [info] [{server}] Message from {side}: {json.dumps(body)}"
+
+    log = ["==> mcp.log <==", said(1, "a", "client", jsonrpc="2.0", id=3, method="tools/call", params={"name": "x"}),
+           said(2, "b", "client", jsonrpc="2.0", id=3, method="tools/call", params={"name": "y"}),
+           said(3, "b", "server", jsonrpc="2.0", id=3, result={"content": []}), "[03/01/26 10:00:03] INFO printed",
+           said(4, "a", "server", jsonrpc="2.0", id=3, error={"code": -32601, "message": WRITTEN})]
+    assert Loaded("\n".join(log)).rows("activity", "resource_id", "outcome") == [
+        ("mcp:a:tool/x", "failure"), ("mcp:b:tool/y", "success")]
+
+
+def test_an_answer_cut_by_the_client_leaves_open_how_the_call_went() -> None:
+    cut = '2026-03-01T10:00:09.000Z [directory] [info] Message from server: {"jsonrpc":"2.0","id":3,"result":{"con...[99 chars'
+    found = Loaded(desktop(CALL) + "\n" + cut)
+    assert found["activity"]["outcome"].to_list() == ["unknown"]
+    assert [(fault.reason, fault.disposition) for fault in found.faults] == [("out_of_scope", "rejected")]

@@ -2,7 +2,7 @@
 
 Shapes  JSON messages on lines, in arrays or alone, bare or in an envelope (``message``, ``payload``, ``body`` ...)
         with time, session, direction, server, client and user; ``request`` and ``response`` in one object; batches;
-        test-suite envelopes. Messages may be text.
+        test-suite envelopes. Messages may be text. The text log of a desktop client (``Message from client: ...``).
 Maps    every question and notification to ``activity`` with the outcome of its answer; resources read to
         ``assistant_access``; clients and users to ``identity_facts``; what a server asked the user (``elicitation``)
         as a request, and the user's answer as a decision, to ``decision_steps``.
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._lookahead import Recent, expanded, one_ahead
+from lineage_analytics.loaders._mcp_desktop import desktop_chunks, is_desktop
 from lineage_analytics.loaders._mcp_messages import ENVELOPE, Message, body_of, message_of, parts
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
@@ -59,6 +60,8 @@ _Place = tuple[str, "str | None"]  # a message's key and its session
 
 def detect(sample: Sample) -> Match | None:
     """JSON-RPC 2.0 with methods of the protocol."""
+    if sample.wrapper in ("csv", "unknown") and is_desktop(sample.head):
+        return Match("desktop", 0.95, "messages between client and servers as a desktop client logs them")
     if sample.columns or not _holds_message(sample):
         return None
     methods = _METHOD.findall(sample.head)
@@ -83,7 +86,8 @@ def _is_message(record: Mapping[str, Any]) -> bool:
 def extract(document: Document) -> Iterator[Chunk]:
     """One raw record per message; each chunk knows the answers to its questions and who speaks in its sessions."""
     talk = _Talk()
-    chunks = expanded(json_or_array_chunks(document), parts, _MESSAGES_PER_CHUNK)
+    whole = desktop_chunks(document) if document.shape == "desktop" else json_or_array_chunks(document)
+    chunks = expanded(whole, parts, _MESSAGES_PER_CHUNK)
     return one_ahead(chunks, talk.note, talk.context)
 
 
