@@ -187,3 +187,58 @@ def test_a_federation_that_names_nothing_proves_no_workload() -> None:
     session = json.loads(_text(SESSION))
     session["sessionContext"]["webIdFederationData"] = {"federatedProvider": None, "attributes": None}
     assert Loaded([event(1, userIdentity=session)])["identity_facts"]["kind"].to_list() == ["unknown"]
+
+
+FLAT_CALLER = {"type": "AssumedRole", "principalId": "AROAEXAMPLE000000002:ana", "accountId": "111122223333",
+               "arn": "arn:aws:sts::111122223333:assumed-role/etl/ana", "accessKeyId": "ASIAEXAMPLE000000002"}
+FLAT_ISSUER = {"type": "Role", "principalId": "AROAEXAMPLE000000002", "accountId": "111122223333", "userName": "etl",
+               "arn": "arn:aws:iam::111122223333:role/data/etl"}
+FLAT_ASKED = {"userName": "bo", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+FLAT_CALL = {"eventID": "e-1", "eventSource": "iam.amazonaws.com", "eventName": "AttachUserPolicy",
+             "eventVersion": "1.08", "recipientAccountId": "111122223333", "readOnly": "false"}
+FLAT_DOTTED = {
+    **FLAT_CALL, "eventTime": "2026-06-01T10:00:00Z", "responseElements": "",
+    **{f"userIdentity.{key}": held for key, held in FLAT_CALLER.items()},
+    **{f"userIdentity.sessionContext.sessionIssuer.{key}": held for key, held in FLAT_ISSUER.items()},
+    **{f"requestParameters.{key}": held for key, held in FLAT_ASKED.items()}}
+FLAT_SENTINEL = {
+    "TenantId": "w-1", "SourceSystem": "", "TimeGenerated [UTC]": "6/1/2026, 10:00:00.000 AM", "AwsEventId": "e-1",
+    "EventSource": "iam.amazonaws.com", "EventName": "AttachUserPolicy", "EventVersion": "1.08", "ErrorCode": "",
+    "RecipientAccountId": "111122223333", "ReadOnly": "false", "RequestParameters": json.dumps(FLAT_ASKED),
+    "UserIdentityType": "AssumedRole", "UserIdentityPrincipalid": FLAT_CALLER["principalId"],
+    "UserIdentityArn": FLAT_CALLER["arn"], "UserIdentityAccountId": "111122223333", "UserIdentityInvokedBy": "",
+    "UserIdentityAccessKeyId": FLAT_CALLER["accessKeyId"], "Type": "AWSCloudTrail", "Category": "Management",
+    **{f"SessionIssuer{key[0].upper()}{key[1:]}": held for key, held in FLAT_ISSUER.items()}}
+FLAT_NESTED = {
+    **FLAT_CALL, "eventTime": "2026-06-01T10:00:00Z", "requestParameters": FLAT_ASKED,
+    "userIdentity": {**FLAT_CALLER, "sessionContext": {"sessionIssuer": FLAT_ISSUER}}}
+
+
+def _as_csv(row: dict[str, str]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(row))
+    writer.writeheader()
+    writer.writerow(row)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("packed", [
+    [FLAT_DOTTED], _as_csv(FLAT_DOTTED), [FLAT_SENTINEL], _as_csv(FLAT_SENTINEL)],
+    ids=["dotted json", "dotted csv", "sentinel json", "sentinel csv"])
+def test_fields_that_became_columns_say_the_same_as_the_record_they_are_from(packed: object) -> None:
+    flat, nested = Loaded(packed), Loaded([FLAT_NESTED])
+    assert not flat.faults
+    for table in ("activity", "identity_facts", "decision_steps"):
+        kept = [column for column in flat[table].columns if column not in ("raw_ref", "schema_version")]
+        assert flat.rows(table, *kept) == nested.rows(table, *kept)
+
+
+def test_columns_glued_to_their_parent_name_the_caller_and_no_error_is_none() -> None:
+    flat = Loaded(
+        "eventID,eventTime,eventName,eventSource,eventVersion,userIdentitytype,userIdentityaccountId,"
+        "userIdentityprincipalId,userIdentityarn,userIdentityuserName,errorCode,requestParametersinstanceType\n"
+        "e-1,2026-06-01T10:00:00Z,RunInstances,ec2.amazonaws.com,1.05,IAMUser,111122223333.0,AIDAEXAMPLE000000003,"
+        "arn:aws:iam::111122223333:user/cy,cy,NoError,m5.large\n")
+    [row] = flat["activity"].to_dicts()
+    assert (row["actor_id"], row["outcome"], row["error_code"], row["unmapped"]) == (
+        "aws:111122223333:AIDAEXAMPLE000000003", "success", None, None)

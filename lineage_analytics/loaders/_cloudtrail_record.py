@@ -91,10 +91,10 @@ def decode(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
 
 def _tolerant(raw: bytes | msgspec.Raw) -> tuple[Record, str | None]:
     """Keys in any case, values of any type, and what pipelines add."""
-    found = decode_object(raw)
-    if found is None:
+    decoded = decode_object(raw)
+    if decoded is None:
         raise msgspec.DecodeError("not a JSON object in valid UTF-8")
-    found = nested(found)
+    found = nested(decoded)
     record = Record()
     unknown: dict[str, Any] = {}
     for key, value in found.items():
