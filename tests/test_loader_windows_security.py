@@ -321,6 +321,11 @@ def test_the_portals_way_of_writing_times_into_csv_is_read() -> None:
     assert loaded.rows("activity", "time") == [(moment(4),)]
 
 
+def test_the_portals_way_of_writing_times_is_read_in_json_too() -> None:
+    record = as_sentinel(0, EVENTS[0]) | {"TimeGenerated": "3/1/2026, 10:00:00.000 AM", "AuthenticationLevel": ""}
+    assert Loaded(record).rows("activity", "time", "unmapped") == [(moment(0), None)]
+
+
 def test_keys_in_lower_case_and_services_of_windows_are_understood() -> None:
     lowered = {key.lower(): value for key, value in as_sentinel(4, EVENTS[3]).items()}
     assert Loaded([lowered]).ids == Loaded([as_sentinel(4, EVENTS[3])]).ids

@@ -130,9 +130,10 @@ def _outcome(event: Event, succeeded: bool | None) -> dict[str, Any]:
 
 
 def _activity(entry: Entry, event: Event, rule: Rule, time: datetime, **cells: Any) -> None:
+    stated = {key: held for key, held in event.data.items() if held not in (None, "", "-")}
     entry.add(
         tables.ACTIVITY, time=time, action=f"{event.id} {rule.title}", ip=_address(event), event_id=_native(event),
-        unmapped=unmapped(event.data, KNOWN), **cells)
+        unmapped=unmapped(stated, KNOWN), **cells)
 
 
 def _native(event: Event) -> str | None:
