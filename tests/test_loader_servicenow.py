@@ -320,3 +320,19 @@ def test_a_role_held_through_a_group_says_so() -> None:
 def test_a_time_that_cannot_be_read_is_refused_and_none_at_all_is_kept() -> None:
     for written, reasons in (("03-01-2026 8:00", ["no_time"]), ("", [])):
         assert [f.reason for f in Loaded(as_csv({**AUDIT, "sys_created_on": written})).faults] == reasons
+
+
+def test_the_answer_to_a_question_for_one_row_is_that_row() -> None:
+    assert Loaded({"result": linked(CHANGE)}).ids == Loaded({"result": [linked(CHANGE)]}).ids != []
+    named = Loaded({"table_name": "change_request", **linked(CHANGE)})
+    assert named["activity"]["unmapped"].to_list() == [None]
+
+
+def test_a_class_shown_by_its_label_is_the_table_that_was_asked_for() -> None:
+    asset = {"sys_id": CI, "sys_class_name": "Hardware", "table_name": "alm_hardware", "sys_mod_count": "2,000",
+             "sys_created_on": "2026-03-01 08:00:00", "sys_updated_on": "2026-03-02 08:00:00", "sys_updated_by": "bo"}
+    stored = {**asset, "sys_class_name": "alm_hardware", "sys_mod_count": "2000"}
+    assert Loaded({"result": [asset]}).ids == Loaded({"result": [stored]}).ids
+    assert Loaded({"result": [asset]})["activity"]["action"].to_list() == ["alm_hardware:update"]
+    person = Loaded({"result": [{**USER, "sys_class_name": "User"}]})
+    assert person["identity_facts"]["basis"].to_list() == ["inventory"]

@@ -33,7 +33,8 @@ LABELS = {
 _KINDS = ("change_request", "sysapproval_approver", "sysapproval_group", "sc_request", "sc_req_item", "sys_audit",
           "sys_history_line", "sys_user", "sys_user_group", "sys_user_grmember", "sys_user_has_role")
 _CLASS_LABELS = {"change request": "change_request", "request": "sc_request", "requested item": "sc_req_item",
-                 "group approval": "sysapproval_group", "incident": "incident", "problem": "problem"}
+                 "group approval": "sysapproval_group", "incident": "incident", "problem": "problem",
+                 "user": "sys_user", "group": "sys_user_group", "catalog task": "sc_task"}
 _PREFIXES = {"CHG": "change_request", "RITM": "sc_req_item", "REQ": "sc_request", "INC": "incident", "PRB": "problem",
              "SCTASK": "sc_task", "CTASK": "change_task"}
 
@@ -133,8 +134,12 @@ class Row:
     def _table(self) -> str | None:
         """Which table the row is of: as stated, by its ticket number, by fields only that table has."""
         stated = (self.text("sys_class_name") or "").lower()
+        asked = (self.text("table_name") or "").lower()  # collectors note the table they asked for
         if stated:
-            return _CLASS_LABELS.get(stated, stated.replace(" ", "_"))
+            known = _CLASS_LABELS.get(stated)
+            return known or (asked if asked and "_" not in stated else stated.replace(" ", "_"))
+        if asked:
+            return asked
         held = set(self.fields)
         if {"fieldname", "newvalue"} <= held:
             return "sys_audit"

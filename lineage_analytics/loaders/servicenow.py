@@ -55,29 +55,33 @@ _PEOPLE = {"sys_user": people.user, "sys_user_group": people.group, "sys_user_gr
            "sys_user_has_role": people.grant}
 # Read above, or of the base system and of no meaning here.
 KNOWN = frozenset({
-    "active", "activity_due", "additional_assignee_list", "approval", "approval.user_name", "approval_column",
-    "approval_history", "approval_journal_column", "approval_set", "approval_source", "approver",
-    "approver.user_name", "assigned_to", "assignment_group", "backout_plan", "business_duration", "business_service",
-    "cab_date", "cab_delegate", "cab_recommendation", "cab_required", "calendar_duration", "cat_item", "category",
-    "change_plan", "chg_model", "close_code", "close_notes", "closed_at", "closed_by", "cmdb_ci", "comments",
-    "comments_and_work_notes", "company", "conflict_last_run", "conflict_status", "contact_type", "contract",
-    "correlation_display", "correlation_id", "delivery_plan", "delivery_task", "description", "document_id",
-    "documentkey", "due_date", "email", "end_date", "escalation", "expected_start", "field", "fieldname", "follow_up",
-    "granted_by", "group", "group_list", "identity_type", "impact", "impact_plan", "implementation_plan", "inherited",
-    "internal_checkpoint", "internal_integration_user", "iteration_order", "justification", "knowledge", "label",
-    "last_login", "last_login_time", "location", "locked_out", "made_sla", "manager", "name", "new", "new_value",
-    "newvalue", "number", "old", "old_value", "oldvalue", "on_hold", "on_hold_reason", "opened_at", "opened_by",
-    "order", "outside_maintenance_schedule", "parent", "phase", "phase_state", "priority", "process_step",
-    "production_system", "reason", "reassignment_count", "record_checkpoint", "relationship", "requested_by",
-    "requested_by_date", "requested_for", "review_comments", "review_date", "review_status", "risk",
-    "risk_impact_analysis", "risk_value", "role", "scope", "service_offering", "set", "set.id", "set.table",
-    "short_description", "sla_due", "source_table", "stage", "start_date", "state", "state_reason",
-    "std_change_producer_version", "sys_class_name", "sys_created_by", "sys_created_on", "sys_domain",
-    "sys_domain_path", "sys_id", "sys_mod_count", "sys_tags", "sys_updated_by", "sys_updated_on", "sysapproval",
-    "sysapproval.number", "table_name", "tablename", "task_effective_number", "test_plan", "time_worked", "type", "type_name",
-    "unauthorized", "universal_request", "update", "update_time", "upon_approval", "upon_reject", "urgency", "user",
-    "user_id", "user_input", "user_name", "variables", "watch_list", "web_service_access_only", "wf_activity",
-    "work_end", "work_notes", "work_notes_list", "work_start",
+    "action_status", "active", "activity_due", "additional_assignee_list", "approval", "approval.user_name",
+    "approval_column", "approval_history", "approval_journal_column", "approval_set", "approval_source", "approver",
+    "approver.user_name", "assigned_to", "assignment_group", "backordered", "backout_plan", "billable",
+    "business_duration", "business_service", "cab_date", "cab_date_time", "cab_delegate", "cab_recommendation",
+    "cab_required", "calendar_duration", "calendar_stc", "cat_item", "category", "change_plan", "change_request",
+    "change_task_type", "chg_model", "close_code", "close_notes", "closed_at", "closed_by", "cmdb_ci", "comments",
+    "comments_and_work_notes", "company", "configuration_item", "conflict_last_run", "conflict_status",
+    "contact_type", "context", "contract", "correlation_display", "correlation_id", "created_from",
+    "delivery_address", "delivery_plan", "delivery_task", "description", "document_id", "documentkey", "due_date",
+    "email", "end_date", "escalation", "estimated_delivery", "expected_start", "field", "fieldname", "flow_context",
+    "follow_up", "granted_by", "group", "group_list", "identity_type", "impact", "impact_plan", "implementation_plan",
+    "inherited", "internal_checkpoint", "internal_integration_user", "iteration_order", "justification", "knowledge",
+    "label", "last_login", "last_login_time", "location", "locked_out", "made_sla", "manager", "name", "new",
+    "new_value", "newvalue", "number", "old", "old_value", "oldvalue", "on_hold", "on_hold_reason", "on_hold_task",
+    "opened_at", "opened_by", "order", "order_guide", "outside_maintenance_schedule", "parent", "phase",
+    "phase_state", "planned_end_date", "planned_start_date", "price", "priority", "process_step", "production_system",
+    "quantity", "reason", "reassignment_count", "received", "record_checkpoint", "recurring_frequency",
+    "recurring_price", "relationship", "request", "request_state", "requested_by", "requested_by_date",
+    "requested_date", "requested_for", "review_comments", "review_date", "review_status", "risk",
+    "risk_impact_analysis", "risk_value", "role", "route_reason", "sc_catalog", "scope", "service_offering", "set",
+    "set.id", "set.table", "short_description", "sla_due", "source_table", "special_instructions", "stage",
+    "start_date", "state", "state_reason", "std_change_producer_version", "sys_class_name", "sys_created_by",
+    "sys_created_on", "sys_domain", "sys_domain_path", "sys_id", "sys_mod_count", "sys_tags", "sys_updated_by",
+    "sys_updated_on", "sysapproval", "sysapproval.number", "table_name", "tablename", "task_effective_number",
+    "test_plan", "time_worked", "type", "type_name", "unauthorized", "universal_request", "update", "update_time",
+    "upon_approval", "upon_reject", "urgency", "user", "user_id", "user_input", "user_name", "variables",
+    "watch_list", "web_service_access_only", "wf_activity", "work_end", "work_notes", "work_notes_list", "work_start",
 })
 
 
@@ -167,7 +171,8 @@ def _version(row: Row, native: str | None) -> str | None:
     """A row as it stood: rows change in place, and each state of one is a record of its own."""
     if native is None:
         return None
-    state = row.text("sys_mod_count") or (str(found) if (found := row.time("sys_updated_on")) else None)
+    count = (row.text("sys_mod_count") or "").replace(",", "")  # displayed with a mark for thousands
+    state = count or (str(found) if (found := row.time("sys_updated_on")) else None)
     return f"{row.table}/{native}@{state}" if state else None
 
 
