@@ -240,3 +240,12 @@ def test_a_span_without_a_start_is_kept_and_of_no_day() -> None:
     found = Loaded({**printed(STEP), "start_time": None})
     assert (found.faults, found["activity"]["time"].to_list()) == ([], [None])
     assert found.rows("decision_steps", "kind") == [("decision",)]  # its event states its own time
+
+
+def test_log_records_and_metrics_in_the_file_of_the_spans_are_not_quarantined() -> None:
+    span = {"traceId": "a" * 32, "spanId": "b" * 16, "name": "chat", "startTime": [1775934263, 0],
+            "attributes": {"gen_ai.operation.name": "chat"}}
+    log = {"hrTime": [1775934263, 0], "attributes": {"event.name": "gen_ai.client.inference"}, "_body": "said"}
+    metric = {"descriptor": {"name": "gen_ai.client.token.usage"}, "dataPoints": []}
+    found = Loaded("\n".join(map(json.dumps, (span, log, metric))))
+    assert (len(found.ids), [fault.disposition for fault in found.faults]) == (1, ["rejected", "rejected"])
