@@ -242,3 +242,21 @@ def test_columns_glued_to_their_parent_name_the_caller_and_no_error_is_none() ->
     [row] = flat["activity"].to_dicts()
     assert (row["actor_id"], row["outcome"], row["error_code"], row["unmapped"]) == (
         "aws:111122223333:AIDAEXAMPLE000000003", "success", None, None)
+
+
+def test_a_record_in_a_cell_or_behind_a_search_is_the_record() -> None:
+    lines = [json.dumps(event(n)) for n in range(2)]
+    packed = {
+        "insights csv": "".join(_as_csv({"@timestamp": "2026-06-01 10:00:00.000", "@message": line}) if n == 0 else
+                                _as_csv({"@timestamp": "2026-06-01 10:00:01.000", "@message": line}).split("\n", 1)[1]
+                                for n, line in enumerate(lines)),
+        "search export": "\n".join(json.dumps({"preview": False, "result": {"_raw": line, "_time": "1"}})
+                                   for line in lines),
+        "raw": [{"_raw": line} for line in lines],
+    }
+    wanted = Loaded({"Records": [event(n) for n in range(2)]})
+    for found in (Loaded(each) for each in packed.values()):
+        assert not found.faults
+        assert sorted(found.ids) == sorted(wanted.ids)
+        assert found.rows("activity", "actor_id", "action", "time") == wanted.rows(
+            "activity", "actor_id", "action", "time")

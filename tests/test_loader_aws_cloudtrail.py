@@ -355,3 +355,29 @@ def test_every_real_test_event_is_used_but_one_with_an_unreadable_time(shared_da
     assert {fault.reason for fault in found.faults} <= {"no_time"}
     assert {code for code in found["activity"]["error_code"].drop_nulls() if not code.startswith(("JsonRpc", "ConsoleLogin"))
             } == {record["errorCode"] for record in timed if record.get("errorCode")}
+
+
+ENTRY = f"arn:aws:iam::{ACCOUNT}:role/ops"
+POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+PAIRS = {
+    "a cluster's access entry": (
+        "eks.amazonaws.com", ("CreateAccessEntry", {"name": "c-1", "principalArn": ENTRY}),
+        ("DeleteAccessEntry", {"name": "c-1", "principalArn": ENTRY.replace(":", "%3A").replace("/", "%2F")}),
+        f"aws:{ACCOUNT}:cluster/c-1|{ENTRY}"),
+    "an access policy": (
+        "eks.amazonaws.com", ("AssociateAccessPolicy", {"name": "c-1", "principalArn": ENTRY, "policyArn": POLICY}),
+        ("DisassociateAccessPolicy", {"name": "c-1", "principalArn": ENTRY, "policyArn": POLICY}),
+        f"aws:{ACCOUNT}:cluster/c-1|{ENTRY}|{POLICY}"),
+    "a function's permission": (
+        "lambda.amazonaws.com", ("AddPermission20150331v2", {"functionName": "f-1", "statementId": "s-1"}),
+        ("RemovePermission20150331v2", {"functionName": "f-1", "statementId": "s-1"}),
+        f"aws:{ACCOUNT}:functionName/f-1|statement/s-1"),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_a_grant_gives_its_inverse_takes(name: str) -> None:
+    service, (given, asked), (taken, back), target = PAIRS[name]
+    found = Loaded({"Records": [event(1, eventSource=service, eventName=given, requestParameters=asked),
+                                event(2, eventSource=service, eventName=taken, requestParameters=back)]})
+    assert found.rows("decision_steps", "effect_key") == [(f"grant({target})",), (f"revoke({target})",)]

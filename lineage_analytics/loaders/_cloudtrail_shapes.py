@@ -21,16 +21,21 @@ if TYPE_CHECKING:
 
 Raw = bytes | msgspec.Raw
 CSV = "athena_csv"
+CSV_CELLS = "record_in_cell_csv"
 
 # Envelopes by the key that holds the record, as an object or as JSON text.
 _ENVELOPES = {
     "CloudTrailEvent": "lookup_events", "detail": "eventbridge", "message": "cloudwatch_export",
-    "@message": "cloudwatch_insights", "_source": "search_export", "log": "envelope",
+    "@message": "cloudwatch_insights", "_source": "search_export", "log": "envelope", "_raw": "splunk_raw",
+    "result": "splunk_export",
 }
 _PAGES = ("Records", "logEvents", "Events", "events")
 _PACKAGINGS = {"Records": "records_json", "array": "array", "lines": "ndjson", "timed_lines": "cloudwatch_lines"}
 _KEY = re.compile(rb'"([A-Za-z]{2,40})"\s{0,4}:')
+_CELL_KEY = re.compile(rb'""([A-Za-z]{2,40})""\s{0,4}:')
+_CELLS = frozenset({"@message", "message", "_raw", "cloudtrailevent"})
 _CONTROL = "CWL CONTROL MESSAGE"
+_SPLUNK = "result"
 _NEEDED = frozenset({"eventname", "eventsource"})
 _TELLING = frozenset({"useridentity", "eventversion", "recipientaccountid"})
 _INSIGHT = frozenset({"insightdetails", "eventtype", "eventid"})
@@ -47,8 +52,9 @@ class Form(NamedTuple):
 def form(sample: Sample) -> Form | None:
     """How the records of the file are packed; None when they are not CloudTrail's."""
     if sample.columns:
-        history = Form(console.SHAPE) if console.is_history(sample.columns) else None
-        return Form(CSV) if _is_record(sample.columns) else history
+        if _is_record(sample.columns):
+            return Form(CSV)
+        return Form(console.SHAPE) if console.is_history(sample.columns) else _cell_form(sample)
     first = sample.first
     if first is None:
         return _cut_form(sample)
@@ -62,9 +68,18 @@ def form(sample: Sample) -> Form | None:
     for envelope, shape in _ENVELOPES.items():
         held = entry.get(envelope)
         record = decode_object(held.encode("utf-8", "replace")) if isinstance(held, str) else held
+        if envelope == _SPLUNK and isinstance(record, dict) and isinstance(record.get("_raw"), str):
+            record = decode_object(record["_raw"].encode("utf-8", "replace"))
         if isinstance(record, dict) and _is_record(record):
             return Form(shape, page, envelope)
     return None
+
+
+def _cell_form(sample: Sample) -> Form | None:
+    """A CSV that holds whole records, one in a cell of each row, as log groups and search engines save them."""
+    keys = tuple(key.decode() for key in _CELL_KEY.findall(sample.head))
+    held = next((column for column in sample.columns if column.lower() in _CELLS), None)
+    return Form(CSV_CELLS, envelope=held) if held is not None and _is_record(keys) else None
 
 
 def _cut_form(sample: Sample) -> Form | None:
@@ -91,7 +106,10 @@ def unpacked(document: Document) -> Iterator[Chunk]:
     if packed.shape in (CSV, console.SHAPE):
         yield from records.csv_chunks(document)
         return
-    chunks = records.json_chunks(document, wrappers=()) if packed.page else records.json_chunks(document)
+    if packed.shape == CSV_CELLS:
+        chunks = records.csv_chunks(document)
+    else:
+        chunks = records.json_chunks(document, wrappers=()) if packed.page else records.json_chunks(document)
     if packed.page is None and packed.envelope is None:
         yield from chunks
         return
@@ -106,6 +124,7 @@ def _opened(chunk: Chunk, packed: Form, start: int) -> Chunk:
     """The chunk's records, counted from ``start``; what was a fault already keeps its place between them."""
     page = _field(packed.page, list[msgspec.Raw]) if packed.page else None
     envelope = _field(packed.envelope, msgspec.Raw) if packed.envelope else None
+    raw = _field("_raw", msgspec.Raw) if packed.envelope == _SPLUNK else None
     raws: list[Raw] = []
     faults: list[Fault] = []
     known = {fault.position: fault for fault in chunk.faults}
@@ -115,7 +134,7 @@ def _opened(chunk: Chunk, packed: Form, start: int) -> Chunk:
             faults.append(replace(known[position], position=start + len(raws) + len(faults)))
             continue
         for entry in _entries(held[position], page):
-            record = entry if envelope is None else _inner(entry, envelope)
+            record = entry if envelope is None else _inner(entry, envelope, raw)
             if isinstance(record, Fault):
                 faults.append(replace(record, position=start + len(raws) + len(faults)))
             else:
@@ -138,9 +157,11 @@ def _entries(raw: Raw, page: msgspec.json.Decoder[Any] | None) -> list[Raw]:
     return listed
 
 
-def _inner(entry: Raw, envelope: msgspec.json.Decoder[Any]) -> Raw | Fault:
+def _inner(entry: Raw, envelope: msgspec.json.Decoder[Any], raw: msgspec.json.Decoder[Any] | None) -> Raw | Fault:
     try:
         inner = envelope.decode(entry).inner
+        if raw is not None:
+            inner = raw.decode(inner).inner
         if bytes(memoryview(inner)[:1]) != b'"':
             text: Raw = inner
         else:

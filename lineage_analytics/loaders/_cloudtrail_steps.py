@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -37,8 +38,11 @@ OTHER_CHANGES = frozenset({
     "ec2:AuthorizeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress", "rds:ModifyDBSnapshotAttribute",
     "sts:GetFederationToken", "ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation",
     "ec2:DisassociateIamInstanceProfile", "sns:AddPermission", "sqs:AddPermission",
+    "eks:CreateAccessEntry", "eks:UpdateAccessEntry", "eks:DeleteAccessEntry", "eks:AssociateAccessPolicy",
+    "eks:DisassociateAccessPolicy",
 })
 _NO_CHANGE = ("Get", "List", "Describe", "Generate", "Simulate", "Validate", "Check", "Search", "Lookup")
+_DATED = re.compile(r"\d{8}(?:v\d)?$")  # older services name the version of their API: ``AddPermission20150331v2``
 _LAMBDA_CHANGES = ("lambda:AddPermission", "lambda:RemovePermission")
 
 
@@ -108,6 +112,13 @@ EFFECTS: dict[str, Effect] = {
     "kms:RetireGrant": Effect("revoke", "key/{keyId}", "{grantId}"),
     "s3:PutBucketPolicy": Effect("set", "bucket/{bucketName}", "policy", "bucketPolicy"),
     "s3:DeleteBucketPolicy": Effect("delete", "bucket/{bucketName}", "policy"),
+    "lambda:AddPermission": Effect("grant", "functionName/{functionName}", "statement/{statementId}"),
+    "lambda:RemovePermission": Effect("revoke", "functionName/{functionName}", "statement/{statementId}"),
+    "eks:CreateAccessEntry": Effect("grant", "cluster/{name|clusterName}", "{principalArn}"),
+    "eks:UpdateAccessEntry": Effect("set", "cluster/{name|clusterName}", "{principalArn}", "kubernetesGroups"),
+    "eks:DeleteAccessEntry": Effect("revoke", "cluster/{name|clusterName}", "{principalArn}"),
+    "eks:AssociateAccessPolicy": Effect("grant", "cluster/{name|clusterName}", "{principalArn}|{policyArn}"),
+    "eks:DisassociateAccessPolicy": Effect("revoke", "cluster/{name|clusterName}", "{principalArn}|{policyArn}"),
     "cloudtrail:StopLogging": Effect("disable", "trail/{name}"),
     "cloudtrail:StartLogging": Effect("enable", "trail/{name}"),
     "ec2:AuthorizeSecurityGroupIngress": Effect("grant", "security-group/{groupId}", "ingress", "ipPermissions"),
@@ -187,7 +198,7 @@ def _effect(change: Change, tenant: str | None) -> tuple[str | None, str | None,
     """Target key, hash of the value that was set, and the verb."""
     request = decode_object(change.record.request) or {}
     response = decode_object(change.record.response) or {}
-    effect = EFFECTS.get(change.action)
+    effect = EFFECTS.get(change.action) or EFFECTS.get(_DATED.sub("", change.action))
     lookup = _Lookup(request, response, change.actor.name)
     if effect is None:
         name = next((key for key in _ANY_TARGET if lookup.stated(key)), None)
@@ -235,6 +246,7 @@ class _Lookup:
             value = next((found for name in filled[start + 1 : end].split("|") if (found := self[name])), "")
             if not value:
                 return None
+            value = unquote(value) if "%3A" in value else value  # what stood in the path of the call
             filled = filled[:start] + value.replace("{", "(").replace("}", ")") + filled[end + 1 :]
         return filled
 

@@ -2,9 +2,10 @@
 
 Shapes  ``Records`` files, bare arrays, single objects, newline-delimited objects (also with pipeline fields added, or a
         page of records on each line), lookup-events output, EventBridge envelopes, CloudWatch Logs (subscription,
-        filter, query and export to S3), search-engine exports, test-suite envelopes, rows of Athena or Lake tables
-        (keys in lower case, values as JSON or structure text, JSON or CSV); rows whose nested fields became columns
-        (``userIdentity.arn``, ``userIdentityarn``, Sentinel's AWSCloudTrail); the console's event history as CSV.
+        filter, query, also as CSV, and export to S3), exports of Splunk and other search engines, test-suite
+        envelopes, rows of Athena or Lake tables (keys in lower case, values as JSON or structure text, JSON or CSV);
+        rows whose nested fields became columns (``userIdentity.arn``, ``userIdentityarn``, Sentinel's AWSCloudTrail);
+        the console's event history as CSV.
 Maps    every record to ``activity`` (one that states no time is of no day); callers to ``identity_facts``; changes of
         identities, access and the rules on it, and change sets, change requests and pipeline approvals, to
         ``decision_steps``; conversations with the console assistant and calls of agents to ``assistant_access``.
