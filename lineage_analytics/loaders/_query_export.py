@@ -20,7 +20,8 @@ _CLOCK = re.compile(
 def plain(row: Mapping[str, object]) -> Fields:
     """The row, keys in lower case and without ``[UTC]`` or ``_CF``, with the times of a saved query in ISO form."""
     found: Fields = {}
-    for key, held in row.items():
+    own = {key: held for key, held in row.items() if key.strip().lower().endswith(_CUSTOM)}
+    for key, held in (own | dict(row)).items():  # a custom column wins over one of the table itself
         low = key.strip().lower()
         shown = _iso(held) if low.endswith(_UTC) and isinstance(held, str) else held
         found.setdefault(low.removesuffix(_UTC).removesuffix(_CUSTOM), shown)
