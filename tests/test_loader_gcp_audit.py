@@ -522,3 +522,26 @@ def test_of_the_rule_tests_all_with_a_payload_are_accepted(shared_data: Path) ->
     assert found["activity"]["actor_id"].drop_nulls().len() >= emails > 60
     per_delta = found["decision_steps"]["title"].str.contains(" for ", literal=True)
     assert per_delta.sum() == deltas > 5
+
+
+def test_a_row_of_a_workspace_is_the_entry_it_was_made_from() -> None:
+    whole = entry(1, IAM, "google.iam.admin.v1.CreateServiceAccount", f"projects/{PROJECT}")
+    payload = whole["protoPayload"]
+    row = {
+        "TenantId": "w-1", "TimeGenerated": "2026-03-01T10:02:00Z", "Timestamp": "2026-03-01T10:00:01.123456Z",
+        "InsertId": "ins-1", "LogName": whole["logName"], "ProjectId": PROJECT, "ServiceName": IAM, "Severity": "NOTICE",
+        "MethodName": payload["methodName"], "GCPResourceName": payload["resourceName"], "GCPResourceType": "project",
+        "PrincipalEmail": "ana@shop.example", "AuthenticationInfo": json.dumps(payload["authenticationInfo"]),
+        "AuthorizationInfo": "", "RequestMetadata": json.dumps(payload["requestMetadata"]), "Request": "{}",
+        "Response": "{}", "Status": "{}", "StatusMessage": "", "NumResponseItems": "", "Type": "GCPAuditLogs"}
+    saved = {f"{key} [UTC]" if key.startswith("Time") else key: held for key, held in row.items()}
+    saved["Timestamp [UTC]"] = "3/1/2026, 10:00:01.123456 AM"
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(saved))
+    writer.writeheader()
+    writer.writerow(saved)
+    wanted = Loaded([whole])
+    for found in (Loaded([row]), Loaded(out.getvalue())):
+        assert (found.source, found.faults, found.ids) == ("gcp_audit", [], wanted.ids)
+        columns = ("time", "tenant", "actor_id", "action", "resource_id", "outcome", "ip", "event_id", "unmapped")
+        assert found.rows("activity", *columns) == wanted.rows("activity", *columns)

@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lineage_analytics.loaders._query_export import plain
 from lineage_analytics.loaders.common.assembly import RecordFault
 from lineage_analytics.loaders.common.values import Fields, embedded, name, text
 
@@ -38,6 +39,12 @@ KNOWN = {
 }
 _PAYLOADS = ("protopayload", "protopayloadauditlog")
 _JSON_SPELLINGS = {"requestjson": "request", "responsejson": "response", "metadatajson": "metadata"}
+# Sentinel's table of these logs has a column for each part of the payload.
+_WORKSPACE_KEY = "gcpresourcename"
+WORKSPACE = frozenset({_WORKSPACE_KEY, "insertid", "methodname", "servicename"})
+_WORKSPACE_PAYLOAD = (
+    "authenticationinfo", "authorizationinfo", "metadata", "methodname", "numresponseitems", "request",
+    "requestmetadata", "resourcelocation", "resourceoriginalstate", "response", "servicedata", "servicename", "status")
 _DEPTH = 4
 _DOTTED = re.compile(r"(?:proto_?payload|json_?payload|resource|operation)(?:_auditlog)?\.", re.IGNORECASE)
 _INDEX = re.compile(r"\[(\d{1,4})\]")
@@ -84,6 +91,8 @@ def unwrapped(record: Mapping[str, Any], depth: int = _DEPTH) -> Mapping[str, An
     """The log entry inside test-suite envelopes, Pub/Sub messages, JSON text and keys with dots."""
     if any(_DOTTED.match(key) for key in record):
         record = _nested(record)
+    if any(key.strip().lower() == _WORKSPACE_KEY for key in record) and (row := plain(record)).keys() >= WORKSPACE:
+        record = _workspace(row)
     if depth == 0 or _is_entry(squeezed(record)):
         return record
     fields = {key.lower(): held for key, held in record.items()}
@@ -94,6 +103,20 @@ def unwrapped(record: Mapping[str, Any], depth: int = _DEPTH) -> Mapping[str, An
             if _is_entry(squeezed(found)):
                 return found
     return record
+
+
+def _workspace(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of Sentinel's GCPAuditLogs as the entry it was made from."""
+    stated = {key: held for key, held in row.items() if held not in (None, "")}
+    payload = {key: stated[key] for key in _WORKSPACE_PAYLOAD if key in stated}
+    if "authenticationinfo" not in payload and "principalemail" in stated:
+        payload["authenticationinfo"] = {"principalemail": stated["principalemail"]}
+    if "gcpresourcename" in stated:
+        payload["resourcename"] = stated["gcpresourcename"]
+    made: dict[str, Any] = {key: stated[key] for key in ("insertid", "logname", "severity") if key in stated}
+    made["timestamp"] = stated.get("timestamp", stated.get("timegenerated"))
+    made["resource"] = {"type": stated.get("gcpresourcetype"), "labels": {"project_id": stated.get("projectid")}}
+    return made | {_PAYLOADS[0]: payload}
 
 
 def _nested(record: Mapping[str, Any]) -> dict[str, Any]:

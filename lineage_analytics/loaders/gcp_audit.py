@@ -2,7 +2,8 @@
 
 Shapes  LogEntry objects as array, lines, single objects or pages; Pub/Sub envelopes with Base64 data; rows out of
         BigQuery and Log Analytics (``protopayload_auditlog``, ``requestJson``, lower case, underscores); payload parts
-        as JSON text; keys that are paths, also as columns of a CSV; ``@type`` renamed; test-suite envelopes.
+        as JSON text; keys that are paths, also as columns of a CSV; Sentinel's GCPAuditLogs; ``@type`` renamed;
+        test-suite envelopes.
 Maps    every audit entry with a time to ``activity``; callers, delegates and members to ``identity_facts``; binding
         deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants, users and
         groups of the directory to ``decision_steps``; added bindings to ``entitlements``; keys made, switched and
@@ -43,6 +44,7 @@ from lineage_analytics.loaders._gcp_changes import (
 )
 from lineage_analytics.loaders._gcp_directory import qualifier
 from lineage_analytics.loaders._gcp_entry import (
+    WORKSPACE,
     LogEntry,
     action_payload,
     identified,
@@ -57,6 +59,7 @@ from lineage_analytics.loaders._gcp_entry import (
 )
 from lineage_analytics.loaders._gcp_members import PROVIDER, caller, service_account
 from lineage_analytics.loaders._principals import Principal, fact
+from lineage_analytics.loaders._query_export import names_of
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import (
@@ -105,6 +108,8 @@ def detect(sample: Sample) -> Match | None:
     paths = any(column.startswith(_PAYLOAD_COLUMNS) for column in columns)
     if paths and columns & {"logname", "insertid", "timestamp"}:
         return Match("csv", 0.95, "columns of a log entry with protoPayload")
+    if names_of(columns) >= WORKSPACE:
+        return Match("csv", 0.95, "columns of Sentinel's GCPAuditLogs")
     if first is None:
         keys = head_keys(sample)
         long = "protopayload" in keys and bool(keys & {"logname", "methodname", "insertid"})
