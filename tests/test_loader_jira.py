@@ -59,7 +59,34 @@ LIST = ("Summary,Issue key,Issue id,Issue Type,Status,Creator,Creator Id,Reporte
 PIPELINE = ("id,issue_id,changelog_id,author_id,created_date,field,from_string,to_string\n"
             "1,10012,502,acc-2,2026-03-01T09:00:00Z,status,Waiting for approval,Approved\n")
 PAGE = {"self": f"{SITE}/issue/IT-12/changelog?startAt=0", "maxResults": 100, "values": HISTORY}
+WEBHOOK = {"timestamp": 1772355600000, "webhookEvent": "jira:issue_updated", "user": BO, "issue": {
+    key: held for key, held in ISSUE.items() if key != "changelog"}, "changelog": {
+        "id": "502", "items": HISTORY[1]["items"]}}
+CREATED = {**WEBHOOK, "webhookEvent": "jira:issue_created", "changelog": None, "user": ANA}
+JOINED = {"id": 81, "summary": "User added to group", "created": "2026-03-01T08:00:00.000+0000", "category": "group",
+          "authorAccountId": "acc-1", "authorKey": "ug:1", "remoteAddress": "192.0.2.7", "objectItem": {
+              "name": "Jira-Admins", "typeName": "GROUP"}, "associatedItems": [
+                  {"id": "ug:2", "name": "ug:2", "typeName": "USER"}]}
+LEFT = {**JOINED, "id": 82, "summary": "User removed from group", "created": "2026-03-02T08:00:00.000+0000"}
+
+
+def on_server(action: str, author: dict[str, str], *things: dict[str, str]) -> dict[str, Any]:
+    return {"timestamp": "2026-03-01T08:00:00.000Z", "author": author, "type": {
+        "category": "c", "categoryI18nKey": "jira.auditing.category.c", "action": action}, "affectedObjects": [*things],
+        "changedValues": [{"key": "Description", "from": "", "to": WRITTEN}], "source": "192.0.2.7,192.0.2.8",
+        "system": "https://jira.northwind.example", "extraAttributes": [{"name": "Query", "value": WRITTEN}]}
+
+
+KNOWN_AUTHOR = {"id": "10000", "name": "ana", "type": "ApplicationUser"}
+NOBODY = {"id": "-2", "name": "Anonymous", "type": "user"}
+SERVER = [
+    on_server("User added to group", KNOWN_AUTHOR, {"name": "ops", "type": "GROUP"},
+              {"name": "bo", "type": "USER", "id": "JIRAUSER10001"}),
+    on_server("Audit Log search performed", KNOWN_AUTHOR), on_server("Custom field created", NOBODY)]
 CONTRACT_FILES = {
+    "audit": json.dumps({"offset": 0, "total": 2, "records": [JOINED, LEFT]}).encode(),
+    "server": "\n".join(map(json.dumps, SERVER)).encode(),
+    "webhooks": "\n".join(map(json.dumps, (WEBHOOK, CREATED))).encode(),
     "search": json.dumps({"startAt": 0, "issues": [ISSUE, DEFECT]}).encode(), "page": json.dumps(PAGE).encode(),
     "approvals": json.dumps({"size": 1, "values": [APPROVAL]}).encode(), "list": LIST.encode(),
     "pipeline": PIPELINE.encode(), "lines": (json.dumps(ISSUE) + "\n" + json.dumps(DEFECT) + "\n").encode(),
@@ -198,3 +225,39 @@ def test_fields_without_a_rule_are_kept_without_what_people_wrote() -> None:
 def test_a_day_in_words_of_another_language_is_refused_and_no_day_at_all_is_kept() -> None:
     for written, reasons in (("01/M\u00e4r/26 7:00 AM", ["no_time"]), ("", [])):
         assert [f.reason for f in Loaded(LIST.replace("01/Mar/26 7:00 AM", written)).faults] == reasons
+
+
+def test_a_webhook_is_the_entry_of_history_or_the_creation_it_is_about() -> None:
+    of_issue = Loaded(ISSUE)
+    moved_again, created = Loaded(WEBHOOK), Loaded(CREATED)
+    assert len(moved_again.ids) == len(created.ids) == 1
+    assert set(moved_again.ids) | set(created.ids) < set(of_issue.ids)
+    assert set(moved_again.rows("decision_steps", "step_id", *STEPS)) < set(of_issue.rows("decision_steps", "step_id", *STEPS))
+    commented = Loaded({"webhookEvent": "comment_created", "comment": {"body": WRITTEN}, "issue": {"key": "IT-12"}})
+    assert [fault.disposition for fault in commented.faults] == ["rejected"]
+
+
+def test_issues_asked_for_without_fields_tell_their_history() -> None:
+    bare = {key: held for key, held in ISSUE.items() if key != "fields"}
+    still = {"key": "IT-13", "changelog": {"total": 0, "histories": []}}
+    found = Loaded({"issues": [bare, still]})
+    assert len(found.ids) == len(HISTORY)
+    assert set(found.ids) < set(Loaded(ISSUE).ids)
+    assert [fault.disposition for fault in found.faults] == ["rejected"]
+
+
+def test_members_added_to_and_removed_from_a_group_have_the_same_target() -> None:
+    found = Loaded({"records": [JOINED, LEFT]})
+    assert found.rows("decision_steps", "actor_id", "effect_key") == [
+        ("jira::acc-1", "grant(jira::group/jira-admins|ug:2)"), ("jira::acc-1", "revoke(jira::group/jira-admins|ug:2)")]
+    assert set(found["activity"]["ip"]) == {"192.0.2.7"}
+
+
+def test_data_center_names_its_author_by_login_and_nobody_where_nobody_is_known() -> None:
+    found = Loaded({"entities": SERVER, "pagingInfo": {"lastPage": True}})
+    ana = "jira:jira.northwind.example:ana"
+    assert found.rows("activity", "action", "actor_id", "is_read") == [
+        ("audit:Audit Log search performed", ana, True), ("audit:Custom field created", None, False),
+        ("audit:User added to group", ana, False)]
+    assert found["decision_steps"]["target_key"].to_list() == ["jira:jira.northwind.example:group/ops|JIRAUSER10001"]
+    assert WRITTEN not in repr(found.frames)

@@ -36,7 +36,9 @@ def parts(raw: bytes | msgspec.Raw) -> list[bytes]:
 
 
 def _records(record: Fields) -> Iterator[dict[str, Any]]:
-    if is_issue(record):
+    if is_webhook(record):
+        yield from _of_webhook(record)
+    elif is_issue(record):
         yield from _of_issue(record)
     elif issues := [one for one in objects(record.get("issues")) if is_issue(one)]:
         for one in issues:
@@ -57,7 +59,14 @@ def _records(record: Fields) -> Iterator[dict[str, Any]]:
 
 
 def is_issue(record: Fields) -> bool:
-    return isinstance(record.get("fields"), dict) and KEY.fullmatch(text(record.get("key")) or "") is not None
+    """An issue, also one asked for without its fields, of which the history alone is told."""
+    told = isinstance(record.get("fields"), dict) or isinstance(obj(record.get("changelog")).get("histories"), list)
+    return told and KEY.fullmatch(text(record.get("key")) or "") is not None
+
+
+def is_webhook(record: Fields) -> bool:
+    event = text(record.get("webhookevent"))
+    return event is not None and (event.startswith("jira:") or bool(obj(record.get("issue"))))
 
 
 def page_of(record: Fields) -> str | None:
@@ -75,9 +84,23 @@ def _of_issue(record: Fields) -> Iterator[dict[str, Any]]:
                  for entry in held if isinstance(entry, dict) and {"finaldecision", "approvers"} <= set(fold(entry))]
     about = {"id": text(record.get("id")), "key": text(record.get("key")), "self": text(record.get("self")),
              "gated": bool(approvals) or is_gated(fields, histories)}
-    yield {"kind": "issue", "issue": about, "fields": record["fields"]}
+    if isinstance(record.get("fields"), dict):
+        yield {"kind": "issue", "issue": about, "fields": record["fields"]}
+    elif not histories:
+        yield {"kind": "nothing", "issue": about}
     yield from ({"kind": "history", "issue": about, "history": entry} for entry in histories)
     yield from ({"kind": "approval", "issue": about, "approval": entry} for entry in approvals)
+
+
+def _of_webhook(record: Fields) -> Iterator[dict[str, Any]]:
+    """What happened to an issue: its creation, or the entry of its history that the event is about."""
+    issue, change = obj(record.get("issue")), obj(record.get("changelog"))
+    history = {"id": text(change.get("id")), "author": record.get("user"), "created": record.get("timestamp"),
+               "items": change.get("items")}
+    told = {**issue, "changelog": {"histories": [history] if _listed(change.get("items")) else []}}
+    wanted = {"history"} | ({"issue"} if text(record.get("webhookevent")) == "jira:issue_created" else set())
+    found = [one for one in _of_issue(told) if one["kind"] in wanted]
+    yield from found or [{"kind": "nothing", "issue": {"key": text(issue.get("key"))}}]
 
 
 def _listed(value: object) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 Shapes  search results (``issues``) with ``changelog``, issues alone, in arrays or on lines; pages of one issue's
         history and the bulk form; approvals (``values``, or a field of the issue); CSV issue lists with repeated
-        columns, CSV history of the data pipeline; test-suite envelopes.
-Maps    the creation of an issue, each entry of its history and each approval are a record of their own in ``activity``;
-        statuses reached, by the table in ``_jira_steps``, and approvers' decisions to ``decision_steps``; accounts to
+        columns, CSV history of the data pipeline; webhooks; audit records of Cloud and Data Center; test-suite
+        envelopes.
+Maps    the creation of an issue, each entry of its history, each approval and each entry of the audit log are a record
+        of their own in ``activity``; statuses reached, by the table in ``_jira_steps``, approvers' decisions, and
+        members that an audit record adds to or removes from groups to ``decision_steps``; accounts to
         ``identity_facts``.
 Drops   summaries, descriptions and comments, but for whether there is a description and the ticket keys quoted;
         values of history items other than statuses; texts of custom and other fields without a rule, whose ids, numbers
@@ -28,7 +30,18 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._inventory_rows import csv_chunks
-from lineage_analytics.loaders._jira_records import KEY, is_issue, page_of, parts, row_record, site_of, when
+from lineage_analytics.loaders._jira_audit import KNOWN as AUDIT
+from lineage_analytics.loaders._jira_audit import audited, audits, is_audit
+from lineage_analytics.loaders._jira_records import (
+    KEY,
+    is_issue,
+    is_webhook,
+    page_of,
+    parts,
+    row_record,
+    site_of,
+    when,
+)
 from lineage_analytics.loaders._jira_steps import meaning
 from lineage_analytics.loaders._lookahead import expanded
 from lineage_analytics.loaders._one_tenant import renamed, with_one_tenant
@@ -37,6 +50,7 @@ from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
+from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.values import Fields, fold, name, obj, objects, text
 
 if TYPE_CHECKING:
@@ -82,6 +96,8 @@ def detect(sample: Sample) -> Match | None:
                 or {"fromstring", "tostring", "items", "created"} <= keys)
         return Match("json", 0.85, "issues or history longer than the head") if long else None
     first = fold(sample.first)
+    if any(True for _ in audits(first)) and ("affectedobjects" not in first or b"jira" in sample.head.lower()):
+        return Match("audit", 0.9, "records of Jira's audit log")
     return next((Match("json", 0.95, why) for record in (first, obj(first.get("log"))) if (why := _why(record))), None)
 
 
@@ -90,6 +106,8 @@ def _why(record: Fields) -> str | None:
         return "issue key with fields"
     if isinstance(record.get("issuechangelogs"), list):
         return "issueChangeLogs"
+    if is_webhook(record):
+        return "a webhook about an issue"
     shape = page_of(record)
     return f"a page of {shape}" if shape else None
 
@@ -98,11 +116,19 @@ def extract(document: Document) -> Iterator[Chunk]:
     """One raw record per issue created, entry of history and approval."""
     if document.shape == "csv":
         return csv_chunks(document)
-    return expanded(json_or_array_chunks(document), parts, _RECORDS_PER_CHUNK)
+    return expanded(json_or_array_chunks(document), _audit_parts if document.shape == "audit" else parts,
+                    _RECORDS_PER_CHUNK)
+
+
+def _audit_parts(raw: bytes | msgspec.Raw) -> list[bytes]:
+    found = decode_object(raw)
+    return [msgspec.json.encode(one["audit"]) for one in audits(fold(found or {}))] or [bytes(raw)]
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, steps and accounts of one chunk."""
+    if document.shape == "audit":
+        return assemble(chunk, document, SOURCE, _audit)
     flat = document.shape == "csv"
     return assemble(chunk, document, SOURCE, lambda entry: _read(entry, flat=flat))
 
@@ -148,6 +174,8 @@ class _Case:
 def _read(entry: Entry, *, flat: bool) -> None:
     record = row_record(entry.fields) if flat else fold(entry.fields)
     kind = text((record or {}).get("kind"))
+    if kind == "nothing":
+        raise RecordFault("out_of_scope", "neither the creation of an issue nor anything of its history", "rejected")
     about = obj((record or {}).get("issue"))
     if record is None or kind not in _READERS or not (about.get("key") or about.get("id")):
         raise RecordFault("no_issue", "neither an issue nor an entry of one's history nor an approval of one")
@@ -216,6 +244,29 @@ def _approval(entry: Entry, record: Fields, about: Fields) -> None:
         who = _account(entry, case, account)
         entry.step(f"decision/{who or ''}", kind="decision", verdict=verdict, capacity="approver", time=ended,
                    actor_id=who, **_class(account), **shared, title=f"{case.key or 'issue'}: {verdict}")
+
+
+def _audit(entry: Entry) -> None:
+    record = fold(entry.fields)
+    if not is_audit(record):
+        raise RecordFault("no_entry", "not an entry of the audit log")
+    said = audited(record)
+    case = _Case({"self": None}, f"https://{said.site}" if said.site else None)
+    time = entry.moment(_iso(when(said.time)), "created")
+    entry.identify(PROVIDER, case.site, f"audit/{said.id}" if said.id else None)
+    actor = _account(entry, case, said.author)
+    about = identity_id(PROVIDER, case.site, said.about) if said.about else None
+    entry.add(tables.ACTIVITY, time=time, actor_id=actor, action=f"audit:{said.action}"[:200], outcome="success",
+              resource_id=about, is_read=said.is_read, ip=said.address, event_id=said.id,
+              unmapped=unmapped(record, AUDIT, texts=False))
+    change = said.membership
+    if change is not None and time is not None:
+        verb, group, member = change
+        _account(entry, case, member)
+        target = identity_id(PROVIDER, case.site, f"group/{group.lower()}|{member['key']}")
+        entry.step("action", kind="action", time=time, operation=f"audit:{said.action}", actor_id=actor,
+                   initiator_id=actor, event_id=said.id, target_key=target, effect_key=f"{verb}({target})",
+                   title=f"{said.action}: {group}"[:200])
 
 
 _READERS = {"issue": _issue, "history": _history, "approval": _approval}
