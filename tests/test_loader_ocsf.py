@@ -11,6 +11,7 @@ import pytest
 from lineage_analytics.loaders import ocsf
 from lineage_analytics.loaders.common.containers import InputFile, Member, members
 from lineage_analytics.loaders.common.ids import record_id
+from lineage_analytics.workspace import Store, load, open_estate
 from tests._documents import Loaded
 
 if TYPE_CHECKING:
@@ -191,19 +192,53 @@ def lake(operation: str, request: dict[str, Any], **more: Any) -> dict[str, Any]
         "response": {"error": None}}, "unmapped": {"recipientAccountId": "111122223333"}, **more}
 
 
+_TRAIL = {
+    "eventVersion": "1.08", "eventID": LAKE["metadata"]["uid"], "eventTime": "2025-11-24T16:00:00Z",
+    "eventSource": "iam.amazonaws.com", "eventName": "AttachRolePolicy", "recipientAccountId": "111122223333",
+    "userIdentity": {"type": "AssumedRole", "principalId": "AROAEXAMPLEEXAMPLE:s1", "accountId": "111122223333",
+    "arn": "arn:aws:sts::111122223333:assumed-role/deploy/s1"},
+    "requestParameters": {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}}
+
+
 def test_a_change_in_a_lake_is_the_change_of_the_cloudtrail_loader() -> None:
     attach = lake("AttachRolePolicy", {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
                   user={"name": "somebody"})
-    trail = {"eventVersion": "1.08", "eventID": LAKE["metadata"]["uid"], "eventTime": "2025-11-24T16:00:00Z",
-             "eventSource": "iam.amazonaws.com", "eventName": "AttachRolePolicy", "recipientAccountId": "111122223333",
-             "userIdentity": {"type": "AssumedRole", "principalId": "AROAEXAMPLEEXAMPLE:s1", "accountId": "111122223333",
-                              "arn": "arn:aws:sts::111122223333:assumed-role/deploy/s1"},
-             "requestParameters": {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}}
     columns = ("kind", "operation", "target_key", "effect_key", "actor_id", "status", "record_id")
-    assert Loaded(attach).rows("decision_steps", *columns) == Loaded({"Records": [trail]}).rows(
+    assert Loaded(attach).rows("decision_steps", *columns) == Loaded({"Records": [_TRAIL]}).rows(
         "decision_steps", *columns)
     said = ("actor_id", "actor_session_id", "action", "outcome", "tenant", "resource_id", "error_code", "time")
-    assert Loaded(attach).rows("activity", *said) == Loaded({"Records": [trail]}).rows("activity", *said)
+    assert Loaded(attach).rows("activity", *said) == Loaded({"Records": [_TRAIL]}).rows("activity", *said)
+
+
+@pytest.mark.parametrize("first", ["lake", "trail"])
+def test_a_call_in_a_lake_file_beside_events_of_other_kinds_is_counted_once_with_its_trail(
+    first: str, tmp_path: Path
+) -> None:
+    attach = lake("AttachRolePolicy", {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+                  user={"name": "somebody"})
+    files = {"lake": "\n".join(map(json.dumps, [FINDING, INVENTORY, attach])), "trail": json.dumps({"Records": [_TRAIL]})}
+    for name in sorted(files, reverse=first == "trail"):
+        (tmp_path / name).write_text(files[name])
+        result = load([tmp_path / name], Store.create(tmp_path / "w"))
+    counts = result.counts["aws_cloudtrail" if first == "lake" else "ocsf"]
+    assert (counts.accepted, counts.duplicate) == ((0, 1) if first == "lake" else (2, 1))
+    estate = open_estate(tmp_path / "w")
+    assert estate.frame("activity").filter(pl.col("action") == "iam:AttachRolePolicy").height == 1
+    assert estate.new_in_formats.filter(pl.col("kind") == "revision").is_empty()
+
+
+@pytest.mark.parametrize("first", ["lake", "trail"])
+def test_what_two_sources_say_otherwise_of_one_event_is_kept_and_is_no_revision(first: str, tmp_path: Path) -> None:
+    files = {"lake": json.dumps(lake("DetachRolePolicy", {"roleName": "etl"}, user={"name": "somebody"})),
+             "trail": json.dumps({"Records": [_TRAIL]})}
+    for name in sorted(files, reverse=first == "trail"):
+        (tmp_path / name).write_text(files[name])
+        load([tmp_path / name], Store.create(tmp_path / "w"))
+    again = load([tmp_path / name for name in files], Store.create(tmp_path / "w"))
+    estate = open_estate(tmp_path / "w")
+    assert sorted(estate.frame("activity")["action"]) == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+    assert estate.new_in_formats.filter(pl.col("kind") == "revision").is_empty()
+    assert {name: count.accepted for name, count in again.counts.items()} == {"aws_cloudtrail": 0, "ocsf": 0}
 
 
 def test_an_aws_service_in_a_lake_is_the_caller_and_managed_by_the_provider() -> None:

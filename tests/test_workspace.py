@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pytest
 from deltalake import DeltaTable
@@ -18,8 +19,10 @@ from deltalake import DeltaTable
 from lineage_analytics import analysis
 from lineage_analytics.errors import IntegrityError, LockedError, NothingAssessableError, UsageError
 from lineage_analytics.loaders import aws_cloudtrail
+from lineage_analytics.loaders.common.ids import record_ids
 from lineage_analytics.workspace import Store, derived, load, open_estate
 from lineage_analytics.workspace.lock import LOCK, locked
+from lineage_analytics.workspace.seen import Seen
 from tests._trail import event
 
 if TYPE_CHECKING:
@@ -123,6 +126,16 @@ def test_one_id_with_two_contents_is_two_revisions_and_told_and_each_again_is_a_
     assert estate.frame("activity")["record_id"].n_unique() == 2
     assert estate.new_in_formats.select("kind", "records", "first").rows() == [("revision", 1, "f.json record 1")]
     assert estate.frame("decision_steps").filter(pl.col("event_id") == event(1)["eventID"]).height == 2
+
+
+@pytest.mark.parametrize(("first", "then"), [(0, 512), (512, 0), (0, 0)])
+def test_a_record_that_is_no_single_event_is_its_id_whatever_else_is_said_under_it(
+    first: int, then: int, tmp_path: Path
+) -> None:
+    seen, ids = Seen(Store.create(tmp_path / "w")), record_ids("aws", ["1"], ["e-1"])
+    assert seen.sort_out(ids, np.array([first])).fresh.tolist() == [True]
+    again = seen.sort_out(ids, np.array([then]))
+    assert (again.fresh.tolist(), again.other.tolist()) == ([False], [False])
 
 
 BROKEN = {

@@ -210,8 +210,8 @@ class _Load:
 
     def _store_batch(self, batch: Batch, member: Member, count: Count) -> list[int]:
         """Keep what is new; the places of records that say something else than one of the same native id."""
-        fresh, revised = self._seen.sort_out(batch.record_ids, _contents(batch))
-        kept = fresh | revised
+        found = self._seen.sort_out(batch.record_ids, _contents(batch))
+        kept = found.fresh | found.other
         accepted = int(kept.sum())
         count.accepted += accepted
         count.duplicate += len(batch.record_ids) - accepted
@@ -221,16 +221,15 @@ class _Load:
             return []
         frames = batch.frames
         if accepted < len(batch.record_ids):
-            frames = _placed(frames, kept) if revised.any() else _only(
-                frames, batch.record_ids.filter(pl.Series(fresh)))
+            frames = _placed(frames, kept) if found.other.any() and _is_an_event_each(batch) else _only(
+                frames, batch.record_ids.filter(pl.Series(kept)))
         activity = frames.get("activity")
         if activity is not None and activity.height:
             times = activity["time"]
             count.span(cast("datetime", times.min()), cast("datetime", times.max()))
         for name, frame in frames.items():
             self._keep(name, frame)
-        return batch.frames["activity"].filter(pl.Series(revised))["raw_ref"].struct.field("offset").to_list(
-        ) if revised.any() else []
+        return _offsets(batch, found.revised) if found.revised.any() else []
 
     def _note(self, count: Count, fault: Fault, member: Member) -> None:
         self._fault(count, fault, member.file, member.member, member.file_sha256)
@@ -351,12 +350,30 @@ def _batches(loader: Loader, chunk: Chunk, member: Member) -> Iterator[Batch]:
     yield batch
 
 
-def _contents(batch: Batch) -> NDArray[np.int64]:
-    """Fingerprints where every record is one event; zeros where the record id already names the content."""
+def _is_an_event_each(batch: Batch) -> bool:
     activity = batch.frames.get("activity")
-    if activity is None or activity.height != len(batch.record_ids):
+    return activity is not None and activity["record_id"].equals(batch.record_ids)
+
+
+def _contents(batch: Batch) -> NDArray[np.int64]:
+    """Fingerprints of the records that are one event; zero for others, where the record id names the content."""
+    activity = batch.frames.get("activity")
+    if activity is None or activity.is_empty():
         return np.zeros(len(batch.record_ids), dtype=np.int64)
-    return fingerprints(activity)
+    if _is_an_event_each(batch):
+        return fingerprints(activity)
+    single = activity.filter(pl.col("record_id").is_unique())
+    told = pl.DataFrame({"record_id": single["record_id"], "content": fingerprints(single)})
+    return batch.record_ids.to_frame("record_id").join(
+        told, on="record_id", how="left", maintain_order="left")["content"].fill_null(0).to_numpy()
+
+
+def _offsets(batch: Batch, revised: NDArray[np.bool_]) -> list[int]:
+    """Where the revised records stand in their document."""
+    activity = batch.frames["activity"]
+    chosen = pl.Series(revised) if _is_an_event_each(batch) else pl.col("record_id").is_in(
+        batch.record_ids.filter(pl.Series(revised)).implode())
+    return activity.filter(chosen)["raw_ref"].struct.field("offset").to_list()
 
 
 def _placed(frames: dict[str, pl.DataFrame], kept: NDArray[np.bool_]) -> dict[str, pl.DataFrame]:

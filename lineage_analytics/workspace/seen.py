@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ _RUNS = 16
 _ODD, _KEY_BITS = np.int64(0x9E3779B97F4A7C1), np.int64((1 << 60) - 1)
 _IDS = frozenset({"actor_id", "resource_id"})
 _TENANT = "^([^:]*:)[^:]*:"
+_SOURCE_BITS = np.int64(0xFF)
 _CONTENT = ("actor_id", "action", "resource_id", "outcome", "error_code")
 _VALUE = np.zeros(256, dtype=np.int64)
 for _digit, _letter in enumerate(b"abcdefghijklmnopqrstuvwxyz234567"):
@@ -39,7 +40,7 @@ def keys(record_ids: pl.Series) -> NDArray[np.int64]:
 
 
 def fingerprints(activity: pl.DataFrame) -> NDArray[np.int64]:
-    """What each event says, in 64 bits, so that one id with two contents is noticed.
+    """What each event says, in 56 bits, so that one id with two contents is noticed; 8 more tell its source.
 
     Which tenant an event belongs to is no content: one export of it may name the tenant and another not.
     """
@@ -52,7 +53,21 @@ def fingerprints(activity: pl.DataFrame) -> NDArray[np.int64]:
         *(text.fill_null("") for text in said), separator="\0"
     ).cast(pl.Binary)).to_series().to_list()
     digests = b"".join([blake2b(line, digest_size=8).digest() for line in lines])
-    return np.frombuffer(digests, dtype=np.int64)
+    tags = {source: blake2b(source.encode(), digest_size=1).digest()[0] for source in activity["source"].unique()}
+    source = activity["source"].replace_strict(tags, return_dtype=pl.Int64).to_numpy()
+    tagged: NDArray[np.int64] = np.frombuffer(digests, dtype=np.int64) & ~_SOURCE_BITS | source
+    return tagged
+
+
+class Sorted(NamedTuple):
+    """What is to be done with each record, by place."""
+
+    fresh: NDArray[np.bool_]
+    """An id never seen."""
+    other: NDArray[np.bool_]
+    """A known id with content not seen with it; ``fresh`` and ``other`` are kept."""
+    revised: NDArray[np.bool_]
+    """Those of ``other`` whose id stands in the same source with other content; one of another source is its view."""
 
 
 class Seen:
@@ -64,12 +79,11 @@ class Seen:
         self._runs = [(known["key"].to_numpy(), known["fingerprint"].to_numpy())]
         self._unsaved: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
 
-    def sort_out(
-        self, record_ids: pl.Series, contents: NDArray[np.int64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which records are new (first place only), and which are revisions: a known id with content not seen with it.
+    def sort_out(self, record_ids: pl.Series, contents: NDArray[np.int64]) -> Sorted:
+        """Which records are new (first place only) and which say something else under a known id.
 
-        Both count as seen from now on. A content of 0 means the id itself stands for the content.
+        Both count as seen from now on. A content of 0 means the id itself stands for the content, whatever else is
+        said under it.
         """
         found = keys(record_ids)
         _, first, back = np.unique(found, return_index=True, return_inverse=True)
@@ -83,18 +97,18 @@ class Seen:
                 fresh &= ~hit
                 known = np.where(hit, run_contents[at], known)
         self._add(found[fresh], contents[fresh])
-        revised: NDArray[np.bool_] = ~fresh & (known != contents)
-        if revised.any():  # few: a revision is known by its id and content together
-            at = np.flatnonzero(revised)
-            both = (found[at] * _ODD + contents[at]) & _KEY_BITS
+        other: NDArray[np.bool_] = ~fresh & (known != 0) & (contents != 0) & ((known ^ contents) & ~_SOURCE_BITS != 0)
+        if other.any():  # few: such a record is known by its id and content together
+            at = np.flatnonzero(other)
+            both = (found[at] * _ODD + (contents[at] & ~_SOURCE_BITS)) & _KEY_BITS
             _, once = np.unique(both, return_index=True)
             new = np.zeros(at.size, dtype=bool)
             new[once] = True
             for run_keys, _ in self._runs:
                 new &= ~np.isin(both, run_keys)
             self._add(both[new], np.zeros(int(new.sum()), dtype=np.int64))
-            revised[at[~new]] = False
-        return fresh, revised
+            other[at[~new]] = False
+        return Sorted(fresh, other, other & ((known ^ contents) & _SOURCE_BITS == 0))
 
     def _add(self, added: NDArray[np.int64], contents: NDArray[np.int64]) -> None:
         if not added.size:
