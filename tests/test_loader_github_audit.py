@@ -201,17 +201,41 @@ def test_a_removal_names_the_target_of_the_addition(grant: str, revoke: str, tar
     ("org.disable_two_factor_requirement", "disable(github:77:org/77|two_factor_requirement)"),
     ("org.enable_two_factor_requirement", "enable(github:77:org/77|two_factor_requirement)"),
     ("repository_ruleset.destroy", "delete(github:77:repository_ruleset/31)"), ("repo.access", "set(github:77:repo/5|access)"),
-    ("hook.create", "create(github:77:hook/41)"), ("integration_installation.create", "create(github:77:app/Bot)")])
+    ("hook.create", "create(github:77:hook/41)"), ("integration_installation.create", "create(github:77:app/Bot)"),
+    ("audit_log_streaming.update", "set(github:77:audit_log_streaming/51)")])
 def test_changes_of_rules_and_settings_have_comparable_effects(action: str, effect: str) -> None:
-    [found] = steps(row(1, action, ruleset_id=31, hook_id=41, integration="Bot"))
+    [found] = steps(row(1, action, ruleset_id=31, hook_id=41, integration="Bot", audit_log_stream_id=51))
     assert found["effect_key"] == effect
 
 
-@pytest.mark.parametrize("action", ["git.push", "repo.add_topic", "workflows.created_workflow_run", "something.new"])
+@pytest.mark.parametrize("action", ["git.push", "repo.add_topic", "workflows.created_workflow_run", "something.new",
+                                    "secret_scanning_alert.create", "organization_default_label.create"])
 def test_ordinary_work_is_activity_and_no_step(action: str) -> None:
     found = Loaded(as_array([row(1, action)]))
     assert found["decision_steps"].height == 0
     assert found["activity"]["action"].to_list() == [action]
+
+
+def test_an_app_of_somebody_else_is_asked_for_and_decided() -> None:
+    asked, given, refused = steps(*(row(at, f"org.oauth_app_access_{end}", oauth_application_id=61)
+                                    for at, end in enumerate(("requested", "approved", "denied"))))
+    assert [(s["kind"], s["verdict"], s["effect_key"]) for s in (asked, given, refused)] == [
+        ("request", None, "grant(github:77:oauth_app/61)"), ("decision", "approve", "grant(github:77:oauth_app/61)"),
+        ("decision", "deny", "grant(github:77:oauth_app/61)")]
+
+
+@pytest.mark.parametrize(("method", "status", "outcome", "read"), [
+    ("GET", 200, "success", True), ("DELETE", "403", "denied", False), ("POST", 404, "failure", None),
+    ("GET", None, "success", True)])
+def test_a_call_of_the_api_ended_as_its_status_says(method: str, status: Any, outcome: str, read: bool | None) -> None:
+    held = row(1, "api.request", request_method=method, status_code=status, route="/repos/{owner}/{repo}")
+    assert Loaded(as_array([held])).rows("activity", "outcome", "is_read") == [(outcome, read)]
+
+
+def test_the_visibility_of_a_repository_is_the_state_after_a_change_of_it_alone() -> None:
+    merge, access = steps(row(1, "repo.change_merge_setting", visibility="internal"),
+                          row(2, "repo.access", visibility="internal", previous_visibility="private"))
+    assert (merge["after_state"], access["after_state"]) == (None, "internal")
 
 
 def test_a_deployment_is_approved_or_rejected_by_who_the_row_names() -> None:

@@ -42,6 +42,9 @@ _REQUESTS = {
     "personal_access_token.access_granted": Stage("decision", "approve", "approver"),
     "personal_access_token.request_denied": Stage("decision", "deny", "approver"),
     "personal_access_token.request_cancelled": Stage("decision", "withdraw", "requester"),
+    "org.oauth_app_access_requested": Stage("request"),
+    "org.oauth_app_access_approved": Stage("decision", "approve", "approver"),
+    "org.oauth_app_access_denied": Stage("decision", "deny", "approver"),
     "integration_installation_request.create": Stage("request"),
     "integration_installation_request.close": Stage("outcome"),
 }
@@ -65,7 +68,8 @@ _ACCESS = re.compile(
     r"|personal_access_token|oauth_\w+|integration\w*|org_credential_authorization|ip_allow_list\w*|members_can_\w+"
     r"|two_factor\w*|\w*secret_scanning\w*|\w*required_status_check\w*|auto_approve_personal_access_token_requests"
     r"|private_repository_forking|enterprise_\w+|organization_\w+|dependabot_\w+"
-    r"|marketplace\w*|gpg_key|passkey|security_key|team_sync\w*|external_\w+)$")
+    r"|audit_log_streaming|repository_vulnerability_alerts|marketplace\w*|gpg_key|passkey|security_key|team_sync\w*|external_\w+)$")
+_FOUND = re.compile(r"_alert$|_label$")  # what a scanner found, and what issues are sorted by, changes nobody's access
 _PEOPLE = ("member", "admin", "outside_collaborator", "maintainer", "collaborator", "billing_manager", "owner",
            "seat", "user", "security_manager")
 _SEATS = re.compile(r"copilot\.(?:cfb_|cfi_)?(?:seat|access_revoked)")
@@ -139,13 +143,17 @@ def _request(entry: Entry, event: Event, held: Fields, start: str, user: Who | N
            "integration_installation_request_id")
     key = next((found for field in ids if (found := number(held.get(field)))), None)
     native = _credential_id(held) if token else number(held.get("integration_id")) or name(held.get("integration"))
-    target = f"{start}{'token' if token else 'app'}/{native}" if native else None
+    what = "token" if token else "app"
+    if event.operation.startswith("org.oauth_app"):
+        what, native = "oauth_app", number(held.get("oauth_application_id")) or name(
+            held.get("oauth_application_name")) or name(held.get("application_client_id"))
+    target = f"{start}{what}/{native}" if native else None
     key = key or (native if token else None)  # an app may be asked for again; a token is asked for once
     kind = "github_token_request" if token else "github_app_request"
     joined: dict[str, Any] = {"native_key_kind": kind if key else None, "native_key": key}
     owner = user.id if user else None
     asked = (owner or event.actor.id) if stage.kind == "request" else owner
-    step(entry, event, stage.kind, stage.kind, target=target, verb="grant" if token else "create",
+    step(entry, event, stage.kind, stage.kind, target=target, verb="create" if what == "app" else "grant",
          verdict=stage.verdict, capacity=stage.capacity, initiator_id=asked, **joined)
     if event.operation == "personal_access_token.access_granted":
         step(entry, event, "action", verb="grant", target=target, initiator_id=owner, **joined)
@@ -161,13 +169,14 @@ def _change(entry: Entry, event: Event, held: Fields, start: str, user: Who | No
         verb = _WHOLE[event.operation]
     elif _SEATS.match(event.operation) and verb == "create":
         verb = "grant"
-    if verb is None or "topic" in words or not _ACCESS.match(category):
+    if verb is None or "topic" in words or not _ACCESS.match(category) or _FOUND.search(category):
         return None, False
     about = _object(category, operation, held, user)
     target = start + "/".join(about) if about else None
-    step(entry, event, "action", verb=verb, target=target,
+    seen = ("visibility",) if "previous_visibility" in held or operation in ("access", "create") else ()
+    step(entry, event, "action", verb=verb, target=target,  # every row about a repository states its visibility
          before_state=_state(held, "old_permission", "ruleset_old_enforcement", "previous_visibility", "old_value"),
-         after_state=_state(held, "permission", "ruleset_enforcement", "visibility", "new_value"))
+         after_state=_state(held, "permission", "ruleset_enforcement", *seen, "new_value"))
     if verb == "grant" and user is not None and not event.failed:
         _entitlement(entry, event, category, operation, held, start, user)
     if category in _CREDENTIALS:
@@ -206,6 +215,8 @@ def _object(category: str, operation: str, held: Fields, user: Who | None) -> tu
         case "integration_installation" | "integration":
             category, about = "app", None
             native = number(held.get("integration_id")) or name(held.get("integration")) or name(held.get("name"))
+        case "audit_log_streaming":
+            native = number(held.get("audit_log_stream_id"))
         case "org" | "business" | "enterprise":
             category, native = ("org" if category == "org" else "enterprise"), org
         case _:

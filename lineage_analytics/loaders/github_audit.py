@@ -66,6 +66,12 @@ _NUMBERS = """actor_id business_id user_id org_id repo_id repository_id token_id
     @timestamp at_sign_timestamp created_at hook_id ruleset_id workflow_id run_number run_attempt integration_id
     installation_id public_key_id deploy_key_id team_id number transport_protocol enterprise_id
     user_programmatic_access_id user_programmatic_access_request_id pull_request_number"""
+_OTHERS = """audit_log_stream_enabled audit_log_stream_id audit_log_stream_sink audit_log_stream_sink_details
+    external_id multi_repo oauth_application publicly_leaked query_string rate_limit_remaining
+    request_access_security_header request_body request_category request_method route ruleset_bypass_actors_added
+    ruleset_bypass_actors_deleted ruleset_bypass_actors_updated ruleset_conditions_added ruleset_conditions_deleted
+    ruleset_conditions_updated ruleset_old_name ruleset_rules_added ruleset_rules_deleted secret_type
+    secret_type_display_name secrets_updated status_code url_path"""
 KNOWN: dict[str, str] = {
     **dict.fromkeys(_TEXTS.split(), "string"), **dict.fromkeys(_NUMBERS.split(), "number string"),
     **dict.fromkeys(("actor_is_bot", "actor_is_agent", "public_repo", "repository_public", "active", "read_only",
@@ -76,6 +82,7 @@ KNOWN: dict[str, str] = {
     "repositories_removed": "", **dict.fromkeys(
         ("ruleset_bypass_actors", "ruleset_conditions", "ruleset_rules", "ruleset_rules_updated"), "array"),
     "secrets_passed": "", "events": "", "events_were": "",
+    **dict.fromkeys(_OTHERS.split(), ""),
 }
 _ACTION = re.compile(r"[a-z][a-z0-9_]{1,60}\.[a-z0-9_]{1,80}")
 _SIGNS = frozenset({"_document_id", "actor", "actor_id", "org", "org_id", "repo", "repo_id", "business", "business_id",
@@ -83,6 +90,7 @@ _SIGNS = frozenset({"_document_id", "actor", "actor_id", "org", "org_id", "repo"
 _USAGE = frozenset({"endpoint", "github_request_id", "user_id"})
 _TIMES = ("@timestamp", "at_sign_timestamp", "created_at", "p_event_time")
 _CODES = frozenset({"org", "repo", "business", "actor_location.country_code", "_document_id"})
+_METHODS = {"get": True, "head": True, "put": False, "patch": False, "delete": False}  # a query may be a POST
 _OPERATIONS = {"access": True, "create": False, "modify": False, "remove": False, "transfer": False, "restore": False}
 _READS = frozenset({"git.clone", "git.fetch", "repo.download_zip"})
 _SHOWN = ("old_value", "new_value", "old_permission", "permission", "previous_visibility", "visibility",
@@ -146,7 +154,7 @@ def _event(entry: Entry, fields: Fields) -> None:
     user = _user(held, tenant)
     starter = user if agentic(held) and user.id != actor.id else None
     action = action or "unknown"
-    event = Event(_time(entry, held), action, _outcome(action), actor, native, name(held.get("request_id")),
+    event = Event(_time(entry, held), action, _outcome(action, held), actor, native, name(held.get("request_id")),
                   starter.id if starter else None)
     subject = None if starter or user.id is None else user
     target, changed = steps.steps_of(entry, event, held, tenant, subject)
@@ -172,7 +180,10 @@ def _time(entry: Entry, held: Fields) -> datetime | None:
     return entry.moment(readable, "@timestamp and created_at")
 
 
-def _outcome(action: str) -> str:
+def _outcome(action: str, held: Fields) -> str:
+    answer = (number(held.get("status_code")) or "")[:3]
+    if action == "api.request" and answer.isdecimal():
+        return "success" if answer < "400" else "denied" if answer in ("401", "403") else "failure"
     if action.endswith(".rejected_ref_update"):
         return "denied"
     return "failure" if "failed" in action.rpartition(".")[2] else "success"
@@ -226,6 +237,8 @@ def _is_read(action: str, held: Fields, *, changed: bool) -> bool | None:
     if action in _READS:
         return True
     stated = _OPERATIONS.get((text(held.get("operation_type")) or "").lower())
+    if action == "api.request":
+        return _METHODS.get((text(held.get("request_method")) or "").lower())
     return False if changed or action == "git.push" else stated
 
 
