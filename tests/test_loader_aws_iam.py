@@ -551,3 +551,22 @@ def test_real_exports_of_accounts_and_organisations_are_all_read(shared_data: Pa
             assert len(found.ids) == len(nodes)
             bounds = found["entitlements"].filter(pl.col("grant_kind") == "boundary")
             assert bounds.height == sum(len(node["Policies"]) for node in nodes)
+
+
+def test_an_answer_about_users_or_one_role_is_read_like_the_details_it_is_part_of() -> None:
+    user = {"UserName": "ana", "UserId": "AIDAEXAMPLE000000001", "Arn": f"{IAM}:user/ana", "Path": "/",
+            "CreateDate": "2026-01-01T00:00:00Z", "PasswordLastUsed": "2026-05-01T00:00:00Z"}
+    role = {"RoleName": "etl", "RoleId": "AROAEXAMPLE000000001", "Arn": f"{IAM}:role/etl", "Path": "/",
+            "CreateDate": "2026-01-01T00:00:00Z", "MaxSessionDuration": 3600, "AssumeRolePolicyDocument": _policy({
+                "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})}
+    users, one = Loaded({"Users": [user], "IsTruncated": False}), Loaded({"Role": role})
+    assert (users.source, users.faults, one.source, one.faults) == ("aws_iam", [], "aws_iam", [])
+    assert users.ids + one.ids == Loaded({"UserDetailList": [user], "RoleDetailList": [role]}).ids
+    assert users.rows("identity_facts", "id", "unmapped") == [(f"aws:{A}:AIDAEXAMPLE000000001", None)]
+    assert one.rows("identity_facts", "kind") == [("workload",)]
+    assert one.rows("entitlements", "grant_kind", "principal_id") == [("trust", "aws:service:ec2.amazonaws.com")]
+
+
+def test_users_of_another_directory_are_not_those_of_iam() -> None:
+    found = recognise(member({"Users": [{"UserName": "ana", "UserId": "u-1", "Arn": "arn:aws:other::1:user/a"}]}).sample)
+    assert found is None or found[0] != "aws_iam"

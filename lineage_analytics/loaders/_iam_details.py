@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 _BY_NAME = {name.lower(): name for name in LISTS}
+# What ``list-users``, ``get-role`` and their kin answer: the same entries, without their policies.
+_ANSWERS = {name + more: f"{name.capitalize()}DetailList" for name in ("user", "group", "role") for more in ("", "s")}
 _OPENINGS = {name: re.compile(rb'"(' + name.encode() + rb')"\s*:\s*\[', re.IGNORECASE) for name in LISTS}
+_IAM_ENTRY = re.compile(rb'"Arn"\s{0,4}:\s{0,4}"arn:aws[a-z-]*:iam::\d{12}:(?:user|group|role)/')
 _ENTRY_BYTES = 16 << 20
 _ENTRIES_PER_CHUNK = 2_048
 _BETWEEN = b" \t\r\n,[]"
@@ -34,13 +37,18 @@ _SPELLED = {name.lower(): name for name in re.findall(r"\w+", (
     "RoleLastUsed LastUsedDate PolicyVersionList IsDefaultVersion Document DefaultVersionId VersionId Statement "
     "Effect Action NotAction Resource NotResource Principal NotPrincipal Condition AWS Service Federated Version Sid "
     "PermissionsBoundaryType Region PolicyId AttachmentCount PermissionsBoundaryUsageCount IsAttachable UpdateDate "
-    "InstanceProfileId Roles"))}
+    "InstanceProfileId Roles PasswordLastUsed MaxSessionDuration"))}
 KNOWN = frozenset(_SPELLED.values())
 
 
 def lists_of(keys: Iterable[str]) -> set[str]:
     """Which of the four lists stand among the keys, whatever their case."""
     return {_BY_NAME[key.lower()] for key in keys if key.lower() in _BY_NAME}
+
+
+def is_answer(keys: Iterable[str], head: bytes) -> bool:
+    """Whether an object is the answer to a question for users, groups or roles of IAM."""
+    return any(key.lower() in _ANSWERS for key in keys) and _IAM_ENTRY.search(head) is not None
 
 
 def spelled(entry: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +111,8 @@ def _page(raw: Raw) -> list[Item] | None:
         return None
     named = {_BY_NAME[key.lower()]: value for key, value in keys.items() if key.lower() in _BY_NAME}
     if not named:
+        named = {_ANSWERS[key.lower()]: _listed(bytes(value)) for key, value in keys.items() if key.lower() in _ANSWERS}
+    if not named:
         return [Fault(None, "not_details", f"wanted one of {', '.join(LISTS)}")]
     items: list[Item] = []
     for name in LISTS:
@@ -113,6 +123,11 @@ def _page(raw: Raw) -> list[Item] | None:
             continue
         items += [(name, entry) for entry in listed or ()]
     return items
+
+
+def _listed(value: bytes) -> msgspec.Raw:
+    """A list as it stands, a single entry as a list of one."""
+    return msgspec.Raw(value if value.startswith(b"[") else b"[" + value + b"]")
 
 
 def _salvaged(text: Raw, *, cut: bool) -> Iterator[Item]:

@@ -4,10 +4,11 @@ A record is one user, group, role or policy of ``get-account-authorization-detai
 one managed policy in a file of its own that states its ARN, one node or policy of an organisation, one policy of a
 resource, or the totals of an account.
 
-Shapes  the details, paged as several files or pages one after another in one; the report as CSV or in the CLI's JSON
-        envelope, base64 or plain; policy documents as objects or URL-encoded JSON; ``organizations list-accounts``,
-        ``list-roots``, ``list-organizational-units-for-parent``, ``describe-policy``, and trees of units and accounts
-        with their service control policies; ``get-account-summary``; lists of ``Resource``, ``Policy``, ``Account``.
+Shapes  the details, paged as several files or pages one after another in one; answers of ``list-users``, ``get-role``
+        and their kin; the report as CSV or in the CLI's JSON envelope, base64 or plain; policy documents as objects or
+        URL-encoded JSON; ``organizations list-accounts``, ``list-roots``, ``list-organizational-units-for-parent``,
+        ``describe-policy``, and trees of units and accounts with their service control policies;
+        ``get-account-summary``; lists of ``Resource``, ``Policy``, ``Account``.
 Maps    users, groups and roles to ``identity_facts``; keys, passwords and certificates to ``credentials``; attachments,
         memberships, boundaries, statements and trusts to ``entitlements``; policies, instance profiles, accounts, units
         and totals to ``resources``; service control policies to ``boundary`` of what they are attached to.
@@ -74,6 +75,8 @@ def detect(sample: Sample) -> Match | None:
     found = details.lists_of(keys)
     if found - {"Policies"} or (found and keys <= {*(name.lower() for name in details.LISTS), "istruncated", "marker"}):
         return Match("authorization_details", 0.95, f"an object with {', '.join(sorted(found))}")
+    if details.is_answer(sample.keys, sample.head):
+        return Match("authorization_details", 0.9, "users, groups or roles with ARNs of IAM")
     if tuple(name.lower() for name in sample.columns[:3]) == report.SOURCE_COLUMNS:
         return Match("credential_report", 0.95, "a CSV whose columns begin user, arn, user_creation_time")
     if {"content", "reportformat"} <= keys:
@@ -257,7 +260,8 @@ def _fact(entry: Row, identity: str, arn: str, sort: str) -> Row:
         "owner": [{"id": owner, "basis": "tag"}] if owner else None,
         "purpose": tags.get("purpose") or tags.get("description") or text(entry, "Description"),
         "environment": _ENVIRONMENTS.get(stage), "created_at": parse_time(entry.get("CreateDate")),
-        "last_seen_at": parse_time(inner(entry, "RoleLastUsed").get("LastUsedDate")), "basis": "inventory",
+        "last_seen_at": parse_time(inner(entry, "RoleLastUsed").get("LastUsedDate") or entry.get("PasswordLastUsed")),
+        "basis": "inventory",
         "unmapped": unmapped(entry, details.KNOWN),
     }
 
