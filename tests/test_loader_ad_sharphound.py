@@ -302,3 +302,9 @@ def test_real_objects_show_the_type_that_their_file_states(shared_data: Path) ->
     for _, whole in _real(shared_data):
         for found in whole["data"]:
             assert type_of(None, fold(found), obj(found["Properties"])) == whole["meta"]["type"]
+
+
+def test_sessions_in_a_file_of_their_own_say_the_same_as_those_of_the_computer() -> None:
+    apart = Loaded(collection("sessions", {"ComputerSID": SERVER, "UserSID": ALICE, "LogonType": 2}))
+    assert rights(apart) == {(SERVER_ID, "right", "HasSession", ALICE_ID)}
+    assert (len(apart.ids), apart.faults) == (1, [])

@@ -3,7 +3,8 @@
 A record is one object: a user, group, computer, domain, unit, policy object, container or certificate object.
 
 Shapes  one file per type, ``{"data": [...], "meta": {"type": ...}}``, with the meta before or behind the objects, with
-        or without a byte order mark; a cut file whose meta is gone is read by what its objects hold.
+        or without a byte order mark; a cut file whose meta is gone is read by what its objects hold. Sessions also as
+        a file of their own.
 Maps    users, computers and groups to ``identity_facts``; when passwords were set to ``credentials``; memberships (also
         of the primary group), rights and owners on objects, delegation, SID history, local groups, user rights,
         sessions, policy links, containment and trusts of domains to ``entitlements``; other objects to ``resources``.
@@ -91,6 +92,7 @@ _ATTRIBUTES = frozenset({
 })
 _NOT_STATE = frozenset({"description", "inheritancehashes"})
 _PRINCIPALS = {"users": "user", "computers": "computer", "groups": "group"}
+_SESSION = frozenset({"computersid", "usersid"})
 _KIND_TEXT = re.compile(r"[a-z]{1,40}")
 
 
@@ -100,6 +102,8 @@ def detect(sample: Sample) -> Match | None:
         return None
     if sample.first is not None:
         keys = {key.lower() for key in sample.first}
+        if keys >= _SESSION:
+            return Match("objects", 0.95, "sessions by ComputerSID and UserSID under data")
         if "objectidentifier" not in keys or not keys & {"properties", "aces", "members"}:
             return None
         return Match("objects", 0.95, "objects with ObjectIdentifier and Properties or Aces under data")
@@ -118,6 +122,9 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 def _read(entry: Entry) -> None:
     record = fold(entry.fields)
+    if record.keys() >= _SESSION:
+        _session(entry, record)
+        return
     properties = obj(record.get("properties"))
     native = ids.native(text(record.get("objectidentifier")), text(properties.get("domain")))
     here = ids.object_id(native, _domain(record, properties, native))
@@ -135,6 +142,17 @@ def _read(entry: Entry) -> None:
         _resource(entry, kind, here, record, properties)
     for grant in grants_of(record, properties, here, domain):
         entry.add(tables.ENTITLEMENTS, effect="allow", state="standing", **grant)
+
+
+def _session(entry: Entry, record: Fields) -> None:
+    """A session found on a computer, told apart from the list of computers."""
+    computer, user = ids.native(text(record.get("computersid"))), ids.native(text(record.get("usersid")))
+    here, who = ids.object_id(computer), ids.object_id(user)
+    if here is None or who is None:
+        raise RecordFault("no_id", "wanted a session with its computer and its user")
+    entry.identify(PROVIDER, ids.domain_of(computer), f"session/{computer}/{user}")
+    entry.add(tables.ENTITLEMENTS, effect="allow", state="standing", principal_id=here, grant_kind="right",
+              privilege="HasSession", scope=who, origin="session")
 
 
 def _domain(record: Fields, properties: Fields, native: str | None) -> str | None:
