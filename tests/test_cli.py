@@ -113,7 +113,7 @@ def test_an_unknown_decision_or_metric_is_exit_2(
 ) -> None:
     _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
     assert _said(capsys, "explain", "nothing-like-it", "--workspace", tmp_path / "w")[0] == 2
-    code, _, err = _said(capsys, "trace", "VIS-1", "--workspace", tmp_path / "w")
+    code, _, err = _said(capsys, "trace", "VIS-O1", "--workspace", tmp_path / "w")
     assert code == 2
     assert "VIS-01" in err
     assert _said(capsys, "measures", "--metric", "PRV-99", "--workspace", tmp_path / "w")[0] == 2
@@ -164,3 +164,59 @@ def test_loaders_are_listed_with_what_they_read(capsys: pytest.CaptureFixture[st
     _, out, _ = _said(capsys, "loaders", "--json")
     assert {row["source"] for row in json.loads(out)["loaders"]} >= {
         "aws_cloudtrail", "aws_iam", "entra_audit", "m365_audit", "declared"}
+
+
+def test_sources_tells_periods_gaps_and_new_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = [_event(1), _event(5) | {"neverSeen": "x"}]
+    (tmp_path / "trail.json").write_text(json.dumps({"Records": events}))
+    _said(capsys, "ingest", tmp_path / "trail.json", "--workspace", tmp_path / "w")
+    code, out, _ = _said(capsys, "sources", "--workspace", tmp_path / "w")
+    assert code == 0
+    assert "2026-06-02 to 2026-06-06  2     3: 06-03 to 06-05  2 " in out
+    assert "new key neverseen (string) in 1 records, first in trail.json record 1" in out.lower()
+    _, out, _ = _said(capsys, "sources", "--workspace", tmp_path / "w", "--json")
+    [source] = json.loads(out)["sources"]
+    assert (source["first"], source["days"], source["log_files"]) == ("2026-06-02T10:00:00Z", 2, None)
+
+
+def test_who_gives_the_accounts_of_a_name_and_offers_names_for_another(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
+    code, out, _ = _said(capsys, "who", "ana", "--workspace", tmp_path / "w")
+    assert code == 0
+    assert "aws:111122223333:AIDAEXAMPLE000000001" in out
+    _, out, _ = _said(capsys, "who", "ana", "--workspace", tmp_path / "w", "--json")
+    assert [row["account"] for row in json.loads(out)["accounts"]] == ["aws:111122223333:AIDAEXAMPLE000000001"]
+    code, out, err = _said(capsys, "who", "anna", "--workspace", tmp_path / "w")
+    assert (code, out) == (2, "")
+    assert "ana" in err
+
+
+def test_doctor_writes_templates_that_load_and_leaves_files_that_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "owners.csv").write_text("mine")
+    code, out, err = _said(capsys, "doctor", "--templates", tmp_path)
+    assert code == 0
+    assert (tmp_path / "owners.csv").read_text() == "mine"
+    assert "stays as it is" in err
+    assert len(out.splitlines()) == len(list(tmp_path.glob("*.csv"))) - 1 > 3
+
+
+def test_simulate_writes_the_asked_size_and_never_over_other_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("--people", 20, "--days", 35, "--seed", 3)
+    assert _said(capsys, "simulate", tmp_path / "plain", *small)[0] == 0
+    assert _said(capsys, "simulate", tmp_path / "scaled", *small, "--scale", 500)[0] == 0
+    plain, scaled = (json.loads((tmp_path / name / "truth" / "records.json").read_text()) for name in ("plain", "scaled"))
+    numbers = [name for name, found in plain.items() if isinstance(found, int)]
+    assert sum(scaled[name] - plain[name] for name in numbers) == 500
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    code, _, err = _said(capsys, "simulate", tmp_path / "mine", *small)
+    assert code == 2
+    assert "holds other files" in err

@@ -6,6 +6,7 @@ import json
 import sys
 import textwrap
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.text import printable
@@ -27,7 +28,11 @@ def note(message: str) -> None:
 
 def document(value: Any) -> None:
     """One JSON document on stdout, nothing else there."""
-    print(json.dumps(value, indent=2, ensure_ascii=True, default=str))
+    print(json.dumps(value, indent=2, ensure_ascii=True, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else str(value)
 
 
 class Loading:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from lineage_analytics.analysis import Analysis
 
+_NEW = {"record_type": "record type", "key": "new key", "type": "changed type of", "revision": "revision:"}
+_FILES = {"matches": "match", "differs": "differ", "not_loaded": "not loaded", "not_hashed": "loaded without a hash"}
+
 
 def _analysis(given: argparse.Namespace) -> Analysis:
     from lineage_analytics import analysis
@@ -72,6 +75,8 @@ def trace(given: argparse.Namespace) -> int:
 
 
 def sources(given: argparse.Namespace) -> int:
+    import polars as pl
+
     from lineage_analytics import analysis
 
     estate = analysis.open(given.workspace, given.as_of, given.window, given.lookback)
@@ -85,12 +90,13 @@ def sources(given: argparse.Namespace) -> int:
           _gaps(row["missing_days"]), f"{row['records'] or 0:,}",
           str((row["quarantined"] or 0) + (row["rejected"] or 0)), str(row["drift"])]
          for row in found.iter_rows(named=True)])))
+    for row in found.filter(pl.col("log_files").is_not_null()).iter_rows(named=True):
+        print(f"{row['source']} {row['tenant']}: log files against their digests: "
+              + ", ".join(f"{one['count']:,} {_FILES[one['verdict']]}" for one in row["log_files"]))
     for row in new.iter_rows(named=True):
-        what = {"record_type": "record type", "key": "new key", "type": "changed type of",
-                "revision": "revision:"}[row["kind"]]
         form = f" ({row['found']})" if row["found"] else ""
-        print(f"{row['source']}: {what} {printable(row['name'], 60)}{form} in {row['records']:,} records, first in "
-              f"{printable(row['first'], 120)}")
+        print(f"{row['source']}: {_NEW[row['kind']]} {printable(row['name'], 60)}{form} in {row['records']:,} records, "
+              f"first in {printable(row['first'], 120)}")
     return 0
 
 
@@ -103,7 +109,11 @@ def _period(row: dict[str, Any]) -> str:
 def _gaps(days: list[Any] | None) -> str:
     if not days:
         return ""
-    return f"{len(days)}: {days[0]:%m-%d}" + (f" to {days[-1]:%m-%d}" if len(days) > 1 else "")
+    if len(days) == 1:
+        return f"1: {days[0]:%m-%d}"
+    run = (days[-1] - days[0]).days == len(days) - 1
+    return f"{len(days)}: {days[0]:%m-%d} to {days[-1]:%m-%d}" if run else (
+        f"{len(days)} between {days[0]:%m-%d} and {days[-1]:%m-%d}")
 
 
 def who(given: argparse.Namespace) -> int:
