@@ -210,6 +210,19 @@ def test_pending_reviews_are_out_of_scope_and_other_objects_are_not_understood()
         (1, "out_of_scope", "rejected"), (2, "no_pull_request", "quarantined")]
 
 
+def test_a_comment_on_a_review_is_activity_of_who_wrote_it_and_no_event_of_the_pull_request() -> None:
+    said = {"id": 71, "body": CANARY, "user": BO, "created_at": "2026-03-01T11:30:00Z",
+            "updated_at": "2026-03-01T11:30:00Z"}
+    settled = {"node_id": "T_1", "comments": [said]}
+    found = Loaded(as_array([delivered("created", BO) | {"comment": said},
+                             delivered("resolved") | {"thread": settled}]))
+    assert found.rows("activity", "action", "actor_id", "event_id") == [
+        ("pull_request_review_comment.create", "github:77:12", "71"),
+        ("pull_request_review_thread.resolve", "github:77:11", "T_1")]
+    assert found["decision_steps"].height == 0
+    assert CANARY not in str(found.frames)
+
+
 def test_other_webhook_actions_are_activity() -> None:
     found = Loaded(as_array([delivered("synchronize")]))
     assert found["activity"]["action"].to_list() == ["pull_request.synchronize"]

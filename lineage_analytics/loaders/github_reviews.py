@@ -1,8 +1,8 @@
 """GitHub pull requests and their reviews: verdicts, what they covered, and the merge (sources 6).
 
-Shapes  ``pull_request_review`` and ``pull_request`` webhook deliveries (single, array, lines; also inside ``payload``
-        or ``log``); REST review objects; REST pull request objects; the listings of ``gh pr list --json`` with their
-        reviews. States in either case.
+Shapes  webhook deliveries ``pull_request``, ``pull_request_review`` and of comments and threads of reviews (single,
+        array, lines; also inside ``payload`` or ``log``); REST review objects; REST pull request objects; the listings
+        of ``gh pr list --json`` with their reviews. States in either case.
 Maps    every record to one ``activity`` row under the names of the audit log (``pull_request_review.submit``,
         ``pull_request.merge`` ...); reviews to decisions, pull requests to request, merge or closure in
         ``decision_steps``; accounts to ``identity_facts``.
@@ -44,16 +44,18 @@ LATENESS = timedelta(hours=1)
 FEEDS = frozenset({"activity", "decision_steps", "identity_facts"})
 SOURCE = "github_reviews"
 _KNOWN = """action after active_lock_reason additions assignee assignees author_association auto_merge base before body
-    body_html body_text changed_files changes closed_at comments comments_url commit_id commits commits_url created_at
-    deletions diff_url draft enterprise head html_url id installation issue_url label labels links locked
+    body_html body_text changed_files changes closed_at comment comments comments_url commit_id commits commits_url
+    created_at deletions diff_url draft enterprise head html_url id installation issue_url label labels links locked
     maintainer_can_modify merge_commit_sha mergeable mergeable_state merged merged_at merged_by milestone node_id number
     organization patch_url pull_request pull_request_url rebaseable reason repository requested_reviewer
     requested_reviewers requested_team requested_teams review review_comment_url review_comments review_comments_url
-    sender state statuses_url submitted_at title updated_at url user _links"""
+    sender state statuses_url submitted_at thread title updated_at url user _links"""
 KNOWN = dict.fromkeys((*_KNOWN.split(), *_github_cli.KNOWN), "")
 _ENVELOPES = ("payload", *ENVELOPES)
 _VERDICTS = {"approved": "approve", "changes_requested": "deny", "dismissed": "withdraw"}
 _ACTIONS = {"opened": "create", "reopened": "reopen", "closed": "close", "review_requested": "create_review_request"}
+_TALKED = {"created": "create", "edited": "update", "deleted": "delete", "resolved": "resolve",
+           "unresolved": "unresolve"}
 _KINDS = {"create": "request", "reopen": "request", "ready_for_review": "request", "create_review_request": "request",
           "converted_to_draft": "draft", "merge": "action", "close": "decision"}
 _REVERT = re.compile(r"^revert-(\d{1,9})-")
@@ -111,6 +113,8 @@ def _read(entry: Entry) -> None:
     entry.fields = fields
     if "review" in fields or "pull_request_url" in fields:
         _review(entry, fields)
+    elif talk := next((part for part in ("comment", "thread") if isinstance(fields.get(part), dict)), None):
+        _talk(entry, fields, talk)
     elif isinstance(fields.get("pull_request"), dict) or _is_pull(fields):
         _pull_event(entry, fields)
     elif _github_cli.is_listing(fields):
@@ -157,6 +161,20 @@ def _verdict(entry: Entry, event: Event, pull: Pull, review: Fields, part: str) 
          capacity="approver" if verdict in ("approve", "deny") else "reviewer",
          decided_value=name(review.get("commit_id")), justification_present=text(review.get("body")) is not None,
          native_key_kind="github_pull_request" if pull.key else None, native_key=pull.key, quoted_keys=pull.quoted())
+
+
+def _talk(entry: Entry, fields: Fields, part: str) -> None:
+    """What was said on a review: that it was said, by whom and when."""
+    said, about = obj(fields.get("pull_request")), obj(fields.get(part))
+    pull = _pull_of(fields, said)
+    delivered = (text(fields.get("action")) or "unknown").lower()
+    native = number(about.get("id")) or name(about.get("node_id"))
+    time = entry.time(about.get("updated_at") or about.get("created_at") or said.get("updated_at"), "updated_at")
+    action = _TALKED.get(delivered, delivered)
+    entry.identify(PROVIDER, pull.tenant, f"{part}/{native}/{action}/{time.isoformat()}" if native else None, within="")
+    actor = typed(obj(fields.get("sender")), pull.tenant)
+    _activity(entry, Event(time, f"pull_request_review_{part}.{action}", "success", actor, native), pull, fields)
+    seen(entry, actor)
 
 
 def _listing(entry: Entry, fields: Fields) -> None:
