@@ -113,7 +113,7 @@ def test_an_unknown_decision_or_metric_is_exit_2(
 ) -> None:
     _said(capsys, "ingest", logs, "--workspace", tmp_path / "w")
     assert _said(capsys, "explain", "nothing-like-it", "--workspace", tmp_path / "w")[0] == 2
-    code, _, err = _said(capsys, "trace", "VIS-O1", "--workspace", tmp_path / "w")
+    code, _, err = _said(capsys, "trace", "VISS-01", "--workspace", tmp_path / "w")
     assert code == 2
     assert "VIS-01" in err
     assert _said(capsys, "measures", "--metric", "PRV-99", "--workspace", tmp_path / "w")[0] == 2
