@@ -204,6 +204,22 @@ def test_a_role_assignment_and_its_deletion_are_inverse() -> None:
     assert f"{OWNER} for {BO}" in steps["title"][0]
 
 
+def test_an_american_time_in_an_envelope_is_in_utc() -> None:
+    found = Loaded(hub(time="3/1/2026 1:05:09 PM"))
+    assert found["activity"]["time"].item().isoformat() == "2026-03-01T13:05:09+00:00"
+
+
+def test_what_an_alert_rule_sends_is_the_event_itself() -> None:
+    event = rest() | {"operationName": "Microsoft.Authorization/roleAssignments/write", "status": "Succeeded",
+                      "subStatus": "Created", "claims": json.dumps(CLAIMS), "eventSource": "Administrative"}
+    sent = {"schemaId": "Microsoft.Insights/activityLogs", "data": {
+        "status": "Activated", "context": {"activityLog": event}, "properties": {}}}
+    plain, alerted = Loaded([rest()]), Loaded(sent)
+    assert (alerted.source, alerted.faults, alerted.ids) == ("azure_activity", [], plain.ids)
+    columns = ("actor_id", "action", "resource_id", "outcome", "time", "unmapped")
+    assert alerted.rows("activity", *columns) == plain.rows("activity", *columns)
+
+
 def test_begun_work_is_no_step_and_failed_work_an_attempt() -> None:
     assert Loaded([hub(resultType="Start", resultSignature="Started.")])["decision_steps"].is_empty()
     failed = Loaded([hub(resultType="Failed", resultSignature="403")])["decision_steps"]

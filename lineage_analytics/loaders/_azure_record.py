@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders import _governance as gov
+from lineage_analytics.loaders._entra_opened import iso_of
 from lineage_analytics.loaders._governance import PROVIDER, opened
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, guid, name, native, obj, text
@@ -24,6 +25,7 @@ _NAMED_CODES = {"ok": 200, "created": 201, "accepted": 202, "nocontent": 204, "u
                 "notfound": 404, "conflict": 409, "badrequest": 400}
 _SUCCESS = frozenset({"success", "succeeded", "completed", "resolved", "active", "sassuccess", "anonymoussuccess"})
 _FAILURE = frozenset({"failure", "failed", "canceled", "cancelled", "timeout"})
+_TIMES = ("eventtimestamp", "time", "timegenerated", "timestamp")
 _READ = re.compile(r"(?:get|list|query|read)", re.IGNORECASE)
 
 
@@ -51,7 +53,7 @@ class Event(NamedTuple):
 
 def event_of(raw: Mapping[str, Any]) -> Event:
     """The event in a raw object."""
-    row = opened(raw)
+    row = unwrapped(opened(raw))
     properties = _object(row, "properties", "properties_d", "eventproperties")
     identity = obj(row.get("identity"))
     claims = _claims(row, identity)
@@ -63,11 +65,18 @@ def event_of(raw: Mapping[str, Any]) -> Event:
     outcome = _outcome(status, code)
     return Event(
         row, properties, authorization, claims, operation.lower() if "/" in operation else operation,
-        _value(row, "categoryvalue", "category") or _value(properties, "eventcategory") or "",
-        next((row[k] for k in ("eventtimestamp", "time", "timegenerated", "timestamp") if text(row.get(k))), None),
+        _value(row, "categoryvalue", "category", "eventsource") or _value(properties, "eventcategory") or "",
+        iso_of(next((row[k] for k in _TIMES if text(row.get(k))), None)),
         native(name(row.get("eventdataid"))) or native(name(row.get("eventid"))),
         _tenant(row, claims, properties), outcome, _error(row, properties, outcome, status),
         _resource(row, authorization))
+
+
+def unwrapped(row: Fields) -> Fields:
+    """The event inside what an alert rule sends to a webhook; any other row as it is."""
+    if "schemaid" not in row:
+        return row
+    return obj(obj(obj(row.get("data")).get("context")).get("activitylog")) or row
 
 
 def _object(row: Fields, *keys: str) -> Fields:

@@ -98,7 +98,7 @@ def opened(fields: Mapping[str, Any]) -> Opened:
         row = fold(log)
     row = in_utc(flattened(row))
     if isinstance(row.get("time"), str):
-        row["time"] = _iso(row["time"])
+        row["time"] = iso_of(row["time"])
     payload = obj(row.get("properties"))
     return Opened(row, payload or row)
 
@@ -116,10 +116,11 @@ def in_utc(row: Fields) -> Fields:
     """The row with plain names and ISO times where a query's result was saved as CSV (``TimeGenerated [UTC]``)."""
     if not any(key.endswith(UTC_COLUMN) for key in row):
         return row
-    return {key.removesuffix(UTC_COLUMN): _iso(held) if key.endswith(UTC_COLUMN) else held for key, held in row.items()}
+    return {key.removesuffix(UTC_COLUMN): iso_of(held) if key.endswith(UTC_COLUMN) else held
+            for key, held in row.items()}
 
 
-def _iso(value: object) -> object:
+def iso_of(value: object) -> object:
     """A time with AM or PM, which is American, in ISO form; anything else as it is."""
     found = _CLOCK.fullmatch(value.strip().replace("\u202f", " ")) if isinstance(value, str) else None
     if found is None:

@@ -36,6 +36,7 @@ from lineage_analytics.loaders._azure_record import (
     ip_of,
     is_read,
     observed,
+    unwrapped,
 )
 from lineage_analytics.loaders._azure_steps import add_steps, body, correlation_of
 from lineage_analytics.loaders._governance import PROVIDER
@@ -69,7 +70,7 @@ _KNOWN = gov.known(
     "operationnamevalue activitystatusvalue activitysubstatusvalue activitystatus activitysubstatus categoryvalue "
     "eventsubmissiontimestamp resourceprovidervalue hierarchy uri statustext protocol schemaversion servicetype "
     "tenantgeo releaseversion _resourceid accountname objectkey useragentheader requesterobjectid requesterappid "
-    "requesterupn requestertenantid authenticationtype id_s requesturi_s clientinfo_s",
+    "requesterupn requestertenantid authenticationtype id_s requesturi_s clientinfo_s eventsource rolelocation",
     "authorization claims category eventname level operationname properties relatedevents resourceprovidername "
     "status substatus httprequest identity durationms statuscode authorization_d claims_d properties_d httprequest_d "
     "eventproperties httpstatuscode httpstatuscode_d resourcetype")
@@ -84,7 +85,7 @@ def detect(sample: Sample) -> Match | None:
         held = head_keys(sample)
         return Match("json", 0.8, "eventDataId in a first record longer than the head") if {
             "eventdataid", "operationname"} <= held else None
-    why = _why(gov.first_of(sample))
+    why = _why(unwrapped(gov.first_of(sample)))
     return Match("json", why[0], why[1]) if why else None
 
 
