@@ -226,6 +226,27 @@ def test_kind_follows_what_the_record_says_and_not_the_name(login: str, user_typ
     assert (fact["excluded_reason"] == "provider_managed") == (kind == "workload")
 
 
+def test_an_application_with_its_own_access_is_not_the_owner_of_the_mailbox_it_read() -> None:
+    app = "5c0ffee0-0000-4000-8000-000000000005"
+    own = record(1, "AttachmentAccess", UserId="ana@contoso.com", UserType=5, UserKey=app, ClientAppId=app)
+    [fact] = load(as_json([own])).rows("identity_facts")
+    assert (fact["id"], fact["kind"], fact["alt_ids"]) == (
+        f"m365:{ORG}:{app}", "app", [{"kind": "app_id", "value": app}])
+    [other] = load(as_json([own | {"ClientAppId": "another"}])).rows("identity_facts")
+    assert other["id"] == f"m365:{ORG}:ana@contoso.com"
+
+
+def test_windows_itself_is_no_person_whatever_the_user_type() -> None:
+    [fact] = load(as_json([record(1, "Create", UserId="S-1-5-18", UserKey="S-1-5-18", UserType=0)])).rows("identity_facts")
+    assert (fact["kind"], fact["excluded_reason"]) == ("workload", "provider_managed")
+
+
+def test_documented_fields_of_a_workload_are_not_told_as_new() -> None:
+    rows = load(as_json([record(1, "AlertTriggered", AlertId="a", Severity="Low", Data="{}"),
+                         record(2, "FileAccessed", BrandNew=1)])).rows("activity")
+    assert [row["unmapped"] for row in rows] == [None, '{"brandnew":1}']
+
+
 def test_user_key_becomes_an_object_id_or_a_puid_by_its_shape() -> None:
     def alts(one: Json) -> dict[str, str]:
         [fact] = load(as_json([one])).rows("identity_facts")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 INTERACTIONS = frozenset({261, 284, 328, 334})
 _PUID = re.compile(r"[0-9a-f]{16}")
 _SERVICE_LOGINS = ("nt authority\\", "nt service\\", "sharepoint\\system", "securitycompliancealerts")
+_BUILT_IN = frozenset({"s-1-5-18", "s-1-5-19", "s-1-5-20"})  # of a Windows system itself
 _APP_LOGINS = ("app@sharepoint", "serviceprincipal_", "i:0i.t|", "spo_app")
 _PEOPLE = {0: "Regular", 2: "Admin", 10: "Guest"}
 _SERVICES = {3: "DcAdmin", 4: "System", 7: "CustomPolicy", 8: "SystemPolicy"}
@@ -41,6 +42,10 @@ def actor_of(record: Record) -> Actor:
     login = record.login
     if login is None:
         return _NOBODY
+    app = _acting_app(record, login)
+    if app is not None:
+        return Actor(identity_id(PROVIDER, record.tenant, app), "app", None, f"UserType {_APPS[record.user_type or 0]}",
+                     name(record.fields.get("applicationdisplayname")), (("app_id", app),), False)
     kind, subkind, basis = _kind(login, record.user_type)
     return Actor(
         identity_id(PROVIDER, record.tenant, login), kind, subkind, basis, name(record.fields.get("userid")),
@@ -48,8 +53,16 @@ def actor_of(record: Record) -> Actor:
     )
 
 
+def _acting_app(record: Record, login: str) -> str | None:
+    """The application whose key a record of its own access holds; beside it ``UserId`` is whose mailbox it was."""
+    key = guid(name(record.fields.get("userkey")))
+    if record.user_type not in _APPS or "@" not in login or login.startswith(_APP_LOGINS) or key is None:
+        return None
+    return key if key in {guid(name(record.fields.get(stated))) for stated in ("appid", "clientappid")} else None
+
+
 def _kind(login: str, user_type: int | None) -> tuple[str, str | None, str]:
-    if login.startswith(_SERVICE_LOGINS) or user_type in _SERVICES or _is_process(login):
+    if login in _BUILT_IN or login.startswith(_SERVICE_LOGINS) or user_type in _SERVICES or _is_process(login):
         stated = _SERVICES.get(user_type) if user_type is not None else None
         return "workload", "provider_service", f"UserType {stated}" if stated else "a built-in system account"
     if login.startswith(_APP_LOGINS) or user_type in _APPS:

@@ -103,6 +103,32 @@ _ANY = frozenset({
     # what newer records add
     "botcomponentid", "destinationfilename", "destinationrelativeurl", "sensitivitylabelid",
     "oldsensitivitylabelid",
+    # alerts, investigations and threats
+    "alertid", "alerttype", "alertlinks", "alertentityid", "entitytype", "policyid", "severity", "category", "source",
+    "comments", "status", "data", "name", "actions", "deeplinkurl", "starttimeutc", "endtimeutc", "lastupdatetimeutc",
+    "investigationid", "investigationname", "investigationtype", "runningtime", "detectiondate", "detectionmethod",
+    "eventdeeplink", "filedata", "virusinfo", "virusvendor", "databasetype", "datatype", "relativeurl", "resultcount",
+    "aadappid", "recipients", "subject", "senderip", "p1sender", "p1senderdomain", "p2sender", "p2senderdomain",
+    "internetmessageid", "messagedate", "language", "submissionid", "submissiontype", "submissionstate", "submitterid",
+    "submissionconfidencelevel", "submissioncontenttype", "submissioncontentsubtype", "rescanresult", "bclvalue",
+    "filteringdate", "kesmailid",
+    # mailboxes
+    "item", "affecteditems", "folder", "folders", "destfolder", "destmailboxguid", "destmailboxownerupn",
+    "destmailboxownersid", "crossmailboxoperation", "operationcount", "client", "clientprocessname", "clientversion",
+    "clientrequestid", "actorinfostring", "mailboxownermasteraccountsid", "tokenobjectid", "tokentenantid", "tokentype",
+    "authtype", "sendasuserguid", "sendasusersmtp", "sendonbehalfofuserguid", "sendonbehalfofusersmtp",
+    # files, sign-ins and devices
+    "authenticationtype", "browsername", "browserversion", "platform", "devicedisplayname", "ismanageddevice",
+    "highprioritymediaprocessing", "listbasetype", "listservertemplate", "filesizebytes", "geolocation", "userdomain",
+    "loginstatus", "actoripaddress", "resourcetenantid", "deviceproperties", "machineid", "machinedomaininfo",
+    # Teams, Power BI, Forms, Viva Engage
+    "messageid", "messageurls", "messageversion", "chatthreadid", "communicationtype", "extraproperties", "itemname",
+    "participantinfo", "message", "activity", "activityid", "artifactid", "artifactkind", "artifactname", "appname",
+    "appreportid", "capacityname", "consumptionmethod", "datasetid", "datasetname", "distributionmethod", "reportid",
+    "reportname", "reporttype", "requestid", "workspaceid", "workspacename", "objecttype", "objectdisplayname",
+    "experience", "operationid", "timestamp", "additionalinfo", "refreshenforcementpolicy", "formid", "formname",
+    "formtype", "formsusertype", "sourceapp", "activityparameters", "actoryammeruserid", "fileid", "filename",
+    "versionid", "yammernetworkid", "adminactiondetail", "userclaims",
 }) | _SENTINEL_COLUMNS
 # Keys with the JSON types they come in. Wrappers write objects and lists as text, and many keys differ by workload.
 KNOWN = dict.fromkeys(_ANY, "") | dict.fromkeys(
