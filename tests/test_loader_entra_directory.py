@@ -197,6 +197,13 @@ def test_service_principals_are_what_their_type_says() -> None:
     assert {key: row["subkind"] for key, row in blueprints.items()} == {APP: "application", BLUEPRINT: "agent_blueprint"}
 
 
+def test_a_service_principal_without_its_type_is_still_no_application() -> None:
+    [fact] = facts([{"id": "77777777-0000-4000-8000-000000000007", "appId": "88888888-0000-4000-8000-000000000008",
+                     "appOwnerOrganizationId": "99999999-0000-4000-8000-000000000009", "publisherName": "Contoso",
+                     "servicePrincipalNames": [], "keyCredentials": [], "passwordCredentials": []}]).values()
+    assert (fact["subkind"], fact["unmapped"]) == ("service_principal", None)
+
+
 def test_credentials_are_ids_and_dates_of_the_object_that_lists_them() -> None:
     rows = load(as_json(PRINCIPALS[:1])).rows("credentials") + load(as_json(APPLICATIONS)).rows("credentials")
     shown = {row["credential_id"]: (row["identity_id"], row["kind"], row["issuer"], row["status"]) for row in rows}

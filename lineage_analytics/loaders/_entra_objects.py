@@ -39,6 +39,8 @@ _BY_ENTITY = {
 }
 _APPLICATION = frozenset({"passwordcredentials", "keycredentials", "signinaudience", "requiredresourceaccess",
                           "publisherdomain", "identifieruris"})
+_PRINCIPAL = frozenset({"serviceprincipaltype", "serviceprincipalnames", "approleassignmentrequired",
+                        "appownerorganizationid"})
 _USER = frozenset({"accountenabled", "usertype", "businessphones", "mail", "signinactivity", "identityparentid",
                    "createddatetime", "displayname", "givenname"})
 # Keys of other Entra exports that share some of the above.
@@ -72,6 +74,7 @@ KNOWN = _words("""
     signinaudience tags tokenencryptionkeyid verifiedpublisher description agentidentityblueprintid createdbyappid
     identifieruris publisherdomain requiredresourceaccess api web spa publicclient parentalcontrolsettings
     optionalclaims isfallbackpublicclient isdevicecodeflowsupported defaultredirecturi certification
+    publishername samlmetadataurl
     groupmembershipclaims serviceprincipallockconfiguration requestsignatureverification
     nativeauthenticationapisenabled uniquename samlmetadataurl federatedidentitycredentials
     isauthorizationserviceenabled oauth2requirepostresponse authenticationbehaviors grouptypes securityenabled
@@ -144,7 +147,9 @@ def _by_keys(row: Fields) -> str | None:
     if guid(native_id(row)) is None:
         return None
     if "appid" in keys:
-        return "service_principal" if "serviceprincipaltype" in keys else "application" if keys & _APPLICATION else None
+        if keys & _PRINCIPAL:
+            return "service_principal"
+        return "application" if keys & _APPLICATION else None
     if "userprincipalname" in keys:
         return "user" if keys & _USER else None
     if "grouptypes" in keys or {"securityenabled", "mailenabled"} <= keys:
