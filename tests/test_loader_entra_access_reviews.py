@@ -107,6 +107,11 @@ def test_an_item_nobody_reviewed_has_a_recommendation_and_no_decision() -> None:
     assert len(Loaded([OPEN | {"recommendation": "NoInfoAvailable"}]).ids) == 1
 
 
+def test_an_item_without_a_resource_is_titled_by_whom_it_reviews_alone() -> None:
+    [title] = steps(OPEN | {"resource": None, "resourceLink": None})["title"]
+    assert title == "recommended deny: ana@contoso.com"
+
+
 def test_an_all_zero_reviewer_is_nobody_and_the_services_own_name_is_the_system() -> None:
     nobody = steps(item(reviewedBy=NOBODY)).filter(kind="decision")
     assert nobody.select("actor_id", "actor_class", "capacity").rows() == [(None, "unknown", None)]

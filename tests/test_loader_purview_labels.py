@@ -106,6 +106,8 @@ def test_a_label_without_a_guid_is_quarantined_and_what_admins_wrote_is_not_kept
         assert CANARY not in str(Loaded(data)["resources"].to_dicts())
     [(odd,)] = Loaded(as_json([LABELS[0] | {"NewKnob": 3, "NewNote": CANARY}])).rows("resources", "unmapped")
     assert json.loads(odd) == {"newknob": 3, "newnote": "[content not stored]"}
+    known = graph_old(LABELS)[0] | {"parent@odata.context": "x#labels/parent/$entity"}
+    assert Loaded(as_json([known])).rows("resources", "unmapped") == [(None,)]
 
 
 @pytest.mark.parametrize("data", [

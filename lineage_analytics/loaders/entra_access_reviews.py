@@ -204,7 +204,7 @@ def _target(entry: Entry, row: Fields) -> tuple[str | None, str]:
     if over is not None and sort in ("group", "serviceprincipal"):
         gov.principal(entry, resource, sort, "reviewed resource")
     place_name = name(resource.get("displayname")) or name(resource.get("accesspackagedisplayname")) or over
-    label = f"{_label(row.get('principal')) or native_id} in {place_name}"
+    label = f"{_label(row.get('principal')) or native_id}{f' in {place_name}' if place_name else ''}"
     if native_id is None or over is None:
         return None, label
     return f"{PROVIDER}:{entry.tenant or ''}:{_KINDS.get(sort, 'object')}/{over}|{native_id}", label

@@ -56,6 +56,7 @@ KNOWN = {
     "applicableto": "", "labelactions": "", "sublabels": "array", "tooltip": "string", "comment": "string",
     "description": "string", "color": "string", "settings": "", "localesettings": "", "conditions": "",
     "organizationid": "string", "odatatype": "string", "odataid": "string", "mode": "string", "autotooltip": "string",
+    "parentodatacontext": "string",
 }
 
 
