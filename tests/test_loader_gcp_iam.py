@@ -168,3 +168,24 @@ def test_descriptions_are_not_stored_and_unknown_keys_are_kept() -> None:
     assert CANARY not in json.dumps([frame.to_dicts() for frame in found.frames.values()], default=str)
     assert '{"newKey":1}' in found["identity_facts"]["unmapped"].to_list()
     assert not found.faults
+
+
+def test_whoever_may_ask_for_elevation_is_eligible_and_holds_nothing_yet() -> None:
+    own = "projects/shop-prod/locations/global/entitlements/break-glass"
+    offered = {
+        "name": own, "createTime": "2026-01-01T00:00:00Z", "state": "AVAILABLE", "etag": "e-1",
+        "maxRequestDuration": "14400s", "requesterJustificationConfig": {"unstructured": {}},
+        "eligibleUsers": [{"principals": ["user:ana@shop.example", "group:ops@shop.example"]}],
+        "approvalWorkflow": {"manualApprovals": {"steps": [
+            {"approvers": [{"principals": ["user:bo@shop.example"]}], "approvalsNeeded": 1}]}},
+        "privilegedAccess": {"gcpIamAccess": {
+            "resourceType": "cloudresourcemanager.googleapis.com/Project",
+            "resource": "//cloudresourcemanager.googleapis.com/projects/shop-prod",
+            "roleBindings": [{"role": "roles/owner"}]}}}
+    ended = {**offered, "name": f"{own}-2", "state": "DELETED"}
+    for found in (Loaded([offered, ended]), Loaded({"entitlements": [offered, ended]})):
+        assert (found.source, found.faults, len(found.ids)) == ("gcp_iam", [], 2)
+        assert found.rows("entitlements", "principal_id", "privilege", "scope", "state", "requires_approval") == [
+            (who, "roles/owner", "cloudresourcemanager.googleapis.com/projects/shop-prod", "eligible", True)
+            for who in ("gcp::group:ops@shop.example", "gcp::user:ana@shop.example")]
+        assert found.rows("resources", "unmapped") == [(None,)]

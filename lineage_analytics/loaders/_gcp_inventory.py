@@ -191,6 +191,31 @@ def denied(stated: str) -> Principal:
     return member("allUsers") if low == _EVERYONE else member(stated)
 
 
+def elevation(entry: Entry, fields: Fields, as_of: datetime | None) -> None:
+    """An entitlement of Privileged Access Manager: who may ask for which roles, and whether somebody must approve."""
+    own = name(fields.get("name"))
+    if own is None:
+        raise RecordFault("no_identity", "an entitlement without a name")
+    entry.identify(PROVIDER, _tenant_of(own), f"elevation|{own}|{text(fields.get('etag')) or ''}", within="")
+    state, unmapped = text(fields.get("state")), entry.leftovers(KNOWN)
+    entry.add(tables.RESOURCES, id=f"gcp::{own}", kind="elevation", display_name=own.rpartition("/")[2],
+              snapshot_at=as_of, unmapped=unmapped, attributes=msgspec.json.encode(
+                  {"longest": text(fields.get("maxrequestduration")), "state": state}, order="sorted").decode())
+    if state not in (None, "AVAILABLE", "UPDATING"):
+        return
+    access = squeezed(squeezed(fields.get("privilegedaccess")).get("gcpiamaccess"))
+    approvals = squeezed(squeezed(fields.get("approvalworkflow")).get("manualapprovals"))
+    holders = {held for users in listed(fields.get("eligibleusers")) for held in texts(users.get("principals"))}
+    for who in sorted((member(held) for held in holders), key=lambda found: found.id):
+        entry.add(tables.IDENTITY_FACTS, **fact(who))
+        for bound in listed(access.get("rolebindings")):
+            entry.add(tables.ENTITLEMENTS, principal_id=who.id, grant_kind="role", privilege=text(bound.get("role")),
+                      scope=resource(None, text(access.get("resource"))), effect="allow", state="eligible",
+                      condition=condition({"expression": bound.get("conditionexpression")})[0], grant_id=own,
+                      requires_approval=bool(listed(approvals.get("steps"))), origin="elevation", as_of=as_of,
+                      unmapped=unmapped)
+
+
 def project(entry: Entry, fields: Fields, as_of: datetime | None) -> None:
     """A project with its two names: id and number."""
     own, number = name(fields.get("projectid")), name(fields.get("projectnumber"))
@@ -215,5 +240,7 @@ KNOWN = {
     "activityType": "string", "observationPeriod": "object", "activity": "object", "kind": "string", "uid": "string",
     "rules": "array", "createTime": "string", "projectNumber": "string number", "lifecycleState": "string",
     "labels": "object", "parent": "object string", "parentFullResourceName": "string", "parentAssetType": "string",
-    "explanation": "object",
+    "explanation": "object", "eligibleUsers": "array", "approvalWorkflow": "object", "privilegedAccess": "object",
+    "maxRequestDuration": "string", "state": "string", "requesterJustificationConfig": "object",
+    "additionalNotificationTargets": "object",
 }

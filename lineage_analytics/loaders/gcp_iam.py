@@ -1,10 +1,11 @@
 """IAM inventory of Google Cloud: policies, service accounts, keys, roles, last use, deny policies (sources 7.2).
 
 Shapes  Answers of gcloud (arrays and single objects) and of the APIs (pages under ``results``, ``accounts``, ``keys``,
-        ``roles``, ``activities``, ``policies``, ``projects``, ``assets``); asset-inventory exports of policies and of
-        IAM resources, one asset a line; mixed on lines or in one array.
-Maps    bindings, role permissions and deny rules to ``entitlements``; service accounts and last authentications to
-        ``identity_facts``; keys to ``credentials``; roles, projects and resources with a policy to ``resources``.
+        ``roles``, ``activities``, ``policies``, ``projects``, ``assets``, ``entitlements``); asset-inventory exports of
+        policies and of IAM resources, one asset a line; mixed on lines or in one array.
+Maps    bindings, role permissions, deny rules and who may ask for elevation to ``entitlements``; service accounts and
+        last authentications to ``identity_facts``; keys to ``credentials``; roles, projects, offers of elevation and
+        resources with a policy to ``resources``.
 Drops   descriptions; keys that Google holds itself and assets that are none of identity or access, rejected as
         ``out_of_scope``.
 Schema  IAM v1 and v2 (deny), Cloud Asset v1, Policy Analyzer v1; unknown keys are kept in ``unmapped``.
@@ -40,7 +41,8 @@ LATENESS = timedelta(0)
 FEEDS = frozenset({"credentials", "entitlements", "identity_facts", "resources"})
 SOURCE = "gcp_iam"
 
-_PAGES = ("results", "accounts", "keys", "roles", "activities", "policies", "projects", "assets")
+_PAGES = ("results", "accounts", "keys", "roles", "activities", "policies", "projects", "assets",
+          "entitlements")
 
 
 def detect(sample: Sample) -> Match | None:
@@ -73,6 +75,8 @@ def _kind(fields: Fields) -> str | None:
         return "last_authentication"
     if any("denyrule" in rule for rule in listed(fields.get("rules"))):
         return "deny_policy"
+    if {"privilegedaccess", "maxrequestduration"} <= keys:
+        return "elevation"
     if _is_role(fields):
         return "role"
     return "project" if {"projectid", "projectnumber"} <= keys else None
@@ -122,6 +126,8 @@ def read(entry: Entry) -> None:
         rows.activity(entry, fields)
     elif kind == "deny_policy":
         rows.deny(entry, fields, as_of)
+    elif kind == "elevation":
+        rows.elevation(entry, fields, as_of)
     elif kind == "project":
         rows.project(entry, fields, as_of)
     else:
