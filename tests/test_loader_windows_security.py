@@ -303,6 +303,26 @@ def test_values_in_lists_as_kibana_shows_them_are_read() -> None:
             (ALICE_ID, "success", "198.51.100.7", None)]
 
 
+def test_wazuh_and_parsers_that_wrap_the_event_are_read() -> None:
+    number, (code, data, success, provider) = 5, EVENTS[5]
+    plain = as_xml_json(number, EVENTS[5])
+    sent = {"win": {"system": {
+        "providerName": provider, "eventID": str(code), "keywords": keywords(success), "computer": HOST,
+        "systemTime": zulu(moment(number)), "eventRecordID": str(number), "channel": channel(provider), "message": GUESSED,
+        "severityValue": "AUDIT_SUCCESS"}, "eventdata": {key[0].lower() + key[1:]: held for key, held in data.items()}}}
+    system = {key: held for key, held in plain["Event"]["System"].items() if key not in ("Provider", "TimeCreated")}
+    apart = {"Event_attributes": {"xmlns": "x"}, "Event": {**plain["Event"], "System": {
+        **system, "Provider_attributes": {"Name": provider}, "TimeCreated_attributes": {
+            "SystemTime": zulu(moment(number))}}}}
+    alert = {"timestamp": "2026-03-02T00:00:00Z", "rule": {"id": "60154"}, "agent": {"name": "x"}, "data": sent}
+    wrapped = {"event_record_id": number, "timestamp": "2026-03-02 00:00:00 UTC", "data": plain}
+    wanted = {table: frame.drop("raw_ref").rows() for table, frame in Loaded(plain).frames.items()}
+    for record in (sent, {**sent, "location": "EventChannel"}, alert, wrapped, {**wrapped, "data": json.dumps(plain)}, apart):
+        found = Loaded(record)
+        assert found.ids == Loaded(plain).ids
+        assert {table: frame.drop("raw_ref").rows() for table, frame in found.frames.items()} == wanted
+
+
 def test_a_directory_attribute_is_added_or_deleted_in_words_too() -> None:
     for said, code in (("Value Added", "%%14674"), ("Value Deleted", "%%14675")):
         attribute = event(5136, EVENTS[9][1], {"OperationType": code})

@@ -50,11 +50,11 @@ class Event(NamedTuple):
 def event_of(record: Mapping[str, Any]) -> Event | None:
     """The event in a record of any shape; None when there is no event id in it."""
     fields = fold(record)
-    for wrapper in ("_source", "log", "fields"):
+    for wrapper in ("_source", "log", "fields", "data"):
         inner = obj(fields.get(wrapper))
-        if inner and "eventid" not in fields and "winlog" not in fields:
+        if inner and not fields.keys() & {"eventid", "winlog", "event"}:
             fields = inner
-    for read in (_flat, _xml, _beat) if "eventid" in fields else (_xml, _beat):
+    for read in (_flat, _xml, _beat) if "eventid" in fields else (_xml, _beat, _wazuh):
         found = read(fields)
         if found is not None:
             return found
@@ -69,10 +69,14 @@ def _number(value: object) -> int | None:
 
 
 def _attribute(value: object, key: str) -> str | None:
-    """An XML attribute as the various converters write it."""
+    """An XML attribute as the various converters write it, on the element or apart from it."""
     held = obj(value)
     inner = obj(held.get("#attributes")) or obj(held.get("$"))
     return name(inner.get(key, held.get(f"@{key}", held.get(key))))
+
+
+def _apart(system: Fields, element: str, key: str) -> str | None:
+    return _attribute(system.get(element), key) or _attribute(system.get(f"{element}_attributes"), key)
 
 
 def _xml(fields: Fields) -> Event | None:
@@ -85,17 +89,31 @@ def _xml(fields: Fields) -> Event | None:
     for held in obj(event.get("userdata")).values():
         data = {**_named(held), **data}
     return Event(
-        number, (_attribute(system.get("provider"), "name") or "").lower(), (name(system.get("channel")) or "").lower(),
-        _attribute(system.get("timecreated"), "systemtime"), name(system.get("computer")),
-        name(system.get("eventrecordid")), None, guid(_attribute(system.get("correlation"), "activityid")),
+        number, (_apart(system, "provider", "name") or "").lower(), (name(system.get("channel")) or "").lower(),
+        _apart(system, "timecreated", "systemtime"), name(system.get("computer")),
+        name(system.get("eventrecordid")), None, guid(_apart(system, "correlation", "activityid")),
         _audit(system.get("keywords")), data)
+
+
+def _wazuh(fields: Fields) -> Event | None:
+    """An event as a Wazuh agent sends it, and in the alerts made of it."""
+    held = obj(fields.get("win"))
+    system = obj(held.get("system"))
+    number = _number(system.get("eventid"))
+    if number is None:
+        return None
+    return Event(
+        number, (name(system.get("providername")) or "").lower(), (name(system.get("channel")) or "").lower(),
+        system.get("systemtime"), name(system.get("computer")), name(system.get("eventrecordid")), None, None,
+        _audit(system.get("keywords")), {**_named(held.get("userdata")), **_named(held.get("eventdata"))})
 
 
 def _named(value: object) -> Fields:
     """The values of EventData by name: as keys, as ``Data`` elements with a name, or as XML text."""
     if isinstance(value, str) and "<Data" in value:
         return {key.lower(): held for key, held in _XML_DATA.findall(value)}
-    found = {key: held for key, held in obj(value).items() if key not in ("#attributes", "@xmlns", "xmlns")}
+    found = {key: held for key, held in obj(value).items() if not key.endswith("attributes") and key not in (
+        "@xmlns", "xmlns")}
     listed = found.pop("data", None)
     for item in objects(listed) if listed is not None else ():
         key = _attribute(item, "name")

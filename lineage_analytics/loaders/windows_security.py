@@ -2,8 +2,8 @@
 
 Shapes  EVTX files (extra ``lineage-analytics[evtx]``; without it such a file is one fault ``missing_extra``); Event XML
         as JSON (``Event.System``, ``EventData`` by key or as ``Data`` elements); Winlogbeat and Elastic Agent of any
-        version, also with dotted keys, under ``_source`` and as Kibana shows them; NXLog and other flat JSON; Sentinel
-        ``SecurityEvent`` and ``WindowsEvent`` as JSON or CSV.
+        version, also with dotted keys, under ``_source`` and as Kibana shows them; Wazuh; NXLog and other flat JSON;
+        Sentinel ``SecurityEvent`` and ``WindowsEvent`` as JSON or CSV.
 Maps    sign-ins, Kerberos and NTLM validations, changes of accounts, groups, rights, trusts, policies and directory
         objects, use of directory objects, services and tasks to ``activity``; changes to ``decision_steps``; whoever is
         named by SID to ``identity_facts``.
