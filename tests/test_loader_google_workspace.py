@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +86,25 @@ def flattened(records: list[Json]) -> bytes:
     return as_lines(rows)
 
 
+def tabled(records: list[Json]) -> list[Json]:
+    """Rows of the table of a Log Analytics workspace."""
+    return [{"TimeGenerated": held["id"]["time"], "Type": "GoogleWorkspaceReports", "Kind": held["kind"],
+             "SrcIpAddr": held["ipAddress"], "EventType": held["type"], "EventName": held["name"],
+             "EventParameters": json.dumps(held["parameters"]), "AppName": "repeated",
+             **{f"Id{key[0].upper()}{key[1:]}": value for key, value in held["id"].items()},
+             **{f"Actor{key[0].upper()}{key[1:]}": value for key, value in held["actor"].items()}}
+            for held in siem(records)]
+
+
+def saved(records: list[Json]) -> bytes:
+    rows = tabled(records)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, sorted({key for row in rows for key in row}))
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
     "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
                                        for held in records]),
@@ -91,6 +112,7 @@ SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
     "pages": lambda records: as_lines([page(records[:3]), page(records[3:])]),
     "concatenated": lambda records: b"\n".join(json.dumps(held, indent=1).encode() for held in records),
     "events_first": lambda records: as_lines([{"events": held["events"], **held} for held in records]),
+    "table": lambda records: as_array(tabled(records)), "saved_table": saved,
     "shipped": lambda records: as_lines([{**held, "events": one} for held in records for one in held["events"]]),
     "siem": lambda records: as_lines([{"_origin": {}, "log": held} for held in siem(records)]), "flattened": flattened}
 CONTRACT_FILES: dict[str, bytes] = {name: write(RECORDS) for name, write in SHAPES.items()}
@@ -203,6 +225,13 @@ def test_both_forms_of_parameters_read_alike() -> None:
               {"name": "D"}]
     assert parameters_of(listed) == parameters_of({"A": True, "B": 7, "C": ["x"], "D": None}) == {
         "a": "true", "b": "7", "c": ["x"]}
+
+
+def test_a_qualifier_that_a_spreadsheet_rounded_is_no_id() -> None:
+    first, second = tabled(RECORDS[:1]), tabled(RECORDS[3:4])
+    rows = [held | {"IdUniqueQualifier": "-4.32E+18"} for held in (*first, *second)]
+    found = Loaded(as_array(rows))
+    assert (len(set(found.ids)), found["activity"]["event_id"].null_count()) == (2, 2)
 
 
 def test_an_activity_without_time_is_kept_and_of_no_day() -> None:

@@ -115,11 +115,27 @@ def saved(records: list[Json]) -> bytes:
     return out.getvalue().encode()
 
 
+def younger(records: list[Json]) -> list[Json]:
+    """Rows of the table of the younger connector."""
+    return [{
+        "TenantId": "t", "Type": "OktaV2_CL", "EventResult": "Success", "ActorUsername": "ana",
+        "TimeGenerated": held["published"], "EventOriginalType": held["eventType"], "EventOriginalUid": held["uuid"],
+        "EventMessage": held["displayMessage"], "OriginalUserId": held["actor"]["id"],
+        "OriginalUserType": held["actor"]["type"], "OriginalActorAlternateId": held["actor"]["alternateId"],
+        "ActorDisplayName": held["actor"]["displayName"], "SrcIpAddr": held["client"]["ipAddress"],
+        "HttpUserAgent": held["client"]["userAgent"]["rawUserAgent"], "OriginalTarget": held["target"],
+        "OriginalOutcomeResult": held["outcome"]["result"],
+        "EventOriginalResultDetails": held["outcome"]["reason"], "TransactionId": held["transaction"]["id"],
+        "TransactionDetail": held["transaction"]["detail"], "DebugData": held["debugContext"]["debugData"],
+        "ActorSessionId": held["authenticationContext"]["externalSessionId"]} for held in records]
+
+
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
     "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
                                        for held in records]),
     "array": as_array, "lines": as_lines, "lowered": lowered, "streamed": streamed, "hooked": hooked, "suite": suite,
-    "table": lambda records: as_array(typed(records)), "saved_table": saved}
+    "table": lambda records: as_array(typed(records)), "saved_table": saved,
+    "younger_table": lambda records: as_array(younger(records))}
 
 
 def as_csv(records: list[Json]) -> bytes:

@@ -44,6 +44,11 @@ def untyped(row: Mapping[str, object], *, dotted: bool) -> Fields:
     return found
 
 
+def renamed(row: Mapping[str, object], paths: Mapping[str, str]) -> Fields:
+    """The cells of a table with columns of its own under the dotted paths that ``paths`` gives for them."""
+    return {paths[key]: held for key, held in plain(row).items() if key in paths and held not in (None, "")}
+
+
 def _iso(value: str) -> str:
     """A time with AM or PM is American; on a clock of 24 hours the day comes first, where it can."""
     found = _CLOCK.fullmatch(value.strip().replace("\u202f", " "))

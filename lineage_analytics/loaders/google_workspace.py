@@ -3,7 +3,7 @@
 Shapes  pages of ``activities.list`` (``items``), also one page a line; arrays; lines; single objects; one event a
         record, as shippers send it (``events`` is the event) and as SIEMs do (``type``, ``name`` and ``parameters``
         beside ``id``), also with flattened names (``id.time``); records in ``log`` or in Splunk or Elastic search
-        results.
+        results; rows of the table ``GoogleWorkspaceReports`` of a Log Analytics workspace, as JSON or CSV.
 Maps    every event with a time to ``activity``; actors and accounts named by parameters to ``identity_facts``;
         administration of users, groups, roles, API clients and settings, and app authorisations, to ``decision_steps``;
         assigned roles, memberships and authorised apps to ``entitlements``; Gemini use to ``assistant_access``.
@@ -35,13 +35,14 @@ from lineage_analytics.loaders._event_rows import (
     seen,
     unwrapped,
 )
+from lineage_analytics.loaders._query_export import names_of, renamed
 from lineage_analytics.loaders._workspace_actor import PROVIDER, actor_of, named
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
-from lineage_analytics.loaders.common.packings import json_or_array_chunks
+from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
 from lineage_analytics.loaders.common.records import json_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
-from lineage_analytics.loaders.common.values import Fields, fold, name, obj, objects, state_hash, text
+from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, objects, state_hash, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,11 +70,25 @@ _VALUES = ("value", "intvalue", "boolvalue", "multivalue", "multiintvalue", "mul
 _STATED = {"succeeded": "success", "success": "success", "succeeded_with_warnings": "success", "failed": "failure",
            "failure": "failure", "denied": "denied"}
 _TEXT = 200
+# Columns of GoogleWorkspaceReports; its others repeat parameters.
+_TABLE = {
+    "kind": "kind", "etag": "etag", "ownerdomain": "ownerdomain", "srcipaddr": "ipaddress", "idtime": "id.time",
+    "idapplicationname": "id.applicationname", "idcustomerid": "id.customerid",
+    "iduniquequalifier": "id.uniquequalifier", "actoremail": "actor.email", "actorcallertype": "actor.callertype",
+    "actorprofileid": "actor.profileid", "actorkey": "actor.key",
+    "actorapplicationinfooauthclientid": "actor.applicationinfo.oauthclientid",
+    "actorapplicationinfoapplicationname": "actor.applicationinfo.applicationname",
+    "actorapplicationinfoimpersonation": "actor.applicationinfo.impersonation", "eventtype": "type",
+    "eventname": "name", "eventparameters": "parameters",
+}
+_ROW = {"idapplicationname", "idtime", "eventname"}
 _HEAD = 4_096
 
 
 def detect(sample: Sample) -> Match | None:
     """Activities by their kind, or by an id with an application beside an actor, events or an event type."""
+    if names_of(csv_columns(sample)) >= _ROW:
+        return Match("csv", 0.95, "columns of GoogleWorkspaceReports")
     if sample.wrapper == "events" and sample.keys >= {"id", "actor"} and b'"applicationName"' in sample.head[:_HEAD]:
         return Match("json", 0.95, "an activity with its events")
     page = listed(sample.first, *_PAGES)
@@ -86,6 +101,11 @@ def detect(sample: Sample) -> Match | None:
 
 def _opened(record: Mapping[str, Any]) -> Fields:
     row = unwrapped(record, *ENVELOPES)
+    if row.keys() >= _ROW:
+        row = renamed(row, _TABLE)
+        row["parameters"] = embedded(row.get("parameters"))
+        if "E+" in str(row.get("id.uniquequalifier")).upper():  # a spreadsheet rounded it: no id any more
+            del row["id.uniquequalifier"]
     return nested(row) if any(key.startswith("id.") for key in row) else row
 
 
@@ -97,7 +117,9 @@ def _is_activity(row: Mapping[str, Any]) -> bool:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """One raw record an event, whatever the file lists."""
-    if document.shape == "pages":
+    if document.shape == "csv":
+        chunks = row_chunks(document)
+    elif document.shape == "pages":
         chunks = page_records(document, *_PAGES)
     elif document.sample.first is None:
         chunks = json_or_array_chunks(document)

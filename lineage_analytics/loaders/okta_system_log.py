@@ -3,7 +3,8 @@
 Shapes  API arrays and pages; lines; log-streaming envelopes (the event in ``detail``); event-hook deliveries
         (``data.events``); the CSV of the admin console (flattened); SIEM re-exports with lower-cased keys or the event
         in ``log``, ``event`` or a Splunk or Elastic search result; ``debugData`` as object or as JSON text; rows of a
-        custom table of a Log Analytics workspace (``eventType_s``), as JSON or CSV.
+        custom table of a Log Analytics workspace (``eventType_s`` or, of the younger connector, ``EventOriginalType``),
+        as JSON or CSV.
 Maps    every event with a time to ``activity``; actors and targets to ``identity_facts``; grants, lifecycle and policy
         changes, both families of access requests and access reviews to ``decision_steps``; successful grants of roles,
         groups and applications to ``entitlements``; API tokens and client keys that are made or ended to
@@ -41,7 +42,7 @@ from lineage_analytics.loaders._event_rows import (
     with_holders,
 )
 from lineage_analytics.loaders._okta_principals import PRINCIPALS, org_of, who
-from lineage_analytics.loaders._query_export import names_of, untyped
+from lineage_analytics.loaders._query_export import names_of, renamed, untyped
 from lineage_analytics.loaders._tenants import moved, only
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
@@ -84,6 +85,19 @@ _SIGNS = frozenset({"published", "outcome", "actor", "displaymessage", "legacyev
                     "securitycontext", "authenticationcontext"})
 _OUTCOMES = {"success": "success", "allow": "success", "deny": "denied", "failure": "failure"}
 _CSV = {"eventtype", "actor.id", "outcome.result"}
+# Columns of OktaV2_CL that hold what an event says; the others say it in the words of the workspace.
+_RENAMED = {
+    "timegenerated": "published", "eventoriginaltype": "eventtype", "eventoriginaluid": "uuid",
+    "eventmessage": "displaymessage", "legacyeventtype": "legacyeventtype", "originalseverity": "severity",
+    "version": "version", "originaluserid": "actor.id", "originalusertype": "actor.type",
+    "originalactoralternateid": "actor.alternateid", "actordisplayname": "actor.displayname",
+    "srcipaddr": "client.ipaddress", "httpuseragent": "client.useragent.rawuseragent",
+    "originaloutcomeresult": "outcome.result", "eventoriginalresultdetails": "outcome.reason",
+    "originaltarget": "target", "transactionid": "transaction.id", "transactiontype": "transaction.type",
+    "transactiondetail": "transaction.detail", "debugdata": "debugcontext.debugdata",
+    "actorsessionid": "authenticationcontext.externalsessionid",
+}
+_TABLE_V2 = {"eventoriginaltype", "eventoriginaluid", "originaloutcomeresult"}
 _TABLE = {"eventtype_s", "actor_id_s", "outcome_result_s"}
 
 
@@ -93,7 +107,7 @@ def detect(sample: Sample) -> Match | None:
     if columns >= _CSV and columns & {"timestamp", "published"}:
         return Match("csv", 0.95, "eventType, actor.id and outcome.result columns")
     typed = names_of(csv_columns(sample)) or frozenset(key.lower() for key in sample.first or ())
-    if typed >= _TABLE:
+    if typed >= _TABLE or typed >= _TABLE_V2:
         return Match("table_csv" if sample.columns else "table", 0.95, "typed columns of a table of System Log events")
     if sample.first is None:
         long = {"eventtype", "published", "displaymessage", "actor"} <= head_keys(sample)
@@ -137,7 +151,8 @@ def _read_row(entry: Entry) -> None:
 
 
 def _read_typed(entry: Entry) -> None:
-    row = nested(untyped(entry.fields, dotted=True))
+    younger = any(key.strip().lower() == "eventoriginaltype" for key in entry.fields)
+    row = nested(renamed(entry.fields, _RENAMED) if younger else untyped(entry.fields, dotted=True))
     _event(entry, {**row, "target": objects(row.get("target"))}, None)
 
 
