@@ -66,10 +66,26 @@ def renamed(records: list[Json]) -> bytes:
     return as_lines(moved)
 
 
+def typed(records: list[Json]) -> list[Json]:
+    """Rows of a custom table: a column a key with its type behind the name."""
+    kinds = {bool: "b", int: "d", str: "s"}
+    return [{"TenantId": "t", "Type": "GitHubAuditLogPolling_CL", "TimeGenerated": "2026-03-01T10:00:00Z", **{
+        f"{key.replace('@', '_')}_{kinds[type(value)]}": value for key, value in held.items()}} for held in records]
+
+
+def saved(records: list[Json]) -> bytes:
+    rows, out = typed(records), io.StringIO()
+    writer = csv.DictWriter(out, sorted({key for row in rows for key in row}))
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
 SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
     "splunk": lambda records: as_lines([{"preview": False, "result": {"_time": "1", "_raw": json.dumps(held)}}
                                        for held in records]),
     "array": as_array, "stream": as_lines, "renamed": renamed,
+    "table": lambda records: as_array(typed(records)), "saved_table": saved,
     "floats": lambda records: as_lines([held | {"@timestamp": float(held["@timestamp"])} for held in records])}
 
 

@@ -1,8 +1,9 @@
 """GitHub audit log of organisations and enterprises: activity, who acted for whom, access changes (sources 6).
 
 Shapes  REST pages and UI exports (array); streams (lines); the CSV of the UI with ``data.`` columns; SIEM
-        re-exports with ``at_sign_timestamp``, records in ``log`` or in Splunk or Elastic search results; the Copilot
-        usage stream. Times in epoch milliseconds, as number or as text, or ISO.
+        re-exports with ``at_sign_timestamp``, records in ``log`` or in Splunk or Elastic search results; rows of a
+        custom table of a Log Analytics workspace (``action_s``), as JSON or CSV; the Copilot usage stream. Times in
+        epoch milliseconds, as number or as text, or ISO.
 Maps    every event with a time to ``activity``; actors and affected accounts to ``identity_facts``; pull requests,
         bypasses, deployments, token and app requests, members, seats, rules and settings to ``decision_steps``; granted
         memberships, roles and seats to ``entitlements``; keys and tokens that are made or ended to ``credentials``; the
@@ -35,6 +36,7 @@ from lineage_analytics.loaders._github_names import (
     see_organisation,
     tenant_of,
 )
+from lineage_analytics.loaders._query_export import names_of, untyped
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
@@ -84,6 +86,7 @@ KNOWN: dict[str, str] = {
     "secrets_passed": "", "events": "", "events_were": "",
     **dict.fromkeys(_OTHERS.split(), ""),
 }
+_TABLE = {"action_s", "actor_s", "created_at_d"}
 _ACTION = re.compile(r"[a-z][a-z0-9_]{1,60}\.[a-z0-9_]{1,80}")
 _SIGNS = frozenset({"_document_id", "actor", "actor_id", "org", "org_id", "repo", "repo_id", "business", "business_id",
                     "repository", "user", "actor_location"})
@@ -101,6 +104,8 @@ _SHOWN = ("old_value", "new_value", "old_permission", "permission", "previous_vi
 def detect(sample: Sample) -> Match | None:
     """A ``category.operation`` action with two or more of the fields audit rows have; or Copilot usage records."""
     columns = csv_columns(sample)
+    if (names_of(columns) or {key.lower() for key in sample.first or ()}) >= _TABLE:
+        return Match("table_csv" if columns else "table", 0.95, "typed columns of a table of audit rows")
     if {"action", "actor", "created_at"} <= columns and columns & _CODES:
         return Match("csv", 0.9, "action, actor, created_at with org or repo columns")
     row = unwrapped(sample.first or {}, *ENVELOPES)
@@ -118,12 +123,13 @@ def _is_usage(row: Mapping[str, object]) -> bool:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Rows as they stand in the file; CSV rows as objects."""
-    yield from row_chunks(document) if document.shape == "csv" else json_or_array_chunks(document)
+    yield from row_chunks(document) if document.shape in ("csv", "table_csv") else json_or_array_chunks(document)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, decision steps, entitlements, credentials and Copilot requests of one chunk."""
-    return assemble(chunk, document, SOURCE, _read_row if document.shape == "csv" else _read)
+    read = {"csv": _read_row, "table": _read_typed, "table_csv": _read_typed}.get(document.shape, _read)
+    return assemble(chunk, document, SOURCE, read)
 
 
 def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
@@ -133,6 +139,13 @@ def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
 
 def _read_row(entry: Entry) -> None:
     _event(entry, nested(entry.fields))
+
+
+def _read_typed(entry: Entry) -> None:
+    row = untyped(entry.fields, dotted=False)
+    if "_timestamp" in row:  # a column cannot be called @timestamp
+        row["@timestamp"] = row.pop("_timestamp")
+    _event(entry, {key: held for key, held in row.items() if not key.startswith("actor_location_")})
 
 
 def _read(entry: Entry) -> None:
