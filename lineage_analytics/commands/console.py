@@ -67,12 +67,14 @@ def folded(heading: str, items: Sequence[str], width: int = 100) -> list[str]:
 
 def counts(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """The counting identity per source, as aligned lines."""
-    lines = [f"{'source':<16} {'files':>6} {'seen':>10} {'accepted':>10} {'duplicate':>10} {'quarantined':>11} "
+    rows = list(rows)
+    wide = max([len("source"), *(len(row["source"]) for row in rows)])
+    lines = [f"{'source':<{wide}} {'files':>6} {'seen':>10} {'accepted':>10} {'duplicate':>10} {'quarantined':>11} "
              f"{'rejected':>9}  period"]
     for row in rows:
         period = f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records"
         lines.append(
-            f"{row['source']:<16} {row['files']:>6,} {row['seen']:>10,} {row['accepted']:>10,} {row['duplicate']:>10,} "
+            f"{row['source']:<{wide}} {row['files']:>6,} {row['seen']:>10,} {row['accepted']:>10,} {row['duplicate']:>10,} "
             f"{row['quarantined']:>11,} {row['rejected']:>9,}  {period}")
     return lines
 
