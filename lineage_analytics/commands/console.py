@@ -74,8 +74,8 @@ def counts(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         period = f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records"
         lines.append(
-            f"{row['source']:<{wide}} {row['files']:>6,} {row['seen']:>10,} {row['accepted']:>10,} {row['duplicate']:>10,} "
-            f"{row['quarantined']:>11,} {row['rejected']:>9,}  {period}")
+            f"{row['source']:<{wide}} {row['files']:>6,} {row['seen']:>10,} {row['accepted']:>10,} "
+            f"{row['duplicate']:>10,} {row['quarantined']:>11,} {row['rejected']:>9,}  {period}")
     return lines
 
 
