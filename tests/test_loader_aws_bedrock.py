@@ -143,3 +143,15 @@ def test_real_logs_keep_every_invocation(shared_data: Path) -> None:
                  if raw["input"]["inputBodyJson"].get("system")]
         assert texts
         assert not [text for text in texts if text in held]
+
+
+def test_an_invocation_in_a_cell_or_behind_a_search_is_the_invocation() -> None:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, ["@timestamp", "@message"])
+    writer.writeheader()
+    writer.writerows({"@timestamp": "2026-06-01 10:00:00.000", "@message": json.dumps(one)} for one in RECORDS)
+    searched = "\n".join(json.dumps({"preview": False, "result": {"_raw": json.dumps(one)}}) for one in RECORDS)
+    wanted = Loaded(LINES)
+    for found in (Loaded(out.getvalue()), Loaded(searched)):
+        assert (found.source, found.faults, found.ids) == ("aws_bedrock", [], wanted.ids)
+        assert PROMPT not in str(found.frames)

@@ -545,3 +545,13 @@ def test_a_row_of_a_workspace_is_the_entry_it_was_made_from() -> None:
         assert (found.source, found.faults, found.ids) == ("gcp_audit", [], wanted.ids)
         columns = ("time", "tenant", "actor_id", "action", "resource_id", "outcome", "ip", "event_id", "unmapped")
         assert found.rows("activity", *columns) == wanted.rows("activity", *columns)
+
+
+def test_answers_of_the_api_and_exports_of_a_search_hold_the_same_entries() -> None:
+    entries = [entry(number, IAM, "google.iam.admin.v1.ListRoles", f"projects/{PROJECT}") for number in range(3)]
+    packed = (
+        {"entries": entries, "nextPageToken": "t"}, [{"_index": "i", "_source": one} for one in entries],
+        "\n".join(json.dumps({"preview": False, "result": {"_raw": json.dumps(one)}}) for one in entries),
+        "\n".join(json.dumps({"entries": [one]}) for one in entries))
+    for found in map(Loaded, packed):
+        assert (found.source, found.faults, sorted(found.ids)) == ("gcp_audit", [], sorted(Loaded(entries).ids))

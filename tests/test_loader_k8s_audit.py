@@ -328,3 +328,17 @@ def test_the_demo_log_is_one_administrator_impersonating_three(shared_data: Path
     found = Loaded((shared_data / "k8s_audit" / "audit2rbac" / "demo.log").read_bytes())
     assert set(found["activity"]["on_behalf_of_id"]) == {"k8s::system:admin"}
     assert found["activity"]["actor_id"].n_unique() == 3
+
+
+def test_an_event_behind_a_search_is_the_event() -> None:
+    one = event(1, "get", ref("pods", "oven-1", "kitchen"))
+    wanted = Loaded([one]).ids
+    for packed in ([{"_index": "i", "_source": one}], [{"preview": False, "result": {"_raw": json.dumps(one)}}]):
+        assert (Loaded(packed).source, Loaded(packed).ids) == ("k8s_audit", wanted)
+
+
+def test_the_log_of_a_manager_in_front_of_clusters_is_no_audit_event() -> None:
+    call = {"auditID": "a-1", "requestURI": "/v3/projects", "user": {"name": "u-1"}, "method": "POST",
+            "responseCode": 201}
+    found = Loaded([event(1, "get", ref("pods")), call])
+    assert [fault.reason for fault in found.faults] == ["no_event"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROVIDER = "aws"
-_ENVELOPES = ("log", "detail", "message", "@message", "_source", "finding", "digest")
+_ENVELOPES = ("log", "detail", "message", "@message", "_source", "finding", "digest", "result", "_raw")
 _ACCOUNT = re.compile(r"\d{12}")
 _KINDS = {"user": "iam_user", "role": "iam_role", "group": "iam_group"}
 

@@ -96,7 +96,7 @@ def unwrapped(record: Mapping[str, Any], depth: int = _DEPTH) -> Mapping[str, An
     if depth == 0 or _is_entry(squeezed(record)):
         return record
     fields = {key.lower(): held for key, held in record.items()}
-    for key in ("log", "message", "data", "event", "logentry", "log_entry"):
+    for key in ("log", "message", "data", "event", "logentry", "log_entry", "_source", "result", "_raw"):
         inner = _opened(fields.get(key))
         if isinstance(inner, dict):
             found = unwrapped(inner, depth - 1)

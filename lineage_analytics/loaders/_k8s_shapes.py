@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.loaders.common.contract import Document, Sample
 
-_INNER = ("log", "log_s", "message", "@message", "properties", "event", "requestmessage")
+_INNER = ("log", "log_s", "message", "@message", "properties", "event", "requestmessage", "_source", "result", "_raw")
 _LISTS = ("logEvents", "items", "records")
 _EKS_GROUP = re.compile(r"^/aws/eks/([^/]{1,100})/cluster$")
 _EKS_HEAD = re.compile(rb'"logGroup"\s{0,4}:\s{0,4}"/aws/eks/')
@@ -104,8 +104,8 @@ def _opened_page(raw: bytes | msgspec.Raw) -> tuple[list[bytes | msgspec.Raw], s
 
 def is_event(fields: Mapping[str, Any]) -> bool:
     """Whether the folded object is an audit event; an event object of the core API is none."""
-    if "involvedobject" in fields or "protopayload" in fields:
-        return False
+    if "involvedobject" in fields or "protopayload" in fields or {"method", "responsecode"} <= fields.keys():
+        return False  # an event of the core API, an entry of Cloud Logging, a call of a manager in front of clusters
     said = "objectref" in fields or "requesturi" in fields or "responsestatus" in fields
     if "auditid" in fields and ("stage" in fields or "verb" in fields or said):
         return True

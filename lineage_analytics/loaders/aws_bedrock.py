@@ -57,6 +57,8 @@ def detect(sample: Sample) -> Match | None:
     columns = csv_columns(sample)
     if columns >= {"schematype", *_TELLING}:
         return Match("csv", 0.9, "rows with schemaType, modelId and operation")
+    if columns & {"@message", "message", "_raw"} and b'""ModelInvocationLog""' in sample.head:
+        return Match("csv", 0.9, "rows of a log query with an invocation in a cell")
     if sample.first is None:
         keys = head_keys(sample)
         long = keys >= {"schematype", *_TELLING} and b'"ModelInvocationLog"' in sample.head

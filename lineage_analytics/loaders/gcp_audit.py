@@ -1,9 +1,9 @@
 """Cloud Audit Logs of Google Cloud: activity, callers, access changes, keys, use of models, GKE calls (sources 7.1).
 
-Shapes  LogEntry objects as array, lines, single objects or pages; Pub/Sub envelopes with Base64 data; rows out of
-        BigQuery and Log Analytics (``protopayload_auditlog``, ``requestJson``, lower case, underscores); payload parts
-        as JSON text; keys that are paths, also as columns of a CSV; Sentinel's GCPAuditLogs; ``@type`` renamed;
-        test-suite envelopes.
+Shapes  LogEntry objects as array, lines, single objects or pages (``entries`` of the API among them); Pub/Sub envelopes
+        with Base64 data; rows out of BigQuery and Log Analytics (``protopayload_auditlog``, ``requestJson``, lower
+        case, underscores); payload parts as JSON text; keys that are paths, also as columns of a CSV; Sentinel's
+        GCPAuditLogs; ``@type`` renamed; envelopes of search engines and test suites.
 Maps    every audit entry with a time to ``activity``; callers, delegates and members to ``identity_facts``; binding
         deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants, users and
         groups of the directory to ``decision_steps``; added bindings to ``entitlements``; keys made, switched and
@@ -58,6 +58,7 @@ from lineage_analytics.loaders._gcp_entry import (
     squeezed,
 )
 from lineage_analytics.loaders._gcp_members import PROVIDER, caller, service_account
+from lineage_analytics.loaders._gcp_pages import paged
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders._query_export import names_of
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
@@ -86,6 +87,7 @@ SOURCE = "gcp_audit"
 
 _READ_WORDS = ("get", "list", "search", "query", "check", "test", "batchget", "read", "lookup", "fetch", "count")
 _PERMISSION_TYPES = {"DATA_READ": True, "ADMIN_READ": True, "DATA_WRITE": False, "ADMIN_WRITE": False}
+_ENTRIES = "entries"
 _DENIED = "7"
 _KEY_MADE = ("createserviceaccountkey", "uploadserviceaccountkey")
 _KEY_STATUS = {**dict.fromkeys(_KEY_MADE, "active"), "enableserviceaccountkey": "active",
@@ -110,6 +112,8 @@ def detect(sample: Sample) -> Match | None:
         return Match("csv", 0.95, "columns of a log entry with protoPayload")
     if names_of(columns) >= WORKSPACE:
         return Match("csv", 0.95, "columns of Sentinel's GCPAuditLogs")
+    if _ENTRIES in sample.keys and b'"protoPayload"' in sample.head and sample.wrapper in ("object", "lines"):
+        return Match(_ENTRIES, 0.95, "answers of entries.list with protoPayload")
     if first is None:
         keys = head_keys(sample)
         long = "protopayload" in keys and bool(keys & {"logname", "methodname", "insertid"})
@@ -127,6 +131,8 @@ def extract(document: Document) -> Iterator[Chunk]:
     """Entries as they stand in the file; envelopes are opened record by record."""
     if document.shape == "csv":
         return row_chunks(document)
+    if document.shape == _ENTRIES:
+        return paged(document, (_ENTRIES,))
     return page_chunks(document) if document.shape == "pages" else json_or_array_chunks(document)
 
 
