@@ -10,6 +10,7 @@ import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 
@@ -132,6 +133,17 @@ def as_element(number: int, said: Event) -> Element:
     return "Event", {"xmlns": "x"}, [("System", {}, system), ("EventData", {}, held)]
 
 
+def as_text(element: Element) -> str:
+    tag, attributes, held = element
+    stated = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
+    return f"<{tag}{stated}>{escape(held) if isinstance(held, str) else ''.join(map(as_text, held))}</{tag}>"
+
+
+def as_xml(number: int, said: Event) -> str:
+    tag, _, held = as_element(number, said)
+    return as_text((tag, {"xmlns": "http://schemas.microsoft.com/win/2004/08/events/event"}, held))
+
+
 def lines(*records: Json) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
@@ -149,6 +161,7 @@ NUMBERED = list(enumerate(EVENTS, 1))
 EVTX = evtx([(number, moment(number), as_element(number, said)) for number, said in NUMBERED])
 CONTRACT_FILES = {
     "evtx": EVTX,
+    "xml": f"<?xml version='1.0'?><Events>{''.join(as_xml(number, said) for number, said in NUMBERED)}</Events>".encode(),
     "xml_json": lines(*(as_xml_json(number, said) for number, said in NUMBERED)),
     "xml_listed": json.dumps([as_xml_json(number, said, listed=True) for number, said in NUMBERED]).encode(),
     "winlogbeat": lines(*(as_beat(number, said) for number, said in NUMBERED)),
@@ -301,6 +314,22 @@ def test_values_in_lists_as_kibana_shows_them_are_read() -> None:
         assert Loaded(record).ids == Loaded(plain).ids
         assert Loaded(record).rows("activity", "actor_id", "outcome", "ip", "unmapped") == [
             (ALICE_ID, "success", "198.51.100.7", None)]
+
+
+def test_xml_without_a_root_and_cut_xml_keep_their_whole_events() -> None:
+    told = [as_xml(number, said) for number, said in NUMBERED]
+    assert Loaded("\r\n".join(told)).ids == Loaded(CONTRACT_FILES["xml"]).ids
+    cut = Loaded("".join(told)[:-40])
+    assert (cut.truncated, [fault.reason for fault in cut.faults if fault.disposition == "quarantined"]) == (
+        True, ["truncated"])
+    mixed = Loaded(told[0] + told[1].replace("</System>", "</Sistem>") + told[2])
+    assert (len(mixed.ids), [fault.reason for fault in mixed.faults]) == (2, ["broken_record"])
+    cleared = Loaded(as_text(("Event", {"xmlns": "http://schemas.microsoft.com/win/2004/08/events/event"}, [
+        ("System", {}, [("Provider", {"Name": "Microsoft-Windows-Eventlog"}, ""), ("EventID", {}, "1102"),
+                        ("TimeCreated", {"SystemTime": zulu(moment(0))}, ""), ("Channel", {}, "Security"),
+                        ("Computer", {}, HOST)]),
+        ("UserData", {}, [("LogFileCleared", {"xmlns": "y"}, [("SubjectUserSid", {}, ADMIN)])])])))
+    assert cleared.rows("activity", "actor_id", "action") == [(ADMIN_ID, "1102 The audit log was cleared")]
 
 
 def test_wazuh_and_parsers_that_wrap_the_event_are_read() -> None:

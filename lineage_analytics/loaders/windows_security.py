@@ -1,9 +1,9 @@
 """Windows Security log: accounts, groups, rights, directory objects and sign-ins of Active Directory (sources 9.4).
 
-Shapes  EVTX files (extra ``lineage-analytics[evtx]``; without it such a file is one fault ``missing_extra``); Event XML
-        as JSON (``Event.System``, ``EventData`` by key or as ``Data`` elements); Winlogbeat and Elastic Agent of any
-        version, also with dotted keys, under ``_source`` and as Kibana shows them; Wazuh; NXLog and other flat JSON;
-        Sentinel ``SecurityEvent`` and ``WindowsEvent`` as JSON or CSV.
+Shapes  EVTX files (extra ``lineage-analytics[evtx]``; without it such a file is one fault ``missing_extra``); Event
+        XML, and as JSON (``Event.System``, ``EventData`` by key or as ``Data`` elements); Winlogbeat and Elastic Agent
+        of any version, also with dotted keys, under ``_source`` and as Kibana shows them; Wazuh; NXLog and other flat
+        JSON; Sentinel ``SecurityEvent`` and ``WindowsEvent`` as JSON or CSV.
 Maps    sign-ins, Kerberos and NTLM validations, changes of accounts, groups, rights, trusts, policies and directory
         objects, use of directory objects, services and tasks to ``activity``; changes to ``decision_steps``; whoever is
         named by SID to ``identity_facts``.
@@ -35,6 +35,7 @@ from lineage_analytics.loaders._windows_evtx import MAGIC, evtx_chunks
 from lineage_analytics.loaders._windows_record import SECURITY, Event, event_of
 from lineage_analytics.loaders._windows_steps import Change, change_of
 from lineage_analytics.loaders._windows_values import KNOWN
+from lineage_analytics.loaders._windows_xml import is_events, xml_chunks
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.leftovers import unmapped
@@ -63,6 +64,8 @@ def detect(sample: Sample) -> Match | None:
     """EVTX by its magic; JSON and CSV by an event number with the provider or channel of a Windows log."""
     if sample.head.startswith(MAGIC):
         return Match("evtx", 0.98, "begins as an EVTX file")
+    if is_events(sample.head):
+        return Match("xml", 0.97, "XML of Windows events")
     columns = {column.removesuffix(" [utc]") for column in csv_columns(sample)}
     if {"eventid", "computer", "timegenerated"} <= columns and columns & _CSV:
         return Match("csv", 0.92, "columns EventID, Computer and TimeGenerated with a channel or provider")
@@ -79,6 +82,8 @@ def extract(document: Document) -> Iterator[Chunk]:
     """Events as JSON, out of whatever the file is."""
     if document.shape == "evtx":
         return evtx_chunks(document)
+    if document.shape == "xml":
+        return xml_chunks(document)
     return row_chunks(document) if document.shape == "csv" else json_or_array_chunks(document)
 
 

@@ -1,0 +1,119 @@
+"""Windows events as XML text: saved by the event viewer, queried by ``wevtutil``, or an event a line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
+
+import msgspec
+
+from lineage_analytics.loaders.common.contract import Chunk, Fault
+from lineage_analytics.loaders.common.records import RECORD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lineage_analytics.loaders.common.contract import Document
+
+_NAMESPACE = b"schemas.microsoft.com/win/2004/08/events/event"
+_EVENT = re.compile(rb"<Event(?=[\s>])")
+_END = b"</Event>"
+_EVENTS_PER_CHUNK = 8_192
+_SYSTEM, _DATA, _USER = ["Event", "System"], ["Event", "EventData"], ["Event", "UserData"]
+
+
+def is_events(head: bytes) -> bool:
+    return head[:1] == b"<" and _NAMESPACE in head and _EVENT.search(head) is not None
+
+
+def xml_chunks(document: Document) -> Iterator[Chunk]:
+    """Every event as an object, as converters of XML write them; one that is no XML is a fault in its place."""
+    start = position = 0
+    raws: list[msgspec.Raw | bytes] = []
+    faults: list[Fault] = []
+    cut = False
+    for text in _events(document.chunks()):
+        cut = not text.endswith(_END)
+        found = None if cut else _read(text)
+        if found is None:
+            faults.append(Fault(position, "truncated" if cut else "broken_record", "an event that is no whole XML"))
+        else:
+            raws.append(msgspec.json.encode(found))
+        position += 1
+        if position - start >= _EVENTS_PER_CHUNK:
+            yield Chunk(start, raws, faults=faults)
+            start, raws, faults = position, [], []
+    damage = getattr(document, "damage", None)
+    if damage is not None and not cut:
+        faults.append(Fault(position, "truncated", str(damage)))
+    yield Chunk(start, raws, faults=faults, truncated=cut or damage is not None)
+
+
+def _events(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The text of each event, from its tag to the tag that ends it; what begins and does not end comes last."""
+    held = b""
+    for piece in pieces:
+        *whole, held = (held + piece).split(_END)
+        for text in whole:
+            if (begun := _EVENT.search(text)) is not None:
+                yield text[begun.start():] + _END
+        if len(held) > RECORD_BYTES:
+            held = b""
+    if (begun := _EVENT.search(held)) is not None:
+        yield held[begun.start():]
+
+
+class _RefusedError(ValueError):
+    """A declaration, which no event holds."""
+
+
+def _refuse(*_: object) -> None:
+    raise _RefusedError
+
+
+class _Fields:
+    """What expat meets in one event."""
+
+    def __init__(self) -> None:
+        self.system: dict[str, Any] = {}
+        self.data: dict[str, str] = {}
+        self.user: dict[str, dict[str, str]] = {}
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._name: str | None = None
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if self._path == _SYSTEM and attributes:
+            self.system[tag] = dict(attributes)
+        self._name = attributes.get("Name") if self._path == _DATA else None
+        self._path.append(tag)
+        self._text = []
+
+    def text(self, text: str) -> None:
+        self._text.append(text)
+
+    def end(self, tag: str) -> None:
+        self._path.pop()
+        said = "".join(self._text)
+        if self._path == _SYSTEM and said:
+            self.system[tag] = said
+        elif self._path == _DATA and self._name is not None:
+            self.data[self._name] = said
+        elif len(self._path) == 3 and self._path[:2] == _USER:
+            self.user.setdefault(self._path[2], {})[tag] = said
+        self._text = []
+
+
+def _read(text: bytes) -> dict[str, Any] | None:
+    fields = _Fields()
+    parser = expat.ParserCreate(encoding="utf-8")
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = fields.start, fields.end
+    parser.CharacterDataHandler = fields.text
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refuse
+    try:
+        parser.Parse(text, True)
+    except (expat.ExpatError, _RefusedError, UnicodeError):
+        return None
+    return {"Event": {"System": fields.system, "EventData": fields.data, "UserData": fields.user}}
