@@ -31,8 +31,10 @@ _OF_KIND = {"AZUser": "user", "AZGroup": "group", "AZServicePrincipal": "service
 _SERVICE_TYPES = {
     "managedidentity": ("workload", "managed_identity"), "serviceidentity": ("ai_agent", "agent_identity")}
 _KNOWN = frozenset({
+    "employeeorgdata", "mailboxsettings", "onpremisesextensionattributes", "passwordprofile", "parentalcontrolsettings",
+    "samlsinglesignonsettings",
     "id", "tenantid", "tenantname", "displayname", "name", "accountenabled", "createddatetime", "deleteddatetime",
-    "id tenantid tenantname displayname name appid accountenabled createddatetime deleteddatetime", "mail",
+    "mail",
     "userprincipalname", "usertype", "onpremisessecurityidentifier", "onpremisessyncenabled", "jobtitle",
     "lastpasswordchangedatetime", "lastsuccessfulsignindatetime", "signinactivity", "description", "securityenabled",
     "securityidentifier", "isassignabletorole", "grouptypes", "membershiprule", "membershipruleprocessingstate",
