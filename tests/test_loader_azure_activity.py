@@ -209,6 +209,26 @@ def test_an_american_time_in_an_envelope_is_in_utc() -> None:
     assert found["activity"]["time"].item().isoformat() == "2026-03-01T13:05:09+00:00"
 
 
+def test_the_directory_may_stand_in_the_path_alone() -> None:
+    event = hub(tenantId=None, identity={}, resourceId=f"/TENANTS/{TENANT.upper()}/PROVIDERS/MICROSOFT.X")
+    assert Loaded([hub(), event])["activity"]["tenant"].to_list() == [TENANT, TENANT]
+
+
+@pytest.mark.parametrize("held", [
+    lambda value: {"Content": value}, lambda value: [{"Key": key, "Value": each} for key, each in value.items()]])
+def test_an_event_out_of_powershell_is_the_same_event(held: Callable[[Json], object]) -> None:
+    event = rest()
+    shown = {key[0].upper() + key[1:]: said["value"] if isinstance(said, dict) and "localizedValue" in said else said
+             for key, said in event.items() if key != "relatedEvents"} | {
+        "Claims": held(CLAIMS), "Properties": held(event["properties"]), "EventChannels": None}
+    plain, powershell = Loaded([event]), Loaded([shown])
+    assert (powershell.source, powershell.ids) == (plain.source, plain.ids)
+    columns = ("actor_id", "action", "resource_id", "outcome", "unmapped")
+    assert powershell.rows("activity", *columns) == plain.rows("activity", *columns)
+    assert powershell.rows("decision_steps", "target_key", "effect_key") == plain.rows(
+        "decision_steps", "target_key", "effect_key")
+
+
 def test_what_an_alert_rule_sends_is_the_event_itself() -> None:
     event = rest() | {"operationName": "Microsoft.Authorization/roleAssignments/write", "status": "Succeeded",
                       "subStatus": "Created", "claims": json.dumps(CLAIMS), "eventSource": "Administrative"}

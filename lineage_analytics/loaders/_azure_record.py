@@ -9,7 +9,7 @@ from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._entra_opened import iso_of
 from lineage_analytics.loaders._governance import PROVIDER, opened
 from lineage_analytics.loaders.common.ids import identity_id
-from lineage_analytics.loaders.common.values import Fields, embedded, fold, guid, name, native, obj, text
+from lineage_analytics.loaders.common.values import Fields, embedded, fold, guid, name, native, obj, pairs, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ _CLAIM = re.compile(r"^https?://schemas\.(?:microsoft\.com|xmlsoap\.org)/.*/")
 _DIAGNOSTIC = re.compile(r"^identity_claim_(?:http_schemas_(?:microsoft|xmlsoap)_.*_claims_)?([a-z_]+)_[sg]$")
 _SHORT = {"objectidentifier": "oid", "tenantid": "tid", "scope": "scp"}
 _ISSUER = re.compile(r"(?:sts\.windows\.net|login\.microsoftonline\.com)/([0-9a-fA-F-]{36})")
+_DIRECTORY = re.compile(r"/tenants/([0-9a-fA-F-]{36})(?:/|$)", re.IGNORECASE)
 _PORT = re.compile(r"((?:\d{1,3}\.){3}\d{1,3}):\d{1,5}|\[([0-9a-fA-F:]{2,45})\]:\d{1,5}")
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
 _HTTP = re.compile(r"\b([1-5]\d\d)\b")
@@ -80,7 +81,15 @@ def unwrapped(row: Fields) -> Fields:
 
 
 def _object(row: Fields, *keys: str) -> Fields:
-    return next((found for key in keys if (found := obj(row.get(key)))), {})
+    return next((found for key in keys if (found := _contents(row.get(key)))), {})
+
+
+def _contents(value: object) -> Fields:
+    """The object, also as ``Get-AzActivityLog`` gives claims and properties: in ``Content``, or a list of keys."""
+    if isinstance(value, list):
+        return {key: held[0] for key, held in pairs(value).items()}
+    found = obj(value)
+    return obj(found["content"]) if found.keys() == {"content"} else found
 
 
 def _value(row: Fields, *keys: str) -> str | None:
@@ -114,11 +123,12 @@ def _claims(row: Fields, identity: Fields) -> Fields:
 
 
 def _tenant(row: Fields, claims: Fields, properties: Fields) -> str | None:
-    """The directory: of the caller's token, of the envelope, of a vault. ``TenantId`` of a workspace's row is none."""
+    """The directory: of the caller's token, of the envelope, of a vault, of the path; ``TenantId`` of a row is none."""
     issuer = _ISSUER.search(text(claims.get("iss")) or "")
+    path = _DIRECTORY.match(text(row.get("resourceid")) or "")
     stated = (claims.get("tid"), issuer.group(1) if issuer else None,
               None if "timegenerated" in row else row.get("tenantid"),
-              obj(properties.get("properties")).get("tenantid"))
+              obj(properties.get("properties")).get("tenantid"), path.group(1) if path else None)
     return next((found for value in stated if (found := guid(name(value)))), None)
 
 

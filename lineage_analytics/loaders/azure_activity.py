@@ -70,7 +70,8 @@ _KNOWN = gov.known(
     "operationnamevalue activitystatusvalue activitysubstatusvalue activitystatus activitysubstatus categoryvalue "
     "eventsubmissiontimestamp resourceprovidervalue hierarchy uri statustext protocol schemaversion servicetype "
     "tenantgeo releaseversion _resourceid accountname objectkey useragentheader requesterobjectid requesterappid "
-    "requesterupn requestertenantid authenticationtype id_s requesturi_s clientinfo_s eventsource rolelocation",
+    "requesterupn requestertenantid authenticationtype id_s requesturi_s clientinfo_s eventsource rolelocation "
+    "eventchannels",
     "authorization claims category eventname level operationname properties relatedevents resourceprovidername "
     "status substatus httprequest identity durationms statuscode authorization_d claims_d properties_d httprequest_d "
     "eventproperties httpstatuscode httpstatuscode_d resourcetype")
