@@ -61,7 +61,7 @@ def test_new_keys_are_kept_with_their_values_and_changed_types_are_noted() -> No
     batch = _assembled({"id": "a", "at": "2026-01-01T00:00:00Z", "more": "text", "late": {"x": [1]}, "p_row": 1})
     assert batch.frames["activity"]["unmapped"].to_list() == ['{"late":{"x":[1]}}']
     assert batch.drift == [Drift(0, "type", "more", "string")]
-    assert leftovers.new_keys('{"late":{"x":[1]}}', 4) == [Drift(4, "key", "late", "object")]
+    assert leftovers.new_keys('{"late":{"x":[1]},"unmapped":{"y":1}}', 4) == [Drift(4, "key", "late", "object")]
 
 
 def test_a_loader_that_names_a_column_no_table_has_is_told_so() -> None:

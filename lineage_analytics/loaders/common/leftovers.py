@@ -72,7 +72,7 @@ def changed_types(fields: Mapping[str, Any], known: Known, position: int) -> Ite
 
 
 def new_keys(text: str, position: int) -> list[Drift]:
-    """The keys in an ``unmapped`` text, with their JSON types."""
+    """The keys in an ``unmapped`` text, with their JSON types; a format's own ``unmapped`` is its drawer, no news."""
     held = msgspec.json.decode(text)
-    return [Drift(position, "key", key, json_type(value)) for key, value in held.items()] if isinstance(
-        held, dict) else []
+    return [Drift(position, "key", key, json_type(value)) for key, value in held.items() if key != "unmapped"
+            ] if isinstance(held, dict) else []
