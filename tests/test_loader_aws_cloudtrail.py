@@ -62,6 +62,8 @@ ACTORS = {
         "sessionIssuer": {"type": "IAMUser", "principalId": "AIDAEXAMPLE000000001"}}},
         f"aws:{ACCOUNT}:AIDAEXAMPLE000000001", None),
     "nobody": ({}, f"aws:{ACCOUNT}:account", None),
+    "anonymous": ({"type": "Unknown", "principalId": "Anonymous"}, None, None),
+    "anonymous account": ({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}, None, None),
 }
 
 

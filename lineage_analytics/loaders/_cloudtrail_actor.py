@@ -75,6 +75,8 @@ class Actor(NamedTuple):
 
 _NOBODY = Actor(None, None, "unknown", "the record names no caller", *([None] * 9))
 _UNREADABLE = _NOBODY._replace(kind_basis="the caller cannot be read: it is no valid text")
+_UNNAMED = _NOBODY._replace(kind_basis="an anonymous caller")
+_ANONYMOUS = frozenset({"anonymous", "anonymous_principal"})
 _decoder = msgspec.json.Decoder(_Identity)
 
 
@@ -137,6 +139,8 @@ def _resolve(who: _Identity, recipient: str | None) -> Actor:
     account = who.account_id or recipient
     native = who.principal_id or ""
     issuer = who.session_context.session_issuer if who.session_context else None
+    if who.arn is None and not _ANONYMOUS.isdisjoint(((who.account_id or "").lower(), native.lower())):
+        return _UNNAMED
     if who.type == "Root" or (who.arn or "").endswith(":root"):
         return _actor(who, "root", account, "human", "the account's root user", "root")
     if native.startswith("AROA") or (
