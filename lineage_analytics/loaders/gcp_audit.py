@@ -85,7 +85,8 @@ LATENESS = timedelta(hours=1)
 FEEDS = frozenset({"activity", "assistant_access", "credentials", "decision_steps", "entitlements", "identity_facts"})
 SOURCE = "gcp_audit"
 
-_READ_WORDS = ("get", "list", "search", "query", "check", "test", "batchget", "read", "lookup", "fetch", "count")
+_READ_WORDS = ("get", "list", "search", "query", "check", "test", "batchget", "read", "lookup", "fetch", "count",
+               "aggregatedlist")
 _PERMISSION_TYPES = {"DATA_READ": True, "ADMIN_READ": True, "DATA_WRITE": False, "ADMIN_WRITE": False}
 _ENTRIES = "entries"
 _DENIED = "7"
