@@ -204,6 +204,15 @@ def test_a_service_principal_without_its_type_is_still_no_application() -> None:
     assert (fact["subkind"], fact["unmapped"]) == ("service_principal", None)
 
 
+def test_an_agent_identity_on_its_own_has_no_application_id() -> None:
+    agent = {"id": "77777777-0000-4000-8000-000000000007", "displayName": "Helper", "servicePrincipalType": "ServiceIdentity",
+             "createdDateTime": "2026-01-01T00:00:00Z", "createdByAppId": "88888888-0000-4000-8000-000000000008",
+             "agentIdentityBlueprintId": "88888888-0000-4000-8000-000000000008", "accountEnabled": True, "tags": []}
+    found = load(as_json(agent))
+    [fact] = [row for row in found.rows("identity_facts") if row["id"].endswith(agent["id"])]
+    assert (found.source, fact["kind"], fact["subkind"]) == ("entra_directory", "ai_agent", "agent_identity")
+
+
 def test_credentials_are_ids_and_dates_of_the_object_that_lists_them() -> None:
     rows = load(as_json(PRINCIPALS[:1])).rows("credentials") + load(as_json(APPLICATIONS)).rows("credentials")
     shown = {row["credential_id"]: (row["identity_id"], row["kind"], row["issuer"], row["status"]) for row in rows}

@@ -39,8 +39,7 @@ _BY_ENTITY = {
 }
 _APPLICATION = frozenset({"passwordcredentials", "keycredentials", "signinaudience", "requiredresourceaccess",
                           "publisherdomain", "identifieruris"})
-_PRINCIPAL = frozenset({"serviceprincipaltype", "serviceprincipalnames", "approleassignmentrequired",
-                        "appownerorganizationid"})
+_PRINCIPAL = frozenset({"serviceprincipalnames", "approleassignmentrequired", "appownerorganizationid"})
 _USER = frozenset({"accountenabled", "usertype", "businessphones", "mail", "signinactivity", "identityparentid",
                    "createddatetime", "displayname", "givenname"})
 # Keys of other Entra exports that share some of the above.
@@ -146,9 +145,9 @@ def _by_keys(row: Fields) -> str | None:
         return "unit_role"
     if guid(native_id(row)) is None:
         return None
+    if "serviceprincipaltype" in keys or ("appid" in keys and keys & _PRINCIPAL):
+        return "service_principal"
     if "appid" in keys:
-        if keys & _PRINCIPAL:
-            return "service_principal"
         return "application" if keys & _APPLICATION else None
     if "userprincipalname" in keys:
         return "user" if keys & _USER else None
