@@ -319,6 +319,8 @@ def test_values_in_lists_as_kibana_shows_them_are_read() -> None:
 def test_xml_without_a_root_and_cut_xml_keep_their_whole_events() -> None:
     told = [as_xml(number, said) for number, said in NUMBERED]
     assert Loaded("\r\n".join(told)).ids == Loaded(CONTRACT_FILES["xml"]).ids
+    browser = "- " + told[0].replace("<System>", "\n- <System>").replace("<EventData>", "\n- <EventData>")
+    assert Loaded(browser).ids == Loaded(told[0]).ids
     cut = Loaded("".join(told)[:-40])
     assert (cut.truncated, [fault.reason for fault in cut.faults if fault.disposition == "quarantined"]) == (
         True, ["truncated"])

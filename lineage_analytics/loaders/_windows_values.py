@@ -27,7 +27,8 @@ _EVENT = """
     newobjectdn servicefilename servicetype servicestarttype serviceaccount clientprocessstartkey clientprocessid
     parentprocessid rpccallclientlocality fqdn taskname taskcontent taskcontentnew workstationip subjectsid
     clientaddress sourceaddress sam_account_name statusdescription ticketencryptiontypedescription
-    ticketoptionsdescription newuaclist accesslistdescription accessmaskdescription auditpolicychangesdescription
+    taskvalue executionthreadid ticketoptionsdescription newuaclist accesslistdescription accessmaskdescription
+    auditpolicychangesdescription
     """
 _COLLECTORS = """
     eventid channel sourcename eventsourcename provider providername providerguid source eventlog hostname computer

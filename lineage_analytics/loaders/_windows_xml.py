@@ -24,7 +24,8 @@ _SYSTEM, _DATA, _USER = ["Event", "System"], ["Event", "EventData"], ["Event", "
 
 
 def is_events(head: bytes) -> bool:
-    return head[:1] == b"<" and _NAMESPACE in head and _EVENT.search(head) is not None
+    # What is copied out of a browser has a dash before each element that can be folded.
+    return head.lstrip(b"- ")[:1] == b"<" and _NAMESPACE in head and _EVENT.search(head) is not None
 
 
 def xml_chunks(document: Document) -> Iterator[Chunk]:
