@@ -136,6 +136,9 @@ def test_a_request_to_the_older_api_reads_as_one_to_the_newer() -> None:
 
 def test_new_fields_are_kept() -> None:
     assert [r["unmapped"] for r in load(lines(request(1), request(2, extra=1))).rows("activity")] == [None, '{"extra":1}']
+    # Keys that tenants send and the reference does not list.
+    [row] = load(lines(request(1, isReplay=False, policyEvaluated=True))).rows("activity")
+    assert row["unmapped"] is None
 
 
 def test_the_real_request_is_read(shared_data: Path) -> None:

@@ -36,7 +36,8 @@ KNOWN = known(
     "c_deviceid deviceid sessionid ipaddress serviceprincipalid tokenissuedat atcontentp atcontenth atcontent usertype "
     "__udi_requiredfields_tenantid __udi_requiredfields_uniqueid __udi_requiredfields_eventtime "
     "__udi_requiredfields_regionscope actortype calleripaddress directaccesssource durationms env_cloud_role "
-    "httpmethod httpstatuscode issuedat", useragent="string", requesturi="string", requestmethod="string")
+    "httpmethod httpstatuscode issuedat isreplay policyevaluated",
+    useragent="string", requesturi="string", requestmethod="string")
 
 
 def read_chunk(chunk: Chunk, document: Document) -> Batch:
