@@ -247,5 +247,7 @@ def test_log_records_and_metrics_in_the_file_of_the_spans_are_not_quarantined() 
             "attributes": {"gen_ai.operation.name": "chat"}}
     log = {"hrTime": [1775934263, 0], "attributes": {"event.name": "gen_ai.client.inference"}, "_body": "said"}
     metric = {"descriptor": {"name": "gen_ai.client.token.usage"}, "dataPoints": []}
-    found = Loaded("\n".join(map(json.dumps, (span, log, metric))))
-    assert (len(found.ids), [fault.disposition for fault in found.faults]) == (1, ["rejected", "rejected"])
+    for told in ((span, log, metric), (log, metric, span)):
+        found = Loaded("\n".join(map(json.dumps, told)))
+        assert (found.source, len(found.ids)) == ("otel_genai", 1)
+        assert [fault.disposition for fault in found.faults] == ["rejected", "rejected"]

@@ -54,6 +54,12 @@ _Known = tuple["str | None", "str | None"]  # a span's parent and its own agent
 _Place = tuple[str, "str | None", str]  # a span without an agent of its own: its key, its trace, its parent
 
 
+# What only log records and metrics have, which some exporters write into the file of the spans.
+_SIGNALS = frozenset({"resourcelogs", "resource_logs", "resourcemetrics", "resource_metrics", "hrtime", "_body", "body",
+                      "descriptor", "datapoints", "data_points", "observedtimeunixnano"})
+_LINES_TRIED = 20
+
+
 def detect(sample: Sample) -> Match | None:
     """Spans in one of the shapes traces are exported in."""
     if sample.columns:
@@ -66,6 +72,10 @@ def detect(sample: Sample) -> Match | None:
         return Match("json", 0.8, "spans in a first record longer than the head") if long else None
     first = fold(sample.first)
     shape = is_trace(first) or is_trace(obj(first.get("log")))
+    if shape is None and sample.wrapper == "lines" and first.keys() & _SIGNALS:
+        lines = (decode_object(line) for line in sample.head.split(b"\n", _LINES_TRIED)[:_LINES_TRIED])
+        later = next((found for line in lines if line is not None and (found := is_trace(fold(line)))), None)
+        return Match("json", 0.7, f"trace spans behind a log record or metric, shape {later}") if later else None
     return Match("json", 0.9, f"trace spans, shape {shape}") if shape else None
 
 
@@ -122,11 +132,6 @@ def _enclosing(trace: str | None, span: str | None, seen: Recent[_Known]) -> str
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, agents, accesses and stated steps of one chunk."""
     return assemble(chunk, document, SOURCE, _read)
-
-
-# What only log records and metrics have, which some exporters write into the file of the spans.
-_SIGNALS = frozenset({"resourcelogs", "resource_logs", "resourcemetrics", "resource_metrics", "hrtime", "_body", "body",
-                      "descriptor", "datapoints", "data_points", "observedtimeunixnano"})
 
 
 def _read(entry: Entry) -> None:
