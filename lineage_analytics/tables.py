@@ -97,6 +97,7 @@ _IDENTITY = {
     "last_seen_window_days": (pl.Int64, "how far back that source looks, in days; null: not stated"),
     "environment": (pl.String, "prod or non-prod from tags or a declaration; null: unknown"),
     "parent_id": (pl.String, "identity this one derives from; null: none"),
+    "grants_listed": (pl.Boolean, "true: an inventory states everything granted to it; null: none says so"),
 }
 
 IDENTITY_FACTS = Table("identity_facts", "what each source says about an identity", _columns({

@@ -38,7 +38,8 @@ def identity(native: str, name: str, sort: str = "role", account: str = A, **mor
     kind = {"role": "workload", "user": "human", "group": "group"}[sort]
     return {"id": f"aws:{account}:{native}", "kind": kind, "display_name": name, "tenant": account, "provider": "aws",
             "alt_ids": [{"kind": "arn", "value": f"arn:aws:iam::{account}:{sort}/{name}"}], "inventoried": True,
-            "created_at": AS_OF - timedelta(days=400), "sources": ["aws_iam"], "owner": None, **more}
+            "created_at": AS_OF - timedelta(days=400), "sources": ["aws_iam"],
+            "owner": None, "grants_listed": True, **more}
 
 
 ANN, BOB = identity("AIDA1", "ann", "user"), identity("AIDA2", "bob", "user")

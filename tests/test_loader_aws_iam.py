@@ -567,6 +567,14 @@ def test_an_answer_about_users_or_one_role_is_read_like_the_details_it_is_part_o
     assert one.rows("entitlements", "grant_kind", "principal_id") == [("trust", "aws:service:ec2.amazonaws.com")]
 
 
+def test_only_the_details_say_what_all_is_granted_and_a_list_or_report_leaves_it_unknown() -> None:
+    user = {"UserName": "ana", "UserId": "AIDAEXAMPLE000000001", "Arn": f"{IAM}:user/ana", "Path": "/"}
+    details = Loaded({"UserDetailList": [user | {"GroupList": [], "AttachedManagedPolicies": []}]})
+    assert details.rows("identity_facts", "grants_listed") == [(True,)]
+    assert set(Loaded({"Users": [user]}).rows("identity_facts", "grants_listed")) == {(None,)}
+    assert set(Loaded(REPORT).rows("identity_facts", "grants_listed")) == {(None,)}
+
+
 def test_users_of_another_directory_are_not_those_of_iam() -> None:
     found = recognise(member({"Users": [{"UserName": "ana", "UserId": "u-1", "Arn": "arn:aws:other::1:user/a"}]}).sample)
     assert found is None or found[0] != "aws_iam"

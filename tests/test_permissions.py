@@ -63,7 +63,7 @@ def identity(native: str = "AROA1", kind: str = "workload", days: int = 400, **m
     arn = f"arn:aws:iam::{ACCOUNT}:{sort}/{native.lower()}"
     return {"id": f"aws:{ACCOUNT}:{native}", "kind": kind, "alt_ids": [{"kind": "arn", "value": arn}],
             "created_at": AS_OF - timedelta(days=days), "inventoried": True, "tenant": ACCOUNT, "provider": "aws",
-            "sources": ["aws_iam"], **more}
+            "sources": ["aws_iam"], "grants_listed": True, **more}
 
 
 def coverage(first_days: float = 100, last_days: float = 0) -> pl.DataFrame:
@@ -458,8 +458,9 @@ def test_without_a_creation_date_nothing_is_called_unused() -> None:
     assert row(facts)["reason"].startswith("age_unknown")
 
 
-def test_an_identity_no_export_lists_has_unknown_permissions() -> None:
-    listed = {**identity(), "id": f"aws:{ACCOUNT}:arn:aws:iam::{ACCOUNT}:user/ann"}
+@pytest.mark.parametrize("native", [f"arn:aws:iam::{ACCOUNT}:user/ann", "AIDAEXAMPLE"])
+def test_an_identity_whose_grants_no_export_lists_has_unknown_permissions(native: str) -> None:
+    listed = {**identity(), "id": f"aws:{ACCOUNT}:{native}", "grants_listed": None}
     facts = estate([], identities=pl.DataFrame([listed]))
     found = row(facts, listed["id"])
     assert (found["granted"], found["weight_max"], found["wildcard"]) == (None, None, None)

@@ -26,6 +26,7 @@ def merged(facts: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
         _union("alt_ids"), _union("owner"),
         pl.col("owner_confirmed_at").max(), pl.col("last_seen_at").max(), pl.col("snapshot_at").max(),
         inventoried=(pl.col("basis") != "seen").any(),
+        grants_listed=pl.col("grants_listed").max(),
         excluded=pl.col("excluded_reason").drop_nulls(),
         sources=pl.col("source").unique().sort(),
         record_ids=pl.col("record_id").drop_nulls().unique().sort().head(RECORDS_SHOWN),

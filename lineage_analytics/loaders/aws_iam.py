@@ -261,7 +261,7 @@ def _fact(entry: Row, identity: str, arn: str, sort: str) -> Row:
         "purpose": tags.get("purpose") or tags.get("description") or text(entry, "Description"),
         "environment": _ENVIRONMENTS.get(stage), "created_at": parse_time(entry.get("CreateDate")),
         "last_seen_at": parse_time(inner(entry, "RoleLastUsed").get("LastUsedDate") or entry.get("PasswordLastUsed")),
-        "basis": "inventory",
+        "basis": "inventory", "grants_listed": True if "AttachedManagedPolicies" in entry else None,
         "unmapped": unmapped(entry, details.KNOWN),
     }
 

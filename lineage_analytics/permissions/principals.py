@@ -73,23 +73,22 @@ def is_service(identity: str) -> bool:
 def aws_principals(identities: pl.DataFrame) -> list[Principal]:
     """Users, roles and groups among the identities of provider aws, by id; services are none.
 
-    An identity known only by ARN is not from an account authorization export (which gives immutable ids): the
-    credential report or a log named it, so its grants are not known.
+    A credential report, a list of users or a log names principals without what is granted to them: not listed, so
+    their grants are not known.
     """
     found = []
-    wanted = ("id", "kind", "subkind", "display_name", "alt_ids", "created_at", "inventoried", "tenant", "provider",
-              "sources")
+    wanted = ("id", "kind", "subkind", "display_name", "alt_ids", "created_at", "grants_listed", "tenant",
+              "provider")
     for row in identities.select(wanted).sort("id").iter_rows():
-        identity, kind, subkind, label, alt_ids, created_at, inventoried, tenant, provider, sources = row
+        identity, kind, subkind, label, alt_ids, created_at, grants_listed, tenant, provider = row
         if (provider or identity.split(":", 1)[0]) != "aws" or is_service(identity):
             continue
         account, key = native(identity)
         arns = sorted({alt["value"] for alt in alt_ids or () if alt["kind"] == "arn" and ":iam:" in alt["value"]},
                       key=lambda arn: (-len(arn), arn))
         arn = arn_of(identity) or (arns[0] if arns else None)
-        listed = bool(inventoried) and arn_of(identity) is None and (not sources or "aws_iam" in sources)
         found.append(Principal(identity, _sort(kind, subkind, arn, key), tenant or account, arn, tuple(arns),
-                               label or (arn or key).rsplit("/", 1)[-1], created_at, listed))
+                               label or (arn or key).rsplit("/", 1)[-1], created_at, bool(grants_listed)))
     return found
 
 
