@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 UNRECOGNISED = "unrecognised"
 # What is held in memory is bounded by the first, how often a load becomes visible by the second.
-BUFFER_BYTES = 1 << 20
+BUFFER_BYTES = 1 << 19
 COMMIT_BYTES = 64 << 20
 _ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, LimitError,
         pl.exceptions.PolarsError)
