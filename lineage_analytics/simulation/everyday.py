@@ -27,7 +27,7 @@ def settle_in(world: World) -> None:
     dice = Dice(world.seed, "habits of software")
     for who in world.principals:
         if who.rhythm:
-            who.hour, who.busy = dice.share() * 22, min(dice.around(0.4, 0.7), 3.0)
+            who.hour, who.busy = dice.share() * 22, min(dice.around(0.3, 0.7), 3.0)
             who.last_day = next((day for day in reversed(world.midnights) if works(who, day)), None)
             if who.last_day is not None and who.uses and who.archetype in ("queue", "mover", "tables"):
                 who.stated_use = dice.moment(who.last_day, who.hour, who.hour + 1.5)
@@ -43,7 +43,7 @@ def _desks(world: World, dice: Dice) -> None:
         others = [dice.pick(world.files) for _ in range(_DESK - len(own))]
         person.files = tuple(dict.fromkeys([*own, *others]))
         guest = "#EXT#" in person.login
-        person.diligence = 0.1 if guest else min(dice.around(0.42, 0.5), 0.95)
+        person.diligence = 0.1 if guest else min(dice.around(0.26, 0.5), 0.95)
         person.copilot = dice.chance(0.55) and not guest
 
 
