@@ -162,3 +162,14 @@ def test_a_summary_file_is_one_line_and_then_json(place: Path, tmp_path: Path) -
     main(["report", "--workspace", str(place / "w"), "--out", str(place / "out"), "--summary-file", str(file)])
     first, second = file.read_text().splitlines()
     assert json.loads(second)["headline"] in first
+
+
+def test_the_answer_says_how_many_it_could_not_tell(run_folder: Path) -> None:
+    page = (run_folder / "index.html").read_text(encoding="utf-8")
+    rows = {(row["metric_id"], row["scope"]): row
+            for row in json.loads((run_folder / "measures.json").read_bytes())["measures"]}
+    admin, owned = rows["PRV-01", "c"], rows["VIS-04", "all"]
+    assert min(admin["n_unknown"], owned["n_unknown"]) > 0
+    assert f"administrator control ({admin['n_unknown']} more cannot be told)." in page
+    assert f"no valid owner ({owned['n_unknown']} more cannot be told)." in page
+    assert re.search(r"AI had a hand in \d+ of \d+ identity changes in 30 days \(\d+ cannot be told\)", page)

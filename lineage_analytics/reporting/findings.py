@@ -64,9 +64,10 @@ def _pace(reading: Reading) -> str | None:
         return None
     days = reading.analysis.estate.window_days
     assisted = changes.filter(pl.col("involvement_class").is_in(AI)).height
+    untold = _untold(changes.filter(pl.col("involvement_class") == "unknown").height)
     if not assisted:
-        return f"{count(changes.height, 'identity change')} in {days} days, none known to involve AI."
-    made = f"AI had a hand in {assisted:,} of {count(changes.height, 'identity change')} in {days} days"
+        return f"{count(changes.height, 'identity change')} in {days} days, none known to involve AI{untold}."
+    made = f"AI had a hand in {assisted:,} of {count(changes.height, 'identity change')} in {days} days{untold}"
     hurried = _hurry(reading)
     if hurried is not None:
         return f"{made}; {hurried}."
@@ -76,6 +77,11 @@ def _pace(reading: Reading) -> str | None:
     before = int(approved["numerator"])
     known = int(approved["denominator"])
     return f"{made}; a person approved {before:,} of the {known:,} that can be judged before they ran."
+
+
+def _untold(unknown: int, more: str = "") -> str:
+    """What a count leaves open, behind it: an answer without it would show the unknown as zero."""
+    return f" ({unknown:,} {more}cannot be told)" if unknown else ""
 
 
 def _hurry(reading: Reading) -> str | None:
@@ -104,7 +110,8 @@ def _privilege(reading: Reading) -> str | None:
     if admin is None or admin["denominator"] is None or not admin["denominator"]:
         return None
     k, n = int(admin["numerator"]), int(admin["denominator"])
-    doubt = f" (not scored: {words.reason_words(admin['reason'])})" if admin["status"] == "not_scored" else ""
+    doubt = f" (not scored: {words.reason_words(admin['reason'])})" if admin["status"] == "not_scored" else _untold(
+        admin["n_unknown"], "more ")
     if not k:
         return f"None of {count(n, 'service account')} holds or reaches administrator control{doubt}."
     verb = "holds or reaches" if k == 1 else "hold or reach"
@@ -117,7 +124,8 @@ def _ownership(reading: Reading) -> str | None:
         return None
     without = int(owned["denominator"] - owned["numerator"])
     verb = "has" if without == 1 else "have"
-    return f"{count(without, 'service account')} of {int(owned['denominator']):,} {verb} no valid owner."
+    untold = _untold(owned["n_unknown"], "more ")
+    return f"{count(without, 'service account')} of {int(owned['denominator']):,} {verb} no valid owner{untold}."
 
 
 def _basis(reading: Reading) -> str:
