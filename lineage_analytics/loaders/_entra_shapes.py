@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics.loaders._entra_opened import FAMILIES, FAMILY_BY_CATEGORY, UTC_COLUMN, family_of, opened
 from lineage_analytics.loaders.common.contract import Match
-from lineage_analytics.loaders.common.packings import (
-    csv_columns,
-    head_keys,
-    is_page,
-    json_or_array_chunks,
-    page_chunks,
-    row_chunks,
-)
+from lineage_analytics.loaders.common.packings import chunks_by_shape, csv_columns, head_keys, is_page
 from lineage_analytics.loaders.common.values import fold
 
 if TYPE_CHECKING:
@@ -98,9 +91,4 @@ def _categories(head: bytes) -> Counter[str]:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Rows and records as they stand in the file; CSV rows as objects."""
-    if document.shape == "csv":
-        yield from row_chunks(document)
-    elif document.shape == "pages":
-        yield from page_chunks(document)
-    else:
-        yield from json_or_array_chunks(document)
+    return chunks_by_shape(document)

@@ -64,24 +64,10 @@ def _inner(key: str, value: Any) -> Any:
 
 def chunks(document: Document) -> Iterator[Chunk]:
     """The entries list by list, in the order of ``LISTS``, tagged with their list; a broken one is a fault in place."""
-    data = records.whole(document).strip()
-    damage = getattr(document, "damage", None)
-    found = list(_entries(data))
-    if damage and not any(isinstance(item, Fault) and item.reason == "truncated" for item in found):
-        found.append(Fault(None, "truncated", str(damage)))
-    for start in range(0, max(len(found), 1), _ENTRIES_PER_CHUNK):
-        part = found[start : start + _ENTRIES_PER_CHUNK]
-        kept = [item for item in part if not isinstance(item, Fault)]
-        faults = [Fault(position, item.reason, item.detail) for position, item in enumerate(part, start)
-                  if isinstance(item, Fault)]
-        yield Chunk(start, [raw for _, raw in kept], [tag for tag, _ in kept], faults,
-                    truncated=any(fault.reason == "truncated" for fault in faults))
+    return records.tagged_chunks(list(_entries(records.whole(document).strip())), document, _ENTRIES_PER_CHUNK)
 
 
-Item = tuple[str, Raw] | Fault
-
-
-def _entries(data: bytes) -> Iterator[Item]:
+def _entries(data: bytes) -> Iterator[records.Tagged]:
     whole = _page(data)
     if whole is not None:
         yield from whole
@@ -103,7 +89,7 @@ def _entries(data: bytes) -> Iterator[Item]:
         yield Fault(None, "broken_json", "text after the last page that is not JSON")
 
 
-def _page(raw: Raw) -> list[Item] | None:
+def _page(raw: Raw) -> list[records.Tagged] | None:
     """The entries of one whole object; None when it is no clean JSON object."""
     try:
         keys = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -114,7 +100,7 @@ def _page(raw: Raw) -> list[Item] | None:
         named = {_ANSWERS[key.lower()]: _listed(bytes(value)) for key, value in keys.items() if key.lower() in _ANSWERS}
     if not named:
         return [Fault(None, "not_details", f"wanted one of {', '.join(LISTS)}")]
-    items: list[Item] = []
+    items: list[records.Tagged] = []
     for name in LISTS:
         try:
             listed = msgspec.json.decode(named.get(name, b"null"), type=list[msgspec.Raw] | None)
@@ -130,7 +116,7 @@ def _listed(value: bytes) -> msgspec.Raw:
     return msgspec.Raw(value if value.startswith(b"[") else b"[" + value + b"]")
 
 
-def _salvaged(text: Raw, *, cut: bool) -> Iterator[Item]:
+def _salvaged(text: Raw, *, cut: bool) -> Iterator[records.Tagged]:
     """What whole entries broken or cut text still holds, and at least one fault. A broken list costs no other."""
     data, said = bytes(text), False
     opened = sorted((match.start(), name, match.group(1).decode()) for name, opening in _OPENINGS.items()

@@ -21,7 +21,6 @@ LISTS = ("nodes", "edges")
 _OPENINGS = {key: re.compile(rb'"' + key.encode() + rb'"\s{0,40}:\s{0,40}\[') for key in LISTS}
 _RECORD_BYTES = 16 << 20
 _RECORDS_PER_CHUNK = 8_192
-Item = tuple[str, bytes | msgspec.Raw] | Fault
 
 
 class _Graph(msgspec.Struct, gc=False):
@@ -38,21 +37,10 @@ _whole = msgspec.json.Decoder(_Whole)
 
 def graph_chunks(document: Document) -> Iterator[Chunk]:
     """Nodes and edges in order, each with its list as tag; what is no object is a fault in its place."""
-    data = records.whole(document)
-    damage = getattr(document, "damage", None)
-    items = list(_items(data))
-    if damage and not any(isinstance(item, Fault) and item.reason == "truncated" for item in items):
-        items.append(Fault(None, "truncated", str(damage)))
-    for start in range(0, max(len(items), 1), _RECORDS_PER_CHUNK):
-        part = items[start : start + _RECORDS_PER_CHUNK]
-        kept = [item for item in part if not isinstance(item, Fault)]
-        faults = [Fault(position, item.reason, item.detail) for position, item in enumerate(part, start)
-                  if isinstance(item, Fault)]
-        yield Chunk(start, [raw for _, raw in kept], [tag for tag, _ in kept], faults,
-                    truncated=any(fault.reason == "truncated" for fault in faults))
+    return records.tagged_chunks(list(_items(records.whole(document))), document, _RECORDS_PER_CHUNK)
 
 
-def _items(data: bytes) -> Iterator[Item]:
+def _items(data: bytes) -> Iterator[records.Tagged]:
     try:
         graph = _whole.decode(data).graph
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -66,7 +54,7 @@ def _items(data: bytes) -> Iterator[Item]:
                 yield Fault(None, "not_an_object", f"an entry of {key} that is not a JSON object")
 
 
-def _salvaged(data: bytes) -> Iterator[Item]:
+def _salvaged(data: bytes) -> Iterator[records.Tagged]:
     """What whole entries a cut or broken document still holds, and at least one fault."""
     said = False
     opened = sorted((found.start(), key) for key, opening in _OPENINGS.items() if (found := opening.search(data)))

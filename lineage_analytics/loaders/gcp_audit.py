@@ -63,14 +63,7 @@ from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders._query_export import names_of
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
-from lineage_analytics.loaders.common.packings import (
-    csv_columns,
-    head_keys,
-    is_page,
-    json_or_array_chunks,
-    page_chunks,
-    row_chunks,
-)
+from lineage_analytics.loaders.common.packings import chunks_by_shape, csv_columns, head_keys, is_page
 from lineage_analytics.loaders.common.values import flag, name, obj, text
 
 if TYPE_CHECKING:
@@ -130,11 +123,7 @@ def detect(sample: Sample) -> Match | None:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Entries as they stand in the file; envelopes are opened record by record."""
-    if document.shape == "csv":
-        return row_chunks(document)
-    if document.shape == _ENTRIES:
-        return paged(document, (_ENTRIES,))
-    return page_chunks(document) if document.shape == "pages" else json_or_array_chunks(document)
+    return paged(document, (_ENTRIES,)) if document.shape == _ENTRIES else chunks_by_shape(document)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:

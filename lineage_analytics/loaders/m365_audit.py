@@ -44,14 +44,7 @@ from lineage_analytics.loaders.common.columns import frame, times
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import Drift, changed_types
-from lineage_analytics.loaders.common.packings import (
-    csv_columns,
-    head_keys,
-    is_page,
-    json_or_array_chunks,
-    page_chunks,
-    row_chunks,
-)
+from lineage_analytics.loaders.common.packings import chunks_by_shape, csv_columns, head_keys, is_page
 from lineage_analytics.loaders.common.values import embedded, fold, guid, name, text
 
 if TYPE_CHECKING:
@@ -113,12 +106,7 @@ def _why(first: Mapping[str, Any], depth: int) -> tuple[float, str] | None:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Rows and records as they stand in the file; CSV rows as objects."""
-    if document.shape == "csv":
-        yield from row_chunks(document)
-    elif document.shape == "pages":
-        yield from page_chunks(document)
-    else:
-        yield from json_or_array_chunks(document)
+    return chunks_by_shape(document)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:

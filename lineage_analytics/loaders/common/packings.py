@@ -81,6 +81,13 @@ def row_chunks(document: Document) -> Iterator[Chunk]:
     return csv_chunks(cast("Document", _Below(document)) if document.sample.head.startswith(_PREAMBLES) else document)
 
 
+def chunks_by_shape(document: Document) -> Iterator[Chunk]:
+    """Rows and records as they stand in the file; CSV rows as objects, pages opened."""
+    if document.shape == "csv":
+        return row_chunks(document)
+    return page_chunks(document) if document.shape == "pages" else json_or_array_chunks(document)
+
+
 class _View:
     """A document with something about it changed."""
 

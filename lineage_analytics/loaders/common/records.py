@@ -29,6 +29,7 @@ RECORDS_PER_CHUNK = 8_192
 RECORD_BYTES = 16 * 1024 * 1024
 _BRACE = ord("{")
 Raws = list[msgspec.Raw] | list[bytes]
+Tagged = tuple[str, bytes | msgspec.Raw] | Fault
 
 
 def json_chunks(document: Document, wrappers: Sequence[str] = WRAPPERS) -> Iterator[Chunk]:
@@ -115,6 +116,23 @@ def whole(document: Document) -> bytes:
         raise LimitError(f"Wanted {document.file} whole in memory", "it is larger than 512 MiB",
                          "export it in pages")
     return data
+
+
+def tagged_chunks(items: Sequence[Tagged], document: Document, size: int) -> Iterator[Chunk]:
+    """Chunks of up to ``size`` items, each a raw with its tag or a Fault in its place; at least one chunk.
+
+    The damage of a document that none of the items tells is a last Fault ``truncated``.
+    """
+    found, damage = list(items), getattr(document, "damage", None)
+    if damage and not any(isinstance(item, Fault) and item.reason == "truncated" for item in found):
+        found.append(Fault(None, "truncated", str(damage)))
+    for start in range(0, max(len(found), 1), size):
+        part = found[start : start + size]
+        kept = [item for item in part if not isinstance(item, Fault)]
+        faults = [Fault(position, item.reason, item.detail) for position, item in enumerate(part, start)
+                  if isinstance(item, Fault)]
+        yield Chunk(start, [raw for _, raw in kept], [tag for tag, _ in kept], faults,
+                    truncated=any(fault.reason == "truncated" for fault in faults))
 
 
 def _up_to(pieces: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
