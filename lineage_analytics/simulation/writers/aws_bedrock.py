@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation.model import AWS_ACCOUNT
-from lineage_analytics.simulation.writers.files import Packed, as_json, put, zulu
+from lineage_analytics.simulation.writers.files import Monthly, as_json, put, zulu
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from lineage_analytics.simulation.model import Deed, Happened, World
@@ -21,29 +20,18 @@ _AGAIN = 4
 class Log:
     def __init__(self, directory: Path, world: World) -> None:
         self._directory, self._last = directory, max(world.midnights)
-        self._month: tuple[str, Packed] | None = None
+        self._months = Monthly(directory, AWS_ACCOUNT + "_bedrock_{month}.json.gz", lines=True)
         self._again: list[dict[str, Any]] = []
 
     def day(self, happened: Happened) -> None:
         for deed in happened.deeds.get(SOURCE, ()):
             invocation = _invocation(deed)
-            self._write(happened.day, invocation)
+            self._months.write(happened.day, invocation)
             if (self._last - happened.day).days < _AGAIN:
                 self._again.append(invocation)
 
-    def _write(self, day: datetime, invocation: dict[str, Any]) -> None:
-        month = f"{day:%Y-%m}"
-        if self._month is None or self._month[0] != month:
-            self._close()
-            self._month = month, Packed(self._directory / f"{AWS_ACCOUNT}_bedrock_{month}.json.gz")
-        self._month[1].write(as_json(invocation) + b"\n")
-
-    def _close(self) -> None:
-        if self._month is not None:
-            self._month[1].close()
-
     def end(self) -> None:
-        self._close()
+        self._months.close()
         if self._again:
             put(self._directory / "filter-log-events.json.gz", as_json({"events": [
                 {"logStreamName": "synthetic", "eventId": str(number), "message": as_json(one).decode()}

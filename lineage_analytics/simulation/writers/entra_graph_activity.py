@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation.model import Account, Agent, Person
 from lineage_analytics.simulation.writers.entra_signins import stamp
-from lineage_analytics.simulation.writers.files import Packed, as_json, put
+from lineage_analytics.simulation.writers.files import Monthly, as_json, put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,25 +23,17 @@ class Log:
     def __init__(self, directory: Path, world: World) -> None:
         self._directory, self._world = directory, world
         self._last = max(world.midnights)
-        self._month: tuple[str, Packed] | None = None
+        self._months = Monthly(directory, f"insights-logs-{CATEGORY.lower()}/{{month}}.json.gz", lines=True)
         self._table: list[bytes] = []
 
     def day(self, happened: Happened) -> None:
         for deed in happened.deeds.get(SOURCE, ()):
-            month = f"{deed.time:%Y-%m}"
-            if self._month is None or self._month[0] != month:
-                self._close()
-                self._month = month, Packed(self._directory / f"insights-logs-{CATEGORY.lower()}" / f"{month}.json.gz")
-            self._month[1].write(as_json(_envelope(self._world, deed)) + b"\n")
+            self._months.write(deed.time, _envelope(self._world, deed))
             if (self._last - happened.day).days < 7:
                 self._table.append(as_json(_row(self._world, deed)) + b"\n")
 
-    def _close(self) -> None:
-        if self._month is not None:
-            self._month[1].close()
-
     def end(self) -> None:
-        self._close()
+        self._months.close()
         put(self._directory / f"{CATEGORY}.ndjson.gz", b"".join(self._table))
 
 

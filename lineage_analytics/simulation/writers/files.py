@@ -36,6 +36,30 @@ class Packed:
         self._raw.close()
 
 
+class Monthly:
+    """A gzip file a month, each one JSON array or, with ``lines``, an object a line; days come in order.
+
+    ``name`` is a path below ``directory`` in which ``{month}`` stands for ``2026-03``.
+    """
+
+    def __init__(self, directory: Path, name: str, *, lines: bool = False) -> None:
+        self._directory, self._name, self._lines = directory, name, lines
+        self._open: tuple[str, Packed] | None = None
+
+    def write(self, time: datetime, record: object) -> None:
+        month = f"{time:%Y-%m}"
+        begun = self._open is not None and self._open[0] == month
+        if self._open is None or not begun:
+            self.close()
+            self._open = month, Packed(self._directory / self._name.format(month=month))
+        self._open[1].write(as_json(record) + b"\n" if self._lines else (b"," if begun else b"[") + as_json(record))
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].write(b"" if self._lines else b"]")
+            self._open[1].close()
+
+
 def as_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.simulation.chapters._google_cloud_project import PROJECT
-from lineage_analytics.simulation.writers.files import Packed, as_json, put, zulu
+from lineage_analytics.simulation.writers.files import Monthly, as_json, put, zulu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,32 +29,19 @@ class Log:
 
     def __init__(self, directory: Path, world: World) -> None:
         self._directory, self._last = directory, max(world.midnights)
-        self._month: tuple[str, Packed] | None = None
+        self._months = Monthly(directory, "cloudaudit-{month}.json.gz")
         self._streamed: list[dict[str, Any]] = []
 
     def day(self, happened: Happened) -> None:
         late = _LATE if 18 <= (self._last - happened.day).days <= 19 else timedelta(seconds=1)
         for deed in happened.deeds.get(SOURCE, ()):
             entry = _entry(deed, late)
-            self._write(f"{happened.day:%Y-%m}", entry)
+            self._months.write(happened.day, entry)
             if (self._last - happened.day).days < _STREAMED:
                 self._streamed.append(entry)
 
-    def _write(self, month: str, entry: dict[str, Any]) -> None:
-        if self._month is None or self._month[0] != month:
-            self._close()
-            self._month = month, Packed(self._directory / f"cloudaudit-{month}.json.gz")
-            self._month[1].write(b"[" + as_json(entry))
-        else:
-            self._month[1].write(b"," + as_json(entry))
-
-    def _close(self) -> None:
-        if self._month is not None:
-            self._month[1].write(b"]")
-            self._month[1].close()
-
     def end(self) -> None:
-        self._close()
+        self._months.close()
         if not self._streamed:
             return
         put(self._directory / "subscription.json.gz", as_json([

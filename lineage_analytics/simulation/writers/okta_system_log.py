@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lineage_analytics.simulation.writers.files import Packed, as_csv, as_json, put
+from lineage_analytics.simulation.writers.files import Monthly, as_csv, as_json, put
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from lineage_analytics.simulation.model import Deed, Happened, World
@@ -27,7 +26,7 @@ class Log:
         self._directory = directory
         self._last, self._start = max(world.midnights), world.start
         self._console: list[dict[str, Any]] = []
-        self._month: tuple[str, Packed] | None = None
+        self._months = Monthly(directory, "system-log-{month}.json.gz")
         self._streamed: list[dict[str, Any]] = []
 
     def day(self, happened: Happened) -> None:
@@ -36,26 +35,12 @@ class Log:
             if (happened.day - self._start).days < _CONSOLE:
                 self._console.append(_row(event))
                 continue
-            self._write(happened.day, event)
+            self._months.write(happened.day, event)
             if (self._last - happened.day).days < _STREAMED:
                 self._streamed.append(event)
 
-    def _write(self, day: datetime, event: dict[str, Any]) -> None:
-        month = f"{day:%Y-%m}"
-        if self._month is None or self._month[0] != month:
-            self._close()
-            self._month = month, Packed(self._directory / f"system-log-{month}.json.gz")
-            self._month[1].write(b"[" + as_json(event))
-        else:
-            self._month[1].write(b"," + as_json(event))
-
-    def _close(self) -> None:
-        if self._month is not None:
-            self._month[1].write(b"]")
-            self._month[1].close()
-
     def end(self) -> None:
-        self._close()
+        self._months.close()
         if self._console:
             columns = list(dict.fromkeys(column for row in self._console for column in row))
             put(self._directory / "console" / "system-log.csv.gz", as_csv(columns, (
