@@ -17,11 +17,11 @@ import pytest
 from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
-from lineage_analytics.simulation import chapters, simulate, thought_up, writing
+from lineage_analytics.simulation import chapters, simulate, thought_up
 from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.signing import Signer
-from lineage_analytics.simulation.writers import writers
 from lineage_analytics.workspace import Store, integrity, load, open_estate
+from tests._simulated import only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +38,7 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module", autouse=True)
 def alone() -> Iterator[None]:
     """Only these chapters are told, and only their writers and those of the first sources write."""
-    told = {name: chapter for name, chapter in chapters._chapters().items() if name in CHAPTERS}
-    found = {name: module for name, module in writers().items() if name in KEPT}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chapters, "_chapters", lambda: told)
-        patch.setattr(writing, "writers", lambda: found)
+    with only(CHAPTERS, KEPT):
         yield
 
 

@@ -20,12 +20,13 @@ import pytest
 from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
-from lineage_analytics.simulation import chapters, simulate, thought_up
+from lineage_analytics.simulation import simulate, thought_up
 from lineage_analytics.simulation.chapters import _directory_groups, _packages, governance
 from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.model import END
-from lineage_analytics.simulation.writers import entra_directory, writers
+from lineage_analytics.simulation.writers import entra_directory
 from lineage_analytics.workspace import Store, load, open_estate
+from tests._simulated import only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +46,7 @@ TYPES = {"signinlogs": "interactiveUser", "noninteractiveusersigninlogs": "nonIn
 @pytest.fixture(scope="module")
 def alone() -> Iterator[None]:
     """Only this chapter, and only what it and the first three providers write."""
-    told = {name: chapter for name, chapter in chapters._chapters().items() if name == "directory"}
-    written = {name: writer for name, writer in writers().items() if name in (*SOURCES, *BASE)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chapters, "_chapters", lambda: told)
-        patch.setattr("lineage_analytics.simulation.writing.writers", lambda: written)
+    with only(("directory",), (*SOURCES, *BASE)):
         yield
 
 

@@ -18,9 +18,9 @@ import pytest
 from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
-from lineage_analytics.simulation import chapters, simulate
-from lineage_analytics.simulation.writers import writers
+from lineage_analytics.simulation import simulate
 from lineage_analytics.workspace import Store, load, open_estate
+from tests._simulated import only
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,11 +36,7 @@ SEED, PEOPLE, DAYS = 5, 24, 100
 @pytest.fixture(scope="module")
 def alone() -> Iterator[None]:
     """Only the two chapters of these sources, and only what they and the first three providers write."""
-    told = {name: chapter for name, chapter in chapters._chapters().items() if name in ("google_cloud", "kubernetes")}
-    written = {name: writer for name, writer in writers().items() if name in (*SOURCES, *BASE)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chapters, "_chapters", lambda: told)
-        patch.setattr("lineage_analytics.simulation.writing.writers", lambda: written)
+    with only(("google_cloud", "kubernetes"), (*SOURCES, *BASE)):
         yield
 
 

@@ -21,9 +21,9 @@ from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
 from lineage_analytics.simulation import chapters, names, simulate, thought_up
-from lineage_analytics.simulation.writers import writers
 from lineage_analytics.simulation.writing import told
 from lineage_analytics.workspace import Store, load, open_estate
+from tests._simulated import only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +42,7 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def alone() -> Iterator[None]:
     """Only the chapter of these sources, and only what they and the first three providers write."""
-    told_here = {name: chapter for name, chapter in chapters._chapters().items() if name == "purview"}
-    written = {name: writer for name, writer in writers().items() if name in (*FOLDERS, *BASE)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chapters, "_chapters", lambda: told_here)
-        patch.setattr("lineage_analytics.simulation.writing.writers", lambda: written)
+    with only(("purview",), (*FOLDERS, *BASE)):
         yield
 
 
