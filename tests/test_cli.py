@@ -174,7 +174,7 @@ def test_sources_tells_periods_gaps_and_new_keys(
     _said(capsys, "ingest", tmp_path / "trail.json", "--workspace", tmp_path / "w")
     code, out, _ = _said(capsys, "sources", "--workspace", tmp_path / "w")
     assert code == 0
-    assert "2026-06-02 to 2026-06-06  2     3: 06-03 to 06-05  2 " in out
+    assert "2026-06-02 to 2026-06-06  2     3: 06-03 to 06-05, all maybe quiet  2 " in out
     assert "new key neverseen (string) in 1 records, first in trail.json record 1" in out.lower()
     _, out, _ = _said(capsys, "sources", "--workspace", tmp_path / "w", "--json")
     [source] = json.loads(out)["sources"]

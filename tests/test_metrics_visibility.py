@@ -174,6 +174,23 @@ def test_vis09_a_day_that_is_not_over_is_excluded_when_short() -> None:
     assert counts(found, "VIS-09") == (29, 29, 0, 1)
 
 
+def test_vis09_a_log_with_records_on_4_of_60_days_does_not_lack_the_others_but_leaves_them_unknown() -> None:
+    rare = [logs(60)[n] for n in (0, 9, 40, 59)]
+    assert counts(measured(coverage=rare), "VIS-09") == (2, 2, 28, 0)
+    assert counts(measured(coverage=[*rare, {"basis": "expected", "source": "aws_cloudtrail"}]), "VIS-09") == (
+        2, 30, 0, 0), "who declares it says that it comes every day"
+
+
+def test_vis09_one_stray_record_of_long_ago_makes_no_log_a_rare_one() -> None:
+    stray = logs(1)[0] | {"day": day(5_000).date()}
+    assert counts(measured(coverage=[*logs(60, missing=[7]), stray]), "VIS-09") == (29, 30, 0, 0)
+
+
+def test_vis09_a_day_that_may_still_arrive_is_excluded() -> None:
+    late = [one | {"lateness_seconds": 2 * 86_400} for one in logs(60, missing=[0, 1, 2])]
+    assert counts(measured(coverage=late), "VIS-09") == (27, 28, 0, 2)
+
+
 # --- VIS-14, VIS-17 ----------------------------------------------------------------------------------------------------
 
 def _known(name: str, **more: Any) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
-from statistics import median
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import altair as alt
+import polars as pl
 
 from lineage_analytics.charts.layout import (
     MAX_ROWS_DRAWN,
@@ -26,19 +25,15 @@ from lineage_analytics.charts.layout import (
     unique_labels,
 )
 from lineage_analytics.charts.theme import THEME
+from lineage_analytics.source_days import source_days, window_days
 
-if TYPE_CHECKING:
-    import polars as pl
-
-PARTIAL_SHARE = 0.1
 _DAYS_DRAWN = 120
 _CELLS_DRAWN = 1_500
 _MARGINS = Margins(left=170, right=150, top=44)
-_ROW, _ROW_DENSE, _ROOMY = 40, 28, 12
+_ROW, _ROW_DENSE, _ROOMY = 40, 32, 12
 _BAR = 20
 _QUESTION = "What did we see?"
 _DAY = timedelta(days=1)
-_ROUNDED = timedelta(hours=1)  # a window that ends in the last hour of a day has that day
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,15 @@ class _Strip:
     received: int
     expected: int
     late: int
+    untold: int
     only: date | None
+
+
+class _Day(NamedTuple):
+    day: date
+    records: int
+    state: str
+    due: bool | None
 
 
 def coverage_calendar(coverage: pl.DataFrame, window: tuple[datetime, datetime]) -> alt.LayerChart:
@@ -60,12 +63,12 @@ def coverage_calendar(coverage: pl.DataFrame, window: tuple[datetime, datetime])
     ----------
     coverage : columns of ``tables.COVERAGE``. A day is partial with fewer than 10 % of the source's median records,
         late while its source may still deliver it (``lateness_seconds``), missing when neither and nothing came.
-        Days before a source's first record are blank, unless it was declared as expected.
+        Blank are days before a source's first record, and those without one of a source that has records on fewer
+        than half of its days, unless it was declared as expected: see ``source_days``.
     window : start and end of the reporting window (UTC); counts on the right are of its days.
     """
     end, length = window[1], max(round((window[1] - window[0]) / _DAY), 1)
-    last = (end - timedelta(microseconds=1)).astimezone(UTC).date()
-    opening = last - timedelta(days=length - 1)
+    opening, last = window_days(end.astimezone(UTC), length)
     every, first = _strips(coverage, opening, last, end)
     if not every:
         return nothing(_QUESTION, "no source was loaded and none is declared as expected")
@@ -80,7 +83,8 @@ def coverage_calendar(coverage: pl.DataFrame, window: tuple[datetime, datetime])
     return sheet(
         layers, title=_finding(every, length), description=_description(strips, days),
         source=f"{days}; low bar: under 10 % of the source's usual day; thin line: nothing received; dotted: may still "
-               f"arrive{f'; and {more} more sources' if more else ''}",
+               "arrive; blank: before its first record, or too quiet to tell"
+               f"{f'; and {more} more sources' if more else ''}",
         height=row * len(strips), margins=_MARGINS,
     )
 
@@ -88,25 +92,16 @@ def coverage_calendar(coverage: pl.DataFrame, window: tuple[datetime, datetime])
 def _strips(
     coverage: pl.DataFrame, opening: date, last: date, end: datetime
 ) -> tuple[list[_Strip], date]:
-    by_source: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
-    since: dict[tuple[str, str], date] = {}
-    lateness: dict[tuple[str, str], int] = defaultdict(int)
-    for row in coverage.sort("source", "tenant", "day", nulls_last=True).iter_rows(named=True):
-        key = row["source"] or "", row["tenant"] or ""
-        lateness[key] = max(lateness[key], row["lateness_seconds"] or 0)
-        if row["basis"] == "expected":
-            since[key] = row["first"].date() if row["first"] else opening
-        elif row["day"] is not None and row["day"] <= last:
-            by_source[key][row["day"]] = by_source[key].get(row["day"], 0) + (row["records"] or 0)
-    since = _met(since, by_source)
-    keys = sorted({*by_source, *since})
-    starts = [min([*by_source[key], *([since[key]] if key in since else [])]) for key in keys]
-    first = min([max(min([*starts, opening]), last - timedelta(days=_DAYS_DRAWN - 1)), opening])
-    strips = [
-        _strip(name, by_source[key], start, opening, first, last, end - timedelta(seconds=lateness[key]))
-        for name, key, start in zip(unique_labels(_names(keys)), keys, starts, strict=True)
-    ]
-    return strips, first
+    oldest = last - timedelta(days=_DAYS_DRAWN - 1)
+    days = source_days(coverage, min(oldest, opening), last, end)
+    first = min([opening, *days.filter((pl.col("records") > 0) | pl.col("due"))["day"]])
+    rows = days.filter(pl.col("day") >= first).group_by("source", "tenant", maintain_order=True).agg(
+        "day", "records", "state", "due")
+    keys = [(source or "", tenant or "") for source, tenant in rows.select("source", "tenant").iter_rows()]
+    return [
+        _strip(name, [_Day(*one) for one in zip(*held, strict=True)], opening)
+        for name, held in zip(unique_labels(_names(keys)), rows.drop("source", "tenant").iter_rows(), strict=True)
+    ], first
 
 
 def _drawn(strips: list[_Strip]) -> list[_Strip]:
@@ -121,49 +116,21 @@ def _drawn(strips: list[_Strip]) -> list[_Strip]:
     return [strips[place] for place in sorted(kept)]
 
 
-def _met(
-    since: dict[tuple[str, str], date], received: dict[tuple[str, str], dict[date, int]]
-) -> dict[tuple[str, str], date]:
-    """Expectations, those that name no tenant moved to the tenants of that source that were received."""
-    made = {}
-    for (source, tenant), start in since.items():
-        tenants = [key for key in received if key[0] == source] if not tenant else []
-        for key in tenants or [(source, tenant)]:
-            made[key] = start
-    return made
-
-
 def _names(keys: list[tuple[str, str]]) -> list[str]:
     sources = [source for source, _ in keys]
     return [f"{source} {tenant}" if tenant and sources.count(source) > 1 else source for source, tenant in keys]
 
 
-def _strip(
-    name: str, records: dict[date, int], start: date, opening: date, first: date, last: date, settled: datetime
-) -> _Strip:
-    usual = median([count for count in records.values() if count] or [0])
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    states = []
-    for day in days:
-        count = records.get(day, 0)
-        over = datetime.combine(day + _DAY, time(), UTC)
-        if count and count >= PARTIAL_SHARE * usual:
-            states.append("received")
-        elif day < start:
-            states.append("before")
-        elif over - _ROUNDED > settled:
-            states.append("late")
-        else:
-            states.append("partial" if count else "missing")
+def _strip(name: str, days: list[_Day], opening: date) -> _Strip:
     runs = [
-        (days[members[0]], days[members[-1]] + _DAY, state)
-        for state, group in groupby(range(len(days)), key=states.__getitem__)
-        if (members := list(group))
+        (members[0].day, members[-1].day + _DAY, state)
+        for state, group in groupby(days, key=lambda one: one.state) if (members := list(group))
     ]
-    inside = [state for day, state in zip(days, states, strict=True) if day >= opening and state != "before"]
-    late = inside.count("late")
-    return _Strip(name, runs, inside.count("received"), len(inside) - late, late,
-                  next(iter(records)) if len(records) == 1 else None)
+    states = [one.state for one in days if one.day >= opening and one.due is not False]
+    late, untold = states.count("late"), states.count("untold")
+    with_records = [one.day for one in days if one.records]
+    return _Strip(name, runs, states.count("received"), len(states) - late - untold, late, untold,
+                  with_records[0] if len(with_records) == 1 else None)
 
 
 def _ms(day: date) -> int:
@@ -215,15 +182,25 @@ def _counts(strips: list[_Strip], y: alt.Y) -> list[alt.Chart]:
     names, at = [strip.name for strip in strips], plot_width(_MARGINS) + 16
     return [
         *beside(names, [[_said(strip)] for strip in strips], y, at, weight="bold",
-                dy=[-8.0 if strip.late else 0.0 for strip in strips]),
-        *beside(names, [[f"{strip.late} may still arrive"] if strip.late else [] for strip in strips], y, at,
+                dy=[-8.0 if _note(strip) else 0.0 for strip in strips]),
+        *beside(names, [[note] if (note := _note(strip)) else [] for strip in strips], y, at,
                 dy=[8.0] * len(names), size=THEME.chart_small, colour=THEME.light.muted),
     ]
+
+
+def _note(strip: _Strip) -> str:
+    if strip.untold and strip.late:
+        return f"{strip.untold} too quiet, {strip.late} may come"
+    if strip.untold:
+        return f"{strip.untold} too quiet to tell"
+    return f"{strip.late} may still arrive" if strip.late else ""
 
 
 def _said(strip: _Strip) -> str:
     if strip.only is not None:
         return f"on {strip.only:%-d %b} only"
+    if strip.untold and strip.received == strip.expected:
+        return f"on {many(strip.received, 'day')}"
     if not strip.expected:
         return "no day due yet"
     return f"{strip.received} of {many(strip.expected, 'day')}" if strip.received else "nothing received"
@@ -245,7 +222,7 @@ def _finding(strips: list[_Strip], length: int) -> str:
 
 def _description(strips: list[_Strip], days: str) -> str:
     said = [
-        f"{strip.name}: {_said(strip)}" + (f", {strip.late} may still arrive" if strip.late else "")
+        f"{strip.name}: {_said(strip)}" + (f", {note}" if (note := _note(strip)) else "")
         for strip in strips
     ]
     return f"Days received per source in the reporting window, drawn for {days}. {'; '.join(said)}."

@@ -87,7 +87,7 @@ def sources(given: argparse.Namespace) -> int:
     print("\n".join(console.table(
         ["source", "tenant", "period", "days", "missing", "records", "not used", "new in format"],
         [[row["source"], printable(row["tenant"] or "", 36), _period(row), str(row["days"] or ""),
-          _gaps(row["missing_days"]), f"{row['records'] or 0:,}",
+          _gaps(row), f"{row['records'] or 0:,}",
           str((row["quarantined"] or 0) + (row["rejected"] or 0)), str(row["drift"])]
          for row in found.iter_rows(named=True)])))
     for row in found.filter(pl.col("log_files").is_not_null()).iter_rows(named=True):
@@ -106,14 +106,16 @@ def _period(row: dict[str, Any]) -> str:
     return f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}" if row["first"] else "no dated records"
 
 
-def _gaps(days: list[Any] | None) -> str:
+def _gaps(row: dict[str, Any]) -> str:
+    days = row["missing_days"]
     if not days:
         return ""
-    if len(days) == 1:
-        return f"1: {days[0]:%m-%d}"
     run = (days[-1] - days[0]).days == len(days) - 1
-    return f"{len(days)}: {days[0]:%m-%d} to {days[-1]:%m-%d}" if run else (
-        f"{len(days)} between {days[0]:%m-%d} and {days[-1]:%m-%d}")
+    said = f"{days[0]:%m-%d}" if len(days) == 1 else (
+        f"{days[0]:%m-%d} to {days[-1]:%m-%d}" if run else f"between {days[0]:%m-%d} and {days[-1]:%m-%d}")
+    quiet = row["quiet_days"]
+    return f"{len(days)}{':' if run else ''} {said}" + (
+        f", {'all' if quiet == len(days) else quiet} maybe quiet" if quiet else "")
 
 
 def who(given: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,13 +9,13 @@ import polars as pl
 from lineage_analytics.metrics.catalog import metric
 from lineage_analytics.metrics.context import NHI_KINDS, RECORDS_SHOWN
 from lineage_analytics.metrics.population import Population, population
+from lineage_analytics.source_days import source_days, window_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lineage_analytics.metrics.context import Context
 
-_FEW = 0.1
 _LATE = 0.95
 _NEEDS = "activity logs of the window, and an inventory of the same accounts"
 _ACTORS = {
@@ -112,55 +111,34 @@ def unknown_actors(context: Context) -> Mapping[str, Population]:
     "VIS-09", title="Days of logs received", question="Did every log arrive every day?",
     numerator="source-days received: at least a tenth of the source's median rows",
     denominator="expected sources times days of the window; expected are the declared sources, else the loaded ones. "
-                "A day that is not over and looks short is excluded",
-    kind="process", direction="higher", green=0.98, red=0.75, refs=("PR.PS-04", "AU-12"),
+                "A day whose logs may still arrive is excluded; one without a record is unknown where nobody declared "
+                "the source and it has records on fewer than half of its days",
+    kind="process", direction="higher", green=0.98, red=0.75, refs=("PR.PS-04", "AU-12"), version="2",
     needs="any log, or a declared list of expected sources", tables=("coverage",))
 def log_coverage(context: Context) -> Mapping[str, Population]:
-    expected = _expected(context)
-    if expected.is_empty():
-        return {}
     facts = context.facts
-    today = facts.as_of.date()
-    days = pl.DataFrame({"day": pl.date_range(today - timedelta(days=facts.window_days - 1), today, eager=True)})
-    daily = context.received.group_by("source", "tenant", "day").agg(
-        pl.col("records").sum())
+    days = source_days(facts.frame("coverage"), *window_days(facts.as_of, facts.window_days), facts.as_of)
+    if days["due"].is_not_null().any():
+        days = days.filter("due")
+    if days.is_empty():
+        return {}
     samples = facts["activity"].filter(context.in_window()).group_by(
         "source", "tenant", day=pl.col("time").dt.date()).agg(
         source_rows=pl.concat_list(pl.col("record_id").min(), pl.col("record_id").max()).list.unique().list.sort()
     ).collect()
-    usual = daily.filter(pl.col("records") > 0).group_by("source", "tenant").agg(usual=pl.col("records").median())
-    grid = expected.join(days, how="cross").filter(
-        pl.col("since").is_null() | (pl.col("day") >= pl.col("since"))).join(
-        usual, on=["source", "tenant"], how="left", nulls_equal=True).join(
-        daily, on=["source", "tenant", "day"], how="left", nulls_equal=True).join(
-        samples, on=["source", "tenant", "day"], how="left", nulls_equal=True)
-    over = pl.col("day") < facts.as_of.date()
-    if facts.as_of >= datetime.combine(today, time(23, 59, 59), facts.as_of.tzinfo):
-        over = pl.lit(value=True)
-    enough = (pl.col("records").fill_null(0) > 0) & (pl.col("records") >= _FEW * pl.col("usual"))
-    received = enough.fill_null(value=False)
-    frame = grid.with_columns(
+    state = pl.col("state")
+    frame = days.join(samples, on=["source", "tenant", "day"], how="left", nulls_equal=True).with_columns(
         object_id=pl.concat_str("source", pl.col("tenant").fill_null(""), pl.col("day").cast(pl.String), separator="|"),
-        object_kind=pl.lit("source_day"), truth=received,
-        excluded=pl.when(~received & ~over).then(pl.lit("the day is not over")),
-        reason=pl.format("{} records, usually {}", pl.col("records").fill_null(0), pl.col("usual").fill_null(0).round(0)
-                         .cast(pl.Int64)),
+        object_kind=pl.lit("source_day"),
+        truth=pl.when(state != "untold").then(state == "received"),
+        excluded=pl.when(state == "late").then(pl.lit("it may still arrive")),
+        lack=pl.when(state == "untold").then(pl.lit("no_baseline")),
+        reason=pl.when(state == "untold").then(pl.lit(
+            "no record, of a source that has some on fewer than half of its days: quiet or missing, nobody can tell"))
+        .otherwise(pl.format("{} records, usually {}", "records", pl.col("usual").fill_null(0).round(0)
+                             .cast(pl.Int64))),
         source_rows=pl.col("source_rows").fill_null([]))
-    return {"all": population(frame)}
-
-
-def _expected(context: Context) -> pl.DataFrame:
-    """Expected ``source, tenant, since``: the declared ones, else every log loaded."""
-    declared = context.facts.frame("coverage").filter(pl.col("basis") == "expected").group_by("source", "tenant").agg(
-        since=pl.col("first").min().dt.date())
-    loaded = context.received.select("source", "tenant").unique()
-    if declared.is_empty():
-        return loaded.with_columns(since=pl.lit(None, dtype=pl.Date)).sort("source", "tenant", nulls_last=True)
-    named = declared.filter(pl.col("tenant").is_not_null())
-    anywhere = declared.filter(pl.col("tenant").is_null()).drop("tenant")
-    spread = anywhere.join(loaded, on="source", how="left").select(named.columns)
-    return pl.concat([named, spread]).unique(["source", "tenant"], keep="first", maintain_order=True).sort(
-        "source", "tenant", nulls_last=True)
+    return {"all": population(frame.drop("state"))}
 
 
 @metric(

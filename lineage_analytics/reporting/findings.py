@@ -270,10 +270,18 @@ def _missing_days(reading: Reading) -> Iterator[Unseen]:
     missing = reading.objects("VIS-09", "denominator").join(
         reading.objects("VIS-09", "numerator").select("object_id"), on="object_id", how="anti")
     if missing.height:
-        sources = sorted({i.split("|")[0] for i in missing["object_id"]})
         yield Unseen(f"{count(missing.height, 'source-day')} without logs",
-                     f"In the last {reading.analysis.estate.window_days} days, from {names(sources)}: "
+                     f"In the last {reading.analysis.estate.window_days} days, from {names(_sources(missing))}: "
                      "what happened then is not in these numbers.")
+    quiet = reading.objects("VIS-09", "unknown")
+    if quiet.height:
+        yield Unseen(f"Whether {count(quiet.height, 'source-day')} without records were quiet",
+                     f"Too few records come from {names(_sources(quiet))} to tell a quiet day from a lost one. A "
+                     "source declared in expected_sources.csv is held to every day.")
+
+
+def _sources(days: pl.DataFrame) -> list[str]:
+    return sorted({day.split("|")[0] for day in days["object_id"]})
 
 
 def _broken(reading: Reading) -> Iterator[Unseen]:

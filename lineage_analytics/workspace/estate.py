@@ -100,13 +100,14 @@ class Estate(Facts):
         lines = ["Synthetic data: no real person, company or account"] if self.organisation[1] else []
         lines += [f"Estate as of {self.as_of:%Y-%m-%d %H:%M} UTC, window {self.window_days} d, look-back "
                  f"{self.lookback_days} d"]
+        width = max((len(row["source"]) for row in self.counts), default=0)
         for row in self.counts:
             span = f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records"
-            lines.append(f"  {printable(row['source']):<16} {row['files']:>6,} files  {row['accepted']:>10,} records  "
-                         f"{span}")
+            lines.append(f"  {printable(row['source']):<{width}} {row['files']:>6,} files  "
+                         f"{row['accepted']:>10,} records  {span}")
             unused = row["quarantined"] + row["rejected"]
             if unused:
-                lines.append(f"  {'':<16} {unused:,} not used: see estate.quarantine")
+                lines.append(f"  {'':<{width}} {unused:,} not used: see estate.quarantine")
         if not self.counts:
             lines.append("  nothing is loaded")
         return "\n".join(lines)

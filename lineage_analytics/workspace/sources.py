@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from lineage_analytics.source_days import source_days
 from lineage_analytics.workspace import integrity
 
 if TYPE_CHECKING:
@@ -14,15 +15,19 @@ if TYPE_CHECKING:
 
 _COLUMNS: dict[str, Any] = {
     "source": pl.String, "tenant": pl.String, "state": pl.String, "first": pl.Datetime("us", "UTC"),
-    "last": pl.Datetime("us", "UTC"), "records": pl.Int64, "days": pl.Int64, "missing_days": pl.List(pl.Date),
+    "last": pl.Datetime("us", "UTC"), "records": pl.Int64, "days": pl.Int64,
+    "missing_days": pl.List(pl.Date), "quiet_days": pl.Int64,
     "lateness_declared_s": pl.Int64, "lateness_p95_s": pl.Float64, "files": pl.Int64, "quarantined": pl.Int64,
     "rejected": pl.Int64, "drift": pl.Int64, "log_files": pl.List(pl.Struct({"verdict": pl.String, "count": pl.Int64})),
 }
+_LISTED = timedelta(days=3 * 365)
 SCHEMA = pl.Schema(_COLUMNS)
 """Columns of ``sources``.
 
 ``state`` is ``received``, ``missing`` (expected, never received) or ``undated`` (an inventory). ``missing_days`` are
-UTC days without a record between the first, or the day since which the source is expected, and ``as_of``.
+UTC days without a record between the first, or the day since which the source is expected, and ``as_of``, of the last
+three years and without those whose records may still arrive; null: none was ever received. ``quiet_days`` says how
+many of them may as well be days on which nothing happened (``source_days``, state ``untold``).
 ``lateness_p95_s`` is null where the provider does not say when it received a record. ``files``, ``quarantined``,
 ``rejected`` and ``drift`` (kinds of difference, see table DRIFT) are of the source over all tenants. ``log_files``
 counts what signed digests say, by verdict; null where no digest is loaded.
@@ -31,46 +36,37 @@ counts what signed digests say, by verdict; null where no digest is loaded.
 
 def sources(facts: Facts) -> pl.DataFrame:
     """One row per source and tenant up to ``as_of``, sorted; columns as SCHEMA."""
-    received, expected = _received(facts), _expected(facts)
-    joined = received.join(expected, on=["source", "tenant"], how="full", coalesce=True, nulls_equal=True)
+    dated = _dated(facts)
     booked = facts["ledger"].group_by("source").agg(
         pl.col("file_sha256").n_unique().cast(pl.Int64).alias("files"), pl.col("quarantined").sum(),
         pl.col("rejected").sum(), accepted=pl.col("accepted").sum()).collect()
-    undated = booked.filter(pl.col("accepted") > 0).join(joined, on="source", how="anti").select(
-        "source", tenant=pl.lit(None, dtype=pl.String), records="accepted")
-    rows = pl.concat([joined, undated], how="diagonal").join(booked.drop("accepted"), on="source", how="left").join(
+    undated = booked.filter(pl.col("accepted") > 0).join(dated, on="source", how="anti").select(
+        "source", tenant=pl.lit(None, dtype=pl.String), state=pl.lit("undated"), records="accepted")
+    rows = pl.concat([dated, undated], how="diagonal").join(booked.drop("accepted"), on="source", how="left").join(
         _lateness(facts), on=["source", "tenant"], how="left", nulls_equal=True).join(
         _drift(facts), on="source", how="left").join(
         _digests(facts), on=["source", "tenant"], how="left", nulls_equal=True)
-    until = facts.as_of.date()
-    missing = [_missing(held, since, until) for held, since in rows.select("held", "since").iter_rows()]
-    return rows.with_columns(
-        state=pl.when(pl.col("held").is_not_null()).then(pl.lit("received"))
-        .when(pl.col("expected").fill_null(value=False)).then(pl.lit("missing")).otherwise(pl.lit("undated")),
-        days=pl.col("held").list.len(), missing_days=pl.Series(missing, dtype=pl.List(pl.Date)),
-        drift=pl.col("drift").fill_null(0),
-    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()).sort("source", "tenant", nulls_last=True)
+    return rows.with_columns(pl.col("drift").fill_null(0)).select(
+        pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()).sort("source", "tenant", nulls_last=True)
 
 
-def _received(facts: Facts) -> pl.DataFrame:
-    return facts["coverage"].filter((pl.col("basis") == "received") & (pl.col("first") <= facts.as_of)).group_by(
+def _dated(facts: Facts) -> pl.DataFrame:
+    """The sources that were received or are expected, with the days of each."""
+    coverage, until = facts.frame("coverage"), facts.as_of.date()
+    received = coverage.filter((pl.col("basis") == "received") & (pl.col("first") <= facts.as_of)).group_by(
         "source", "tenant").agg(
-        pl.col("first").min(), pl.col("last").max(), pl.col("records").sum(), held=pl.col("day").unique().sort(),
-        lateness_declared_s=pl.col("lateness_seconds").max()).collect()
-
-
-def _expected(facts: Facts) -> pl.DataFrame:
-    return facts["coverage"].filter(pl.col("basis") == "expected").group_by("source", "tenant").agg(
-        since=pl.col("first").min().dt.date(), expected=pl.lit(value=True)).collect()
-
-
-def _missing(held: list[date] | None, since: date | None, until: date) -> list[date] | None:
-    """Days without a record; null where no record has a day."""
-    if not held:
-        return None
-    start = since or held[0]
-    there = set(held)
-    return [day for n in range((until - start).days + 1) if (day := start + timedelta(days=n)) not in there]
+        pl.col("first").min(), pl.col("last").max(), pl.col("records").sum(),
+        days=pl.col("day").n_unique().cast(pl.Int64), lateness_declared_s=pl.col("lateness_seconds").max())
+    opened = min([until, *coverage["day"].drop_nulls(), *coverage["first"].drop_nulls().dt.date()])
+    day, state = pl.col("day"), pl.col("state")
+    begun = day >= day.filter((pl.col("records") > 0) | pl.col("due")).min()
+    told = source_days(coverage, max(opened, until - _LISTED), until, facts.as_of).group_by("source", "tenant").agg(
+        missing=day.filter(state.is_in(["missing", "untold"]) & begun).sort(),
+        quiet=((state == "untold") & begun).sum().cast(pl.Int64))
+    there = pl.col("days").is_not_null()
+    return told.join(received, on=["source", "tenant"], how="left", nulls_equal=True).with_columns(
+        state=pl.when(there).then(pl.lit("received")).otherwise(pl.lit("missing")),
+        missing_days=pl.when(there).then("missing"), quiet_days=pl.when(there).then("quiet"))
 
 
 def _lateness(facts: Facts) -> pl.DataFrame:
