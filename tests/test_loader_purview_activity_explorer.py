@@ -165,3 +165,10 @@ def test_text_planted_under_new_keys_is_stored_nowhere(name: str) -> None:
         assert len(batch.record_ids) > 0
         assert CANARY not in json.dumps([frame.to_dicts() for frame in batch.frames.values()], default=str)
         assert CANARY not in str(batch.drift) + str(batch.faults)
+
+
+def test_a_changed_label_tells_the_labels_before_and_after_and_neither_is_news() -> None:
+    labels = {"OldSensitivityLabel": LABEL, "SensitivityLabel": OTHER}
+    changed = Loaded(as_json([row(1, "Sensitivity label changed", **labels)]))
+    assert json.loads(changed["activity"]["effect_delta"][0]) == {"label": {"before": LABEL, "after": OTHER}}
+    assert changed["activity"]["unmapped"].to_list() == [None]

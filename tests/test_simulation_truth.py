@@ -72,6 +72,10 @@ def test_every_distinct_record_is_accepted_once(found: Found) -> None:
     assert found.result.counts["aws_iam"].accepted == sum(stated["aws_iam"].values())
 
 
+def test_nothing_that_the_made_up_sources_write_is_news_to_their_loaders(found: Found) -> None:
+    assert found.estate.new_in_formats.rows() == []
+
+
 def test_the_moment_is_the_last_second(found: Found) -> None:
     assert found.estate.as_of.isoformat() == "2026-06-30T23:59:59+00:00"
 

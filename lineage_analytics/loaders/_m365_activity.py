@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
@@ -26,12 +26,13 @@ from lineage_analytics.loaders.common.ids import identity_id, record_ids
 from lineage_analytics.loaders.common.values import flag, guid, name, obj, pairs, text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lineage_analytics.loaders._m365_actor import Actor
     from lineage_analytics.loaders.common.contract import Document
 
-_LABELS = (("before", "oldsensitivitylabelid"), ("after", "sensitivitylabelid"))
+_LABELS = (("before", "oldsensitivitylabel"), ("before", "oldsensitivitylabelid"), ("after", "sensitivitylabel"),
+           ("after", "sensitivitylabelid"))
 _LABELLED = frozenset({"sensitivitylabeleventdata", *(column for _, column in _LABELS)})
 _CODE = re.compile(r"[A-Za-z0-9_.:-][A-Za-z0-9_.: -]{0,79}")
 _OUTCOMES = {
@@ -68,7 +69,7 @@ def activity(
         "delegation_kind": column(["platform_field" if via else None for via in through]),
         "delegation_trust": column(["provider_asserted" if via else None for via in through]),
         "resource_id": column([next(iter(named), None) for named in resources]),
-        "effect_delta": column([_relabelled(record) for record in kept]),
+        "effect_delta": column([relabelled(record.fields) for record in kept]),
         "extra_resource_ids": pl.Series([sorted(named[1:]) or None for named in resources], dtype=pl.List(pl.String)),
         "outcome": column([outcome for outcome, _ in outcomes]),
         "error_code": column([error for _, error in outcomes]),
@@ -109,12 +110,12 @@ def _resources(record: Record, is_one: bool) -> list[str]:
     return list(dict.fromkeys(found for found in named if found is not None))
 
 
-def _relabelled(record: Record) -> str | None:
-    """The sensitivity label before and after, where the record is about one. Empty is none, missing is unknown."""
-    if _LABELLED.isdisjoint(record.fields):
+def relabelled(fields: Mapping[str, Any]) -> str | None:
+    """The sensitivity label before and after, where a record is about one. Empty is none, missing is unknown."""
+    if _LABELLED.isdisjoint(fields):
         return None
-    nested = obj(record.fields.get("sensitivitylabeleventdata"))
-    stated = {key: source[column] for key, column in _LABELS for source in (nested, record.fields) if column in source}
+    nested = obj(fields.get("sensitivitylabeleventdata"))
+    stated = {key: source[column] for key, column in _LABELS for source in (nested, fields) if column in source}
     known = {key: guid(name(held)) for key, held in stated.items() if held == "" or guid(text(held)) is not None}
     return msgspec.json.encode({"label": known}, order="sorted").decode() if any(known.values()) else None
 

@@ -95,7 +95,8 @@ _ANY = frozenset({
     "mailboxguid", "mailboxownerupn", "mailboxownersid", "logonusersid", "logontype", "internallogontype",
     "applicationid", "applicationdisplayname", "azureactivedirectoryeventtype", "supportticketid",
     "clientipaddress", "members", "teamguid", "teamname", "promptext", "prompttext", "associatedadminunits",
-    "associatedadminunitsnames", "administrativeunits", "botid", "automationid", "triggermode", "scenariotype",
+    "associatedadminunitsnames", "administrativeunits", "botid", "botschemaname", "botcomponenttype",
+    "automationid", "triggermode", "scenariotype",
     # the payload of an interaction where an export has flattened it
     "apphost", "threadid", "conversationid", "messages", "messageids", "contexts", "accessedresources",
     "aisystemplugin", "modeltransparencydetails", "targetagentname", "targetplatformagentid", "memoryupdated",

@@ -5,8 +5,9 @@ Shapes  pages of ``/v1/compliance/activities`` (``data``), also one page a line;
 Maps    every record with a time to ``activity``; actors and those who get a role to ``identity_facts``; changes of
         access, keys, sharing, members and settings to ``decision_steps``; granted roles to ``entitlements``; keys to
         ``credentials`` where the record states their id.
-Drops   chat and file contents (the feed holds none), names and titles.
-Schema  activity feed of 2026; types without a rule are activity. Fields that a type adds are kept in ``unmapped``.
+Drops   chat and file contents (the feed holds none), names and titles, and what a type tells that no column holds.
+Schema  activity feed of 2026; types without a rule are activity. Fields that are not documented are kept in
+        ``unmapped``.
 
 Work in chats, files and projects is activity and no decision step. A record about a key without the key's id gives
 the step but no credential. Requests carry no id of their own: what asks and what decides are steps without a common
@@ -35,7 +36,6 @@ from lineage_analytics.loaders._event_rows import (
 from lineage_analytics.loaders._query_export import names_of, plain
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
-from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
 from lineage_analytics.loaders.common.values import Fields, embedded, flag, guid, name, obj, objects, text
 
@@ -55,8 +55,8 @@ _MAPPED = {"id": "string", "created_at": "string", "organization_id": "string", 
            "resource_type": "string", "resource_id": "string", "audience": "array", "_page": "object",
            **dict.fromkeys(("claude_chat_id", "claude_project_id", "claude_file_id", "claude_artifact_id",
                             "admin_api_key_id", "api_key_id", "service_key_id"), "string")}
-# Documented of one type or another; kept as they are.
-_KEPT = """abuse_session_id access_level account_id action added_seats algorithm api_key_name approved artifact_type
+# Documented of one type or another.
+_DETAILS = """abuse_session_id access_level account_id action added_seats algorithm api_key_name approved artifact_type
     auth_method billing_interval cadence certificate_fingerprint certificate_id claude_artifact_version_id
     claude_chat_snapshot_id claude_project_document_id claude_project_sync_source_id claude_published_artifact_id
     cli_name compliance_api_enabled compliance_api_logging_enabled config_id connection_id connection_type consent_id
@@ -74,7 +74,7 @@ _KEPT = """abuse_session_id access_level account_id action added_seats algorithm
     share_id signing_key_id skill_id skill_name spend_limit_id status status_code sync_destinations taint title to_date
     token_id token_name tool_name trigger_mode tunnel_id tunnel_token_id updated_fields updates url user_email user_id
     version webhook_id workspace_id"""
-KNOWN = {**dict.fromkeys(_KEPT.split(), ""), **_MAPPED}
+KNOWN = {**dict.fromkeys(_DETAILS.split(), ""), **_MAPPED}
 _COLUMNS = {"id", "type", "created_at", "organization_id", "actor"}
 _TABLE = frozenset({"timegenerated", "tenantid", "sourcesystem", "_resourceid"})
 _PAGES = ("data",)
@@ -167,13 +167,12 @@ def _activity(entry: Entry, fields: Fields) -> None:
     elif asked and asked[2] in _ENDS:
         changed = True
         _request(entry, event, asked[2], fields, target)
-    entry.leftovers(KNOWN, entry.fields)
     entry.add(
         tables.ACTIVITY, time=event.time, actor_id=actor.id, action=kind, outcome=event.outcome, resource_id=target,
         effect_delta=delta({key: fields.get(key) for key in _SHOWN}),
         is_read=True if kind.endswith(_READS) else False if changed else None, ip=name(said.get("ip_address")),
         client=name(said.get("user_agent")), credential_id=credential, event_id=native,
-        unmapped=unmapped(entry.fields, _MAPPED))
+        unmapped=entry.leftovers(KNOWN, entry.fields))
     seen(entry, actor)
 
 

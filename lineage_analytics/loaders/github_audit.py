@@ -60,7 +60,7 @@ SOURCE = "github_audit"
 _TEXTS = """_document_id action actor actor_ip business external_identity_nameid external_identity_username user
     user_agent request_id operation_type org repo repository programmatic_access_type hashed_token token_scopes
     agent_session_id branch name team permission old_permission visibility previous_visibility integration event
-    head_branch pull_request_title pull_request_url topic workflow_run_id ruleset_name ruleset_enforcement
+    head_branch pull_request_title pull_request_url topic ruleset_name ruleset_enforcement
     ruleset_old_enforcement ruleset_source_type repository_selection job_workflow_ref head_sha title fingerprint
     oauth_application_name application_client_id environment_name blocked_user invitee transport_protocol_name
     protocol_name owner started_at completed_at conclusion endpoint type github_request_id event_id"""
@@ -69,7 +69,7 @@ _NUMBERS = """actor_id business_id user_id org_id repo_id repository_id token_id
     installation_id public_key_id deploy_key_id team_id number transport_protocol enterprise_id
     user_programmatic_access_id user_programmatic_access_request_id pull_request_number"""
 _OTHERS = """audit_log_stream_enabled audit_log_stream_id audit_log_stream_sink audit_log_stream_sink_details
-    external_id multi_repo oauth_application publicly_leaked query_string rate_limit_remaining
+    workflow_run_id external_id multi_repo oauth_application publicly_leaked query_string rate_limit_remaining
     request_access_security_header request_body request_category request_method route ruleset_bypass_actors_added
     ruleset_bypass_actors_deleted ruleset_bypass_actors_updated ruleset_conditions_added ruleset_conditions_deleted
     ruleset_conditions_updated ruleset_old_name ruleset_rules_added ruleset_rules_deleted secret_type

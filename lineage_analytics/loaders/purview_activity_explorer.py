@@ -3,9 +3,9 @@
 Shapes  the result of ``Export-ActivityExplorerData`` (rows as text in ``ResultData``), the rows alone as array, lines,
         pages (``Records``, which PowerShell writes as one object when there is but one) or CSV, headings in any case;
         the portal's CSV as far as it goes.
-Maps    every row to ``activity``; the user to ``identity_facts``; interactions with assistants also to
-        ``assistant_access``: resources where the row lists them, else one row per sensitivity label it says was
-        referenced, else one without a resource.
+Maps    every row to ``activity``, a change of label with the labels before and after; the user to
+        ``identity_facts``; interactions with assistants also to ``assistant_access``: resources where the row lists
+        them, else one row per sensitivity label it says was referenced, else one without a resource.
 Drops   names of files and subjects of mail, receivers, what classifiers found, and every text of unknown fields.
 Schema  the rows of 2025 and 2026; unknown activities are activity, unknown keys ``unmapped`` without their texts.
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lineage_analytics import tables
+from lineage_analytics.loaders._m365_activity import relabelled
 from lineage_analytics.loaders._m365_actor import actor_of, as_fact
 from lineage_analytics.loaders._m365_copilot import accesses, agent_of, assistant_of
 from lineage_analytics.loaders._m365_record import PROVIDER, Record, user_type
@@ -66,7 +67,7 @@ KNOWN = {
                      "aresensitivefilesreferenced", "sensitivitylabelidsreferenced", "dlpevaluationdeferred",
                      "memoryupdated", "policymatchinfo", "emailinfo", "sensitiveinfotypedata", "attachmentdetails",
                      "sensitiveinfotypebucketsdata", "enrichedllmmessageids", "targetplatformagentid",
-                     "targetagentname", "automationid", "triggermode"), ""),
+                     "targetagentname", "automationid", "triggermode", "sensitivitylabel", "oldsensitivitylabel"), ""),
 }
 
 
@@ -135,7 +136,8 @@ def _read(entry: Entry) -> None:
     entry.leftovers(KNOWN, cells)
     entry.add(
         tables.ACTIVITY, time=time, actor_id=actor.id, action=f"{PROVIDER}:{record.operation}",
-        resource_id=None if is_interaction else _resource(cells), outcome="unknown", ip=name(cells.get("clientip")),
+        resource_id=None if is_interaction else _resource(cells), outcome="unknown",
+        effect_delta=None if is_interaction else relabelled(cells), ip=name(cells.get("clientip")),
         via_assistant_id=via, delegation_kind=via and "platform_field", delegation_trust=via and "provider_asserted",
         event_id=record.native_id or entry.record_id, unmapped=unmapped(cells, KNOWN, texts=False))
     if actor.id is not None:
