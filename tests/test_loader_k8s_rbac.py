@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from tests._documents import Loaded
 from tests.test_loader_k8s_audit import LOG as AUDIT
@@ -51,6 +52,13 @@ POLICIES: Json = {"clusterName": "bistro", "principalArn": ARN, "associatedAcces
      "accessScope": {"type": "cluster", "namespaces": []}},
     {"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", "associatedAt": CREATED,
      "accessScope": {"type": "namespace", "namespaces": ["kitchen"]}}]}
+BAKER = "arn:aws:iam::111122223333:user/bakers/Bea"
+NODES: Json = {"rolearn": "arn:aws:iam::111122223333:role/Nodes", "username": "system:node:{{EC2PrivateDNSName}}",
+               "groups": ["system:nodes"]}
+AWS_AUTH: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "aws-auth", "namespace": "kube-system"},
+                  "data": {"mapRoles": yaml.safe_dump([{"rolearn": ARN, "username": "ana", "groups": ["cooks"]}, NODES]),
+                           "mapUsers": yaml.safe_dump([{"userarn": BAKER, "groups": ["system:masters"]}]),
+                           "mapAccounts": '- "044445555666"\n'}}
 ALL = [OVEN, READER, ADMIN, COMPUTED, LOCAL, WIDE, NARROWED, EMPTY]
 
 
@@ -65,11 +73,23 @@ def answered(items: list[Json]) -> bytes:
     return json.dumps({"kind": f"{items[0]['kind']}List", "apiVersion": f"{RBAC}/v1", "metadata": {}, "items": bare}).encode()
 
 
+def in_yaml(items: list[Json]) -> bytes:
+    text: str = yaml.safe_dump({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
+    return text.encode()
+
+
+def documents(items: list[Json]) -> bytes:
+    text: str = yaml.safe_dump_all(items, explicit_start=True)
+    return b"# of the bistro\n" + text.encode()
+
+
 CONTRACT_FILES: dict[str, bytes] = {
     "list": listing(ALL), "bindings": listing([LOCAL, WIDE]), "lines": lines(ALL), "array": json.dumps(ALL).encode(),
     "answered": answered([WIDE, EMPTY]), "one": json.dumps(READER).encode(), "account": json.dumps(OVEN).encode(),
     "secret_first": listing([SECRET, *ALL]), "access_entry": json.dumps(ENTRY, indent=4).encode(),
-    "access_policies": json.dumps(POLICIES, indent=4).encode(),
+    "access_policies": json.dumps(POLICIES, indent=4).encode(), "aws_auth": json.dumps(AWS_AUTH).encode(),
+    "yaml_list": in_yaml(ALL), "yaml_documents": documents(ALL), "yaml_secret_first": documents([SECRET, *ALL]),
+    "yaml_aws_auth": documents([AWS_AUTH]),
 }
 
 
@@ -78,7 +98,8 @@ def dump() -> Loaded:
     return Loaded(listing(ALL))
 
 
-@pytest.mark.parametrize("packing", ["lines", "array", "secret_first"])
+@pytest.mark.parametrize("packing", ["lines", "array", "secret_first", "yaml_list", "yaml_documents",
+                                     "yaml_secret_first"])
 def test_every_packing_gives_the_same_rows(dump: Loaded, packing: str) -> None:
     found = Loaded(CONTRACT_FILES[packing])
     for table in ("entitlements", "identity_facts", "resources"):
@@ -151,6 +172,32 @@ def test_an_access_entry_lets_a_cloud_role_be_a_user_of_its_groups_in_a_named_cl
     found = Loaded(ENTRY).rows("entitlements", "grant_kind", "principal_id", "scope", "tenant")
     assert found == [("membership", "k8s:bistro:ana", "k8s:bistro:group:cooks", "bistro"),
                      ("trust", f"aws:111122223333:{ARN}", "k8s:bistro:ana", "bistro")]
+
+
+@pytest.mark.parametrize("packing", ["aws_auth", "yaml_aws_auth"])
+def test_the_map_of_a_cluster_says_which_cloud_principal_is_which_user_of_which_groups(packing: str) -> None:
+    found = Loaded(CONTRACT_FILES[packing]).rows("entitlements", "grant_kind", "principal_id", "scope", "origin")
+    assert found == [
+        ("membership", "aws:111122223333:arn:aws:iam::111122223333:role/Nodes", "k8s::group:system:nodes", "aws_auth"),
+        ("membership", "k8s::ana", "k8s::group:cooks", "aws_auth"),
+        ("membership", f"k8s::{BAKER}", "k8s::group:system:masters", "aws_auth"),
+        ("trust", "aws:044445555666:arn:aws:iam::044445555666:root", "k8s::cluster", "aws_auth"),
+        ("trust", f"aws:111122223333:{ARN}", "k8s::ana", "aws_auth"),
+        ("trust", f"aws:111122223333:{BAKER}", f"k8s::{BAKER}", "aws_auth")]
+
+
+def test_a_user_whom_two_cloud_roles_become_derives_from_neither() -> None:
+    shared = [{"rolearn": ARN, "username": "ana"}, {"rolearn": f"{ARN}2", "username": "ana"},
+              {"rolearn": f"{ARN}3", "username": "bo"}]
+    found = Loaded(AWS_AUTH | {"data": {"mapRoles": yaml.safe_dump(shared)}})
+    assert found.rows("identity_facts", "id", "parent_id") == [
+        ("k8s::ana", None), ("k8s::bo", f"aws:111122223333:{ARN}3")]
+
+
+def test_a_map_that_is_no_yaml_is_counted_and_gives_no_grant() -> None:
+    found = Loaded(AWS_AUTH | {"data": {"mapRoles": "- rolearn: [\n", "mapUsers": AWS_AUTH["data"]["mapUsers"]}})
+    assert [(fault.reason, fault.disposition) for fault in found.faults] == [("broken_yaml", "quarantined")]
+    assert found["entitlements"].is_empty()
 
 
 def test_access_policies_are_roles_over_the_cluster_or_a_namespace_of_it() -> None:

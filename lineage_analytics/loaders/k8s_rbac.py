@@ -1,25 +1,28 @@
-"""Kubernetes RBAC objects: service accounts, roles, bindings; EKS access entries (sources 8).
+"""Kubernetes RBAC objects: service accounts, roles, bindings; EKS access entries and ``aws-auth`` (sources 8).
 
-Shapes  ``kubectl get ... -o json`` (a ``List``), lists of one kind as the API answers them, single objects, arrays and
-        lines; ``aws eks describe-access-entry`` and ``list-associated-access-policies``.
+Shapes  ``kubectl get ... -o json`` or ``-o yaml`` (a ``List``), manifests of several YAML documents, lists of one kind
+        as the API answers them, single objects, arrays and lines; the ConfigMap ``aws-auth``; ``aws eks
+        describe-access-entry`` and ``list-associated-access-policies``.
 Maps    service accounts to ``identity_facts``; subjects of bindings to ``entitlements``; rules of roles to statements;
-        the cloud roles service accounts may take (IRSA, GKE workload identity) and access entries to trust; roles to
-        ``resources``.
+        the cloud roles service accounts may take (IRSA, GKE workload identity), access entries and the principals and
+        accounts of ``aws-auth`` to trust, their groups to memberships; roles to ``resources``.
 Drops   other objects in the same list, rejected as ``out_of_scope`` by kind; annotations and labels but for those.
 Schema  rbac.authorization.k8s.io/v1 and v1beta1, core v1; unknown keys are kept in ``unmapped``.
 
 A dump does not name its cluster: ids have an empty one, except access entries, which state it. ``granted_at`` is when
 the binding was made, before which none of its subjects can have had the role. Members of ``system:masters`` pass RBAC
-by and stand in no dump; what a computed (aggregated) role holds is what was computed at the time of the dump.
+by and stand in no dump, except in ``aws-auth``; what a computed (aggregated) role holds is what was computed at the
+time of the dump.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lineage_analytics import tables
+from lineage_analytics.loaders import _k8s_eks as eks
 from lineage_analytics.loaders import _k8s_names as names
 from lineage_analytics.loaders._gcp_members import service_account
 from lineage_analytics.loaders._iam_policy import principal_id
@@ -30,10 +33,10 @@ from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.times import parse_time
-from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, objects, text
+from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, objects, text, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Document, Sample
 
@@ -46,12 +49,12 @@ KNOWN = {
     "kind": "string", "apiversion": "string", "metadata": "object", "secrets": "array", "imagepullsecrets": "array",
     "automountserviceaccounttoken": "boolean", "rules": "array", "aggregationrule": "object", "subjects": "array",
     "roleref": "object", "accessentry": "object", "associatedaccesspolicies": "array", "clustername": "string",
-    "principalarn": "string", "nexttoken": "string",
+    "principalarn": "string", "nexttoken": "string", "data": "object",
 }
+_SEVERAL = frozenset({"items", "lines", "array"})
 _KINDS = frozenset({"ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 _LIST_KIND = re.compile(rb'"kind"\s{0,4}:\s{0,4}"([A-Za-z]{1,60})List"')
 _IRSA, _GKE = "eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account"
-_ARN = re.compile(r"arn:[a-z-]{3,20}:iam::(\d{12}):(?:role|user)/.{1,512}")
 
 
 def detect(sample: Sample) -> Match | None:
@@ -60,15 +63,14 @@ def detect(sample: Sample) -> Match | None:
     if first is None:
         long = {"roleref", "subjects"} <= head_keys(sample)
         return Match("objects", 0.75, "a role binding longer than the head") if long else None
-    if _access_entry(first):
-        return Match("objects", 0.95, "an access entry of EKS")
-    if _access_policies(fold(first)):
-        return Match("objects", 0.95, "access policies of EKS")
-    kind = _kind(fold(first), _list_kind(sample))
+    fields = fold(first)
+    if eks.reader(fields) is not None:
+        return Match("objects", 0.95, "access of AWS principals to a cluster of EKS")
+    kind = _kind(fields, _list_kind(sample))
     if kind is not None:
         return Match("objects", 0.95, f"a Kubernetes {kind}")
     mixed = b'"rbac.authorization.k8s.io' in sample.head and b"roleRef" in sample.head
-    listed = sample.wrapper == "items" and "kind" in first and "metadata" in first
+    listed = sample.wrapper in _SEVERAL and {"kind", "metadata"} <= fields.keys() and "auditid" not in fields
     return Match("objects", 0.9, "a Kubernetes list with role bindings in it") if mixed and listed else None
 
 
@@ -94,15 +96,6 @@ def _kind(fields: Fields, listed: str = "") -> str | None:
     return kind if api in ("v1", "") else None
 
 
-def _access_entry(first: Mapping[str, Any]) -> bool:
-    entry = obj(fold(first).get("accessentry"))
-    return "principalarn" in entry and "clustername" in entry
-
-
-def _access_policies(fields: Fields) -> bool:
-    return {"associatedaccesspolicies", "clustername", "principalarn"} <= fields.keys()
-
-
 def extract(document: Document) -> Iterator[Chunk]:
     """Objects out of lists, arrays and lines, tagged with the kind their list states."""
     kind = _list_kind(document.sample)
@@ -119,11 +112,9 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 def read(entry: Entry) -> None:
     """One object."""
     fields = fold(entry.fields)
-    if _access_entry(entry.fields):
-        _read_access_entry(entry, obj(fields["accessentry"]))
-        return
-    if _access_policies(fields):
-        _read_access_policies(entry, fields)
+    of_eks = eks.reader(fields)
+    if of_eks is not None:
+        of_eks(entry, fields, entry.leftovers(KNOWN, fields))
         return
     kind = _kind(fields, entry.tag)
     if kind is None:
@@ -153,7 +144,7 @@ def _account(entry: Entry, meta: Fields, own: str, namespace: str | None, unmapp
         "kind_basis": "an object of kind ServiceAccount", "created_at": parse_time(meta.get("creationtimestamp"))})
     annotations = obj(meta.get("annotations"))
     arn, email = name(annotations.get(_IRSA)), name(annotations.get(_GKE))
-    account = _ARN.fullmatch(arn) if arn else None
+    account = eks.ARN.fullmatch(arn) if arn else None
     for scope, origin in ((principal_id(arn, account[1]) if arn and account else None, "irsa"),
                           (service_account(email).id if email else None, "workload_identity")):
         if scope is not None:
@@ -182,16 +173,16 @@ def _role(entry: Entry, fields: Fields, meta: Fields, own: str, unmapped: str | 
         actions = _actions(rule)
         if actions:
             entry.add(tables.ENTITLEMENTS, principal_id=role_id, grant_kind="statement", privilege=own, effect="allow",
-                      actions=actions, resources=_texts(rule.get("resourcenames")) or ["*"], state="standing",
+                      actions=actions, resources=texts(rule.get("resourcenames")) or ["*"], state="standing",
                       origin=origin, unmapped=unmapped)
 
 
 def _actions(rule: Fields) -> list[str]:
     """Verbs over resources of API groups, and over paths, each as the action a call of it is logged as."""
-    verbs = _texts(rule.get("verbs"))
+    verbs = texts(rule.get("verbs"))
     found = {names.action(verb, group, *_split(resource)) for verb in verbs for group in _groups(rule)
-             for resource in _texts(rule.get("resources"))}
-    found |= {f"k8s:{verb}:{path}" for verb in verbs for path in _texts(rule.get("nonresourceurls"))}
+             for resource in texts(rule.get("resources"))}
+    found |= {f"k8s:{verb}:{path}" for verb in verbs for path in texts(rule.get("nonresourceurls"))}
     return sorted(found)
 
 
@@ -204,49 +195,3 @@ def _groups(rule: Fields) -> list[str]:
 def _split(resource: str) -> tuple[str, str | None]:
     found, _, sub = resource.partition("/")
     return found, sub or None
-
-
-def _texts(value: object) -> list[str]:
-    found = embedded(value)
-    return sorted({held for item in found if (held := text(item)) is not None}) if isinstance(found, list) else []
-
-
-def _read_access_entry(entry: Entry, held: Fields) -> None:
-    """Who of the cloud account enters the cluster, as which user and in which groups."""
-    cluster, arn = name(held.get("clustername")), name(held.get("principalarn")) or ""
-    account = _ARN.fullmatch(arn)
-    if account is None:
-        raise RecordFault("no_identity", "an access entry without the ARN of a role or user")
-    entry.identify(PROVIDER, cluster, f"access-entry|{cluster}|{arn}")
-    unmapped = entry.leftovers(KNOWN, fold(entry.fields))
-    user = names.user(cluster, name(held.get("username")) or arn)
-    made, grant_id = parse_time(held.get("createdat")), name(held.get("accessentryarn"))
-    common = {"effect": "allow", "state": "standing", "granted_at": made, "grant_id": grant_id, "unmapped": unmapped,
-              "origin": "access_entry"}
-    entry.add(tables.IDENTITY_FACTS, **fact(user) | {"parent_id": principal_id(arn, account[1])})
-    entry.add(tables.ENTITLEMENTS, principal_id=principal_id(arn, account[1]), grant_kind="trust",
-              privilege="access_entry", scope=user.id, **common)
-    for listed in _texts(held.get("kubernetesgroups")):
-        group = names.group(cluster, listed)
-        entry.add(tables.IDENTITY_FACTS, **fact(group))
-        entry.add(tables.ENTITLEMENTS, principal_id=user.id, grant_kind="membership", privilege=listed, scope=group.id,
-                  **common)
-
-
-def _read_access_policies(entry: Entry, fields: Fields) -> None:
-    """What EKS itself lets a principal of the cloud account do in a cluster, beside RBAC."""
-    cluster, arn = name(fields.get("clustername")), name(fields.get("principalarn")) or ""
-    account = _ARN.fullmatch(arn)
-    if account is None:
-        raise RecordFault("no_identity", "access policies without the ARN of a role or user")
-    entry.identify(PROVIDER, cluster, f"access-policies|{cluster}|{arn}")
-    unmapped = entry.leftovers(KNOWN, fields)
-    for held in objects(fields.get("associatedaccesspolicies")):
-        policy, over = name(held.get("policyarn")), obj(held.get("accessscope"))
-        if policy is None:
-            continue
-        for where in [f"namespaces/{one}" for one in _texts(over.get("namespaces"))] or ["cluster"]:
-            entry.add(tables.ENTITLEMENTS, principal_id=principal_id(arn, account[1]), grant_kind="role",
-                      privilege=policy.rpartition("/")[2], scope=identity_id(PROVIDER, cluster, where), effect="allow",
-                      state="standing", granted_at=parse_time(held.get("associatedat")), grant_id=policy,
-                      origin="access_policy", unmapped=unmapped)

@@ -398,6 +398,8 @@ def _only(frames: dict[str, pl.DataFrame], record_ids: pl.Series) -> dict[str, p
 
 def _why_unrecognised(member: Member) -> str:
     sample = member.sample
+    if member.damage is not None and sample.first is None:
+        return member.damage
     if not sample.head.strip():
         return "the file is empty"
     if sample.head.strip() in (b"[]", b"{}"):

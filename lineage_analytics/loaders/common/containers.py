@@ -10,6 +10,7 @@ import io
 import tarfile
 import zipfile
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from isal import isal_zlib
@@ -17,7 +18,7 @@ from isal import isal_zlib
 from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common import streams
 from lineage_analytics.loaders.common.places import InputFile, Skipped, input_files
-from lineage_analytics.loaders.common.sampling import HEAD_BYTES, sample
+from lineage_analytics.loaders.common.sampling import HEAD_BYTES, is_yaml, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +63,7 @@ class Member:
     _head: bytes = field(init=False, default=b"")
     _encoding: str | None = field(init=False, default=None)
     _read: int = field(init=False, default=0)
+    _lines: Iterator[bytes] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         pieces: list[bytes] = []
@@ -71,11 +73,32 @@ class Member:
         complete = len(self._head) < HEAD_BYTES and self.damage is None
         self._encoding = next((name for bom, name in _UTF16.items() if self._head.startswith(bom)), None)
         text = next(self._decoded(iter((self._head[:HEAD_BYTES],)), final=complete), b"")
-        self.sample = sample(text, complete=complete)
+        if is_yaml(text):
+            text, complete = self._from_yaml() or (text, complete)
+        self.sample = sample(text[:HEAD_BYTES], complete=complete)
+
+    def _from_yaml(self) -> tuple[bytes, bool] | None:
+        """The head of the document as JSON lines, which it is from now on, and whether it is all; None: it has none."""
+        held: list[bytes] = []
+        self._lines = self._yaml_lines()
+        while sum(map(len, held)) < HEAD_BYTES and (line := next(self._lines, b"")):
+            held.append(line)
+        head = b"".join(held)
+        self._lines = chain((head,), self._lines)
+        return (head, len(head) < HEAD_BYTES) if head else None
+
+    def _yaml_lines(self) -> Iterator[bytes]:
+        from lineage_analytics.loaders.common import yamls  # noqa: PLC0415  (few files need it)
+
+        try:
+            yield from yamls.lines(self._decoded(self._pieces(), final=True))
+        except yamls.Refused as error:
+            self.damage = str(error)
 
     def chunks(self) -> Iterator[bytes]:
-        """The document as UTF-8 without byte order mark, in pieces of about a mebibyte. Once only."""
-        return self._decoded(self._pieces(), final=True)
+        """The document as UTF-8 without byte order mark, in pieces of about a mebibyte; YAML as JSON lines. Once only.
+        """
+        return self._decoded(self._pieces(), final=True) if self._lines is None else self._lines
 
     def raw(self) -> Iterator[bytes]:
         """The document's own bytes, unpacked but not decoded, in pieces. Once only, instead of ``chunks``."""

@@ -25,6 +25,9 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
 _DELIMITERS = (",", ";", "\t")
 _LINES_TRIED = 5
 _TIMED = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]{5,20}Z? (?=\{)")
+_YAML_BYTES = 4_096
+_YAML_KEY = re.compile(rb"(?:[ \t]*- +)*[\"']?[A-Za-z_][\w./$-]{0,100}[\"']?:(?:[ \t].*)?\r?")
+_YAML_LINE = re.compile(rb"(?:[ \t#].*|---.*|%YAML.*|\.\.\.|-|- .*)?\r?")
 
 
 def sample(head: bytes, *, complete: bool) -> Sample:
@@ -37,6 +40,16 @@ def sample(head: bytes, *, complete: bool) -> Sample:
         if first is not None or text[1:200].lstrip()[:1] == b"{":
             return Sample(text, "array", frozenset(first or ()), first)
     return _timed_sample(text) or _csv_sample(text)
+
+
+def is_yaml(text: bytes) -> bool:
+    """Whether the head of a file is YAML in block style: what is not indented are keys, dashes and comments."""
+    if text.lstrip()[:1] in (b"{", b"[", b""):
+        return False
+    lines = text[:_YAML_BYTES].split(b"\n")
+    whole = lines[:-1] if len(text) > _YAML_BYTES else lines
+    return all(_YAML_KEY.fullmatch(line) or _YAML_LINE.fullmatch(line) for line in whole) and any(
+        map(_YAML_KEY.fullmatch, whole))
 
 
 def _timed_sample(text: bytes) -> Sample | None:

@@ -104,6 +104,12 @@ def objects(value: object) -> list[Fields]:
     return [fold(item) for item in map(embedded, listed) if isinstance(item, dict)]
 
 
+def texts(value: object) -> list[str]:
+    """The texts of a list, sorted, each once, also out of JSON text; empty when it is none."""
+    found = embedded(value)
+    return sorted({held for item in found if (held := text(item)) is not None}) if isinstance(found, list) else []
+
+
 def pairs(value: object) -> dict[str, list[str]]:
     """A list of name and value as values by folded name; names repeat, values may be of any type."""
     found: dict[str, list[str]] = {}
