@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from tests._documents import Loaded
 from tests.test_loader_gcp_audit import BOT as LOGGED_BOT
@@ -57,6 +58,25 @@ MINE: Json = {"projectId": PROJECT, "projectNumber": "42", "name": "Shop", "life
               "parent": {"type": "folder", "id": "7"}}
 
 
+BINDING: Json = {"role": "roles/editor", "members": ["group:cooks@shop.example", f"serviceAccount:{BOT}"]}
+ANALYSED: Json = {
+    "attachedResourceFullName": f"//{OVER}", "iamBinding": BINDING, "fullyExplored": True,
+    "accessControlLists": [{"resources": [{"fullResourceName": f"//{OVER}"}], "accesses": [{"role": "roles/editor"}]}],
+    "identityList": {"identities": [{"name": "group:cooks@shop.example"}, {"name": "user:bo@shop.example"}],
+                     "groupEdges": [{"sourceNode": "group:cooks@shop.example", "targetNode": "user:bo@shop.example"}]}}
+ANSWER: Json = {"fullyExplored": True, "mainAnalysis": {"analysisQuery": {"scope": "organizations/1"},
+                                                        "analysisResults": [ANALYSED], "fullyExplored": True},
+                "serviceAccountImpersonationAnalysis": [{"analysisResults": [ANALYSED | {
+                    "attachedResourceFullName": f"//iam.googleapis.com/{ACCOUNT_NAME}"}]}]}
+SHOWN: Json = {"ACLs": [{"identities": ["group:cooks@shop.example"], "resources": [f"//{OVER}"]}],
+               "policy": {"attachedResource": f"//{OVER}", "binding": BINDING}}
+
+
+def in_yaml(*documents: object) -> bytes:
+    text: str = yaml.safe_dump_all(documents, explicit_start=len(documents) > 1)
+    return text.encode()
+
+
 def lines(records: list[Json]) -> bytes:
     return "\n".join(map(json.dumps, records)).encode()
 
@@ -71,7 +91,9 @@ CONTRACT_FILES: dict[str, bytes] = {
     "roles": json.dumps([ROLE]).encode(), "role": json.dumps(ROLE).encode(),
     "activities": json.dumps({"activities": [LAST, LAST_KEY]}).encode(), "deny": json.dumps(DENY).encode(),
     "assets": json.dumps({"readTime": "2026-03-01T00:00:00Z", "assets": [ASSET, DISK]}).encode(),
-    "projects": json.dumps([MINE]).encode(), "mixed": lines(ALL),
+    "projects": json.dumps([MINE]).encode(), "mixed": lines(ALL), "analysis": json.dumps(ANSWER, indent=2).encode(),
+    "yaml_policy": in_yaml(POLICY), "yaml_accounts": in_yaml(ACCOUNT, ACCOUNT | {"uniqueId": "4", "email": f"x{BOT}"}),
+    "yaml_role": in_yaml(ROLE), "yaml_mixed": in_yaml(*ALL), "yaml_list": in_yaml(ALL), "yaml_analysis": in_yaml(SHOWN),
 }
 
 
@@ -82,6 +104,28 @@ def test_every_member_of_a_binding_holds_its_role_once() -> None:
         ("gcp::group:cooks@shop.example", "roles/viewer", None, "timebound"),
         (f"gcp::serviceAccount:{BOT}", "roles/editor", None, "standing"),
         ("gcp::user:ana@shop.example", "roles/editor", None, "standing")]
+
+
+@pytest.mark.parametrize(("written", "same"), [
+    ("yaml_policy", POLICY), ("yaml_role", ROLE), ("yaml_mixed", ALL), ("yaml_list", ALL)])
+def test_what_gcloud_writes_as_yaml_gives_the_rows_of_json(written: str, same: object) -> None:
+    found, wanted = Loaded(CONTRACT_FILES[written]), Loaded(same)
+    assert sorted(found.ids) == sorted(wanted.ids)
+    for table, frame in wanted.frames.items():
+        columns = [name for name in frame.columns if name != "raw_ref"]
+        assert found.rows(table, *columns) == wanted.rows(table, *columns), table
+
+
+def test_an_analysis_is_the_bindings_that_were_asked_for_and_who_is_in_their_groups() -> None:
+    found = Loaded(ANSWER)
+    held = [(f"gcp::{one}", "roles/editor", over) for one in ("group:cooks@shop.example", f"serviceAccount:{BOT}")
+            for over in (OVER, f"iam.googleapis.com/serviceAccounts/{BOT}")]
+    member = ("gcp::user:bo@shop.example", "cooks@shop.example", "gcp::group:cooks@shop.example")
+    assert found.rows("entitlements", "principal_id", "privilege", "scope") == sorted([*held, member])
+    assert (len(found.ids), found.faults) == (2, [])
+    shown = Loaded(CONTRACT_FILES["yaml_analysis"]).rows("entitlements", "principal_id", "privilege", "scope", "grant_id")
+    searched = Loaded([SEARCHED | {"policy": {"etag": "x", "bindings": [BINDING]}}])
+    assert shown == searched.rows("entitlements", "principal_id", "privilege", "scope", "grant_id")
 
 
 def test_a_policy_is_of_the_project_that_its_resource_names_as_logs_do_not_of_its_number() -> None:

@@ -34,12 +34,14 @@ def texts(value: object) -> list[str]:
     return sorted({held for item in found if (held := name(item)) is not None}) if isinstance(found, list) else []
 
 
-def policy(entry: Entry, fields: Fields, stated: Fields, as_of: datetime | None) -> None:
-    """An allow policy: a grant per member of each binding. ``fields`` say of what it is the policy, if anything."""
+def policy(entry: Entry, fields: Fields, stated: Fields, as_of: datetime | None, beside: str = "") -> None:
+    """An allow policy: a grant per member of each binding. ``fields`` say of what it is the policy, if anything;
+    ``beside`` what else the record says."""
     over = _over(fields)
     owner = name(fields.get("project")) or name(fields.get("organization"))
     tenant = _tenant_of(over) or (owner.removeprefix("projects/") if owner else None)
-    entry.identify(PROVIDER, tenant, f"policy|{over}|{text(stated.get('etag')) or ''}|{_digest(stated)}", within="")
+    etag = text(stated.get("etag")) or ""
+    entry.identify(PROVIDER, tenant, f"policy|{over}|{etag}|{_digest(stated)}{beside}", within="")
     seen: set[str] = set()
     unmapped = entry.leftovers(KNOWN)
     for delta in bindings(stated):
@@ -50,6 +52,31 @@ def policy(entry: Entry, fields: Fields, stated: Fields, as_of: datetime | None)
     if over is not None:
         entry.add(tables.RESOURCES, id=f"gcp::{over}", kind=text(fields.get("assettype")) or "resource",
                   display_name=over.rpartition("/")[2], snapshot_at=as_of)
+
+
+def analysed(fields: Fields) -> tuple[str, Fields] | None:
+    """The resource and the binding an analysis is about, as the API answers or as gcloud shows it; None: it is none."""
+    shown = squeezed(fields.get("policy"))
+    over = name(fields.get("attachedresourcefullname")) or name(shown.get("attachedresource"))
+    binding = squeezed(fields.get("iambinding")) or squeezed(shown.get("binding"))
+    return (over, binding) if over is not None and "role" in binding else None
+
+
+def analysis(entry: Entry, fields: Fields) -> None:
+    """A binding that answers a question of Policy Analyzer, and who is in the groups among its members."""
+    found = analysed(fields)
+    if found is None:
+        raise RecordFault("no_inventory_object", "an analysis without a binding")
+    edges = sorted({(text(edge.get("sourcenode")) or "", text(edge.get("targetnode")) or "")
+                    for edge in listed(squeezed(fields.get("identitylist")).get("groupedges"))})
+    expanded = [(group, one) for group, one in edges if group.startswith("group:") and ":" in one]
+    policy(entry, {"resource": found[0]}, {"bindings": [found[1]]}, None, f"|{expanded}" if expanded else "")
+    for group, one in expanded:
+        holder, over = member(one), member(group)
+        for who in (holder, over):
+            entry.add(tables.IDENTITY_FACTS, **fact(who))
+        entry.add(tables.ENTITLEMENTS, principal_id=holder.id, grant_kind="membership", privilege=over.label,
+                  scope=over.id, effect="allow", state="standing", origin="group")
 
 
 def _over(fields: Fields) -> str | None:
@@ -242,5 +269,6 @@ KNOWN = {
     "labels": "object", "parent": "object string", "parentFullResourceName": "string", "parentAssetType": "string",
     "explanation": "object", "eligibleUsers": "array", "approvalWorkflow": "object", "privilegedAccess": "object",
     "maxRequestDuration": "string", "state": "string", "requesterJustificationConfig": "object",
-    "additionalNotificationTargets": "object",
+    "additionalNotificationTargets": "object", "attachedResourceFullName": "string", "iamBinding": "object",
+    "accessControlLists": "array", "identityList": "object", "fullyExplored": "boolean", "ACLs": "array",
 }

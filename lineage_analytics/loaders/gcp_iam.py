@@ -2,17 +2,19 @@
 
 Shapes  Answers of gcloud (arrays and single objects) and of the APIs (pages under ``results``, ``accounts``, ``keys``,
         ``roles``, ``activities``, ``policies``, ``projects``, ``assets``, ``entitlements``); asset-inventory exports of
-        policies and of IAM resources, one asset a line; mixed on lines or in one array.
-Maps    bindings, role permissions, deny rules and who may ask for elevation to ``entitlements``; service accounts and
-        last authentications to ``identity_facts``; keys to ``credentials``; roles, projects, offers of elevation and
-        resources with a policy to ``resources``.
+        policies and of IAM resources, one asset a line; answers of Policy Analyzer, as gcloud shows them, too; mixed on
+        lines, in one array or as YAML documents.
+Maps    bindings, members of groups, role permissions, deny rules and who may ask for elevation to ``entitlements``;
+        service accounts and last authentications to ``identity_facts``; keys to ``credentials``; roles, projects,
+        offers of elevation and resources with a policy to ``resources``.
 Drops   descriptions; keys that Google holds itself and assets that are none of identity or access, rejected as
         ``out_of_scope``.
 Schema  IAM v1 and v2 (deny), Cloud Asset v1, Policy Analyzer v1; unknown keys are kept in ``unmapped``.
 
 ``get-iam-policy`` does not say of what it is the policy: the scope of its grants is null. ``as_of`` is the time an
 export states it was read, else null. A service account's identity is its numeric id, its address one of its names; a
-deleted member keeps its own id, so an address that lives again is another principal.
+deleted member keeps its own id, so an address that lives again is another principal. An analysis answers a question: it
+holds the bindings that were asked for, and members of groups where it was told to expand them.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ FEEDS = frozenset({"credentials", "entitlements", "identity_facts", "resources"}
 SOURCE = "gcp_iam"
 
 _PAGES = ("results", "accounts", "keys", "roles", "activities", "policies", "projects", "assets",
-          "entitlements")
+          "entitlements", "analysisResults")
 
 
 def detect(sample: Sample) -> Match | None:
@@ -65,6 +67,8 @@ def _kind(fields: Fields) -> str | None:
         return "policy_of_a_resource"
     if "assettype" in keys and ("policy" in keys or "iampolicy" in keys or squeezed(fields.get("resource"))):
         return "asset"
+    if rows.analysed(fields) is not None:
+        return "analysis"
     if _is_policy(fields) and not keys & {"kind", "apiversion", "protopayload"}:
         return "policy"
     if "uniqueid" in keys and (text(fields.get("email")) or "").endswith("gserviceaccount.com"):
@@ -116,6 +120,8 @@ def read(entry: Entry) -> None:
     if kind in ("policy", "policy_of_a_resource"):
         stated = squeezed(fields.get("policy")) or squeezed(fields.get("iampolicy")) or fields
         rows.policy(entry, fields if kind == "policy_of_a_resource" else {}, stated, as_of)
+    elif kind == "analysis":
+        rows.analysis(entry, fields)
     elif kind == "service_account":
         rows.account(entry, fields, as_of)
     elif kind == "key":
