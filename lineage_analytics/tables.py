@@ -338,6 +338,14 @@ CONTENT_HASHES = Table("content_hashes", "log files that signed digests speak of
     "content_sha256": (pl.String, "of what it holds, unpacked; null: it breaks off or holds several documents"),
 }))
 
+SEQUENCES = Table("sequences", "numbers with which a provider counts its records, of those that were read, used or not",
+                  _columns({
+    "source": PROVENANCE["source"], "stream": (pl.String, "what counts: the computer and its log"),
+    "first_number": (pl.Int64, ""), "last_number": (pl.Int64, ""),
+    "records": (pl.Int64, "numbers read from the first to the last; fewer than there are: chosen records"),
+    "file_sha256": (pl.String, "of the file as delivered"),
+}))
+
 LEDGER = Table("ledger", "one row per file, member and source ever ingested", _columns({
     "file_sha256": (pl.String, "of the file as delivered"), "file": (pl.String, "relative path when first seen"),
     "bytes": (pl.Int64, "size as delivered"), "source": PROVENANCE["source"],
@@ -490,7 +498,7 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, ACCOUNTS, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS,
-    DECISION_STEPS, RESOURCES, COVERAGE, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, NODES, EDGES,
+    DECISION_STEPS, RESOURCES, COVERAGE, SEQUENCES, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, NODES, EDGES,
     PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)

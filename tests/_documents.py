@@ -38,11 +38,14 @@ class Loaded:
         self.ids: list[str] = []
         self.truncated = False
         frames: dict[str, list[pl.DataFrame]] = {}
+        self.sequences = tables.SEQUENCES.empty()
         for chunk in loader.extract(document):
             batch = loader.transform(chunk, document)
             self.faults += batch.faults
             self.ids += batch.record_ids.to_list()
             self.truncated |= chunk.truncated
+            if batch.sequences is not None:
+                self.sequences = pl.concat([self.sequences, batch.sequences])
             for table, frame in batch.frames.items():
                 frames.setdefault(table, []).append(tables.conform(frame, tables.ALL[table]))
         self.frames = {name: pl.concat(parts) for name, parts in frames.items()}

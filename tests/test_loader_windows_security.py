@@ -192,6 +192,14 @@ def test_other_events_are_rejected_by_name_and_nothing_is_quarantined(name: str)
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACT_FILES))
+def test_the_numbers_of_every_event_are_told_by_log_also_of_those_that_are_not_for_us(name: str) -> None:
+    runs = Loaded(CONTRACT_FILES[name]).sequences
+    assert runs.select("stream", "first_number", "last_number", "records").rows() == [
+        (f"{HOST}/microsoft-windows-sysmon/operational".lower(), 13, 13, 1), (f"{HOST}/security".lower(), 1, 12, 12),
+        (f"{HOST}/security".lower(), 14, 14, 1)]
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACT_FILES))
 def test_typed_names_descriptions_and_command_lines_are_stored_nowhere(name: str) -> None:
     loaded = Loaded(CONTRACT_FILES[name])
     assert GUESSED not in json.dumps([frame.to_dicts() for frame in loaded.frames.values()], default=str)

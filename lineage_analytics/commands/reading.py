@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NEW = {"record_type": "record type", "key": "new key", "type": "changed type of", "revision": "revision:"}
 _FILES = {"matches": "match", "differs": "differ", "not_loaded": "not loaded", "not_hashed": "loaded without a hash"}
+_HOLES = 5
 
 
 def _analysis(given: argparse.Namespace) -> Analysis:
@@ -82,7 +83,8 @@ def sources(given: argparse.Namespace) -> int:
     estate = analysis.open(given.workspace, given.as_of, given.window, given.lookback)
     found, new = estate.sources, estate.new_in_formats
     if given.json:
-        console.document({"sources": found.to_dicts(), "new_in_formats": new.to_dicts()})
+        console.document({"sources": found.to_dicts(), "sequence_gaps": estate.sequence_gaps.to_dicts(),
+                          "new_in_formats": new.to_dicts()})
         return 0
     print("\n".join(console.table(
         ["source", "tenant", "period", "days", "missing", "records", "not used", "new in format"],
@@ -93,6 +95,10 @@ def sources(given: argparse.Namespace) -> int:
     for row in found.filter(pl.col("log_files").is_not_null()).iter_rows(named=True):
         print(f"{row['source']} {row['tenant']}: log files against their digests: "
               + ", ".join(f"{one['count']:,} {_FILES[one['verdict']]}" for one in row["log_files"]))
+    for row in estate.sequence_gaps.filter(pl.col("missing") > 0).iter_rows(named=True):
+        numbers = "1 record number" if row["missing"] == 1 else f"{row['missing']:,} record numbers"
+        print(f"{row['source']} {printable(row['stream'], 80)}: {numbers} between {row['first_number']:,} and "
+              f"{row['last_number']:,} in no file: {_holes(row['gaps'])}")
     for row in new.iter_rows(named=True):
         form = f" ({row['found']})" if row["found"] else ""
         print(f"{row['source']}: {_NEW[row['kind']]} {printable(row['name'], 60)}{form} in {row['records']:,} records, "
@@ -104,6 +110,11 @@ def _period(row: dict[str, Any]) -> str:
     if row["state"] == "missing":
         return "expected, never received"
     return f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}" if row["first"] else "no dated records"
+
+
+def _holes(gaps: list[dict[str, int]]) -> str:
+    said = [f"{gap['first']:,}" + (f" to {gap['last']:,}" if gap["last"] > gap["first"] else "") for gap in gaps]
+    return ", ".join(said[:_HOLES]) + (f" and {len(said) - _HOLES} more" if len(said) > _HOLES else "")
 
 
 def _gaps(row: dict[str, Any]) -> str:

@@ -167,13 +167,14 @@ def _flat(fields: Fields) -> Event | None:
     computer = _first(fields, "hostname", "computer", "computername", "machinename")
     if number is None or not (provider or channel or computer):
         return None
-    if number not in RULES:  # most of a log: only the number and whose it is will be asked for
-        return Event(number, provider.lower(), channel.lower(), None, None, None, None, None, None, fields)
+    record = _first(fields, "recordnumber", "eventrecordid", "recordid") or None
+    if number not in RULES:  # most of a log: only its numbers and whose it is will be asked for
+        return Event(
+            number, provider.lower(), channel.lower(), None, computer or None, record, None, None, None, fields)
     data = {**fields, **_named(fields.get("eventdata"))}
     return Event(
         number, provider.lower(), channel.lower(), _flat_time(fields),
-        computer or None,
-        _first(fields, "recordnumber", "eventrecordid", "recordid") or None,
+        computer or None, record,
         guid(_first(fields, "eventoriginid")), guid(_first(fields, "activityid")),
         next((said for key in ("eventtype", "keywords", "eventlevelname")
               if (said := _audit(fields.get(key))) is not None), None), data)

@@ -57,6 +57,7 @@ _CLEARED = 1102
 _SIGN_INS = frozenset({"signin", "explicit", "ticket"})
 _SHOWN = re.compile(r"[^\w .\-/]")
 _CSV = frozenset({"channel", "eventsourcename", "eventdata", "provider"})
+_NUMBER = re.compile(r"\d{1,18}")
 _ZERO_STATUS = frozenset({"0x0", "0"})
 
 
@@ -96,6 +97,8 @@ def _read(entry: Entry) -> None:
     event = event_of(entry.fields)
     if event is None:
         raise RecordFault("unknown_object", "wanted a Windows event with its number")
+    if event.computer and event.channel and _NUMBER.fullmatch(event.number or ""):
+        entry.counted.add(f"{event.computer}/{event.channel}".lower(), int(event.number or ""))
     rule = RULES.get(event.id)
     ours = event.provider == SECURITY or (not event.provider and event.channel == "security")
     if rule is None or not (ours or event.id == _CLEARED):

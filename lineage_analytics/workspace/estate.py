@@ -13,7 +13,7 @@ from lineage_analytics.errors import NothingAssessableError, UsageError, did_you
 from lineage_analytics.loaders import settled
 from lineage_analytics.tables import ALL, Facts
 from lineage_analytics.text import printable
-from lineage_analytics.workspace import rollup
+from lineage_analytics.workspace import rollup, sequences
 from lineage_analytics.workspace import sources as source_report
 from lineage_analytics.workspace.store import Store
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOADED = ("identity_facts", "credentials", "entitlements", "activity", "assistant_access", "decision_steps",
-           "resources", "coverage", "quarantine", "drift", "content_hashes",
+           "resources", "coverage", "sequences", "quarantine", "drift", "content_hashes",
            "ledger", "usage")
 _TIMES = {"activity": "time", "usage": "first", "assistant_access": "time", "decision_steps": "time"}
 _ID_COLUMNS = {
@@ -82,6 +82,11 @@ class Estate(Facts):
     def new_in_formats(self) -> pl.DataFrame:
         """Record types, keys and types that loaders do not know, with counts and the first place; see table DRIFT."""
         return source_report.drift(self)
+
+    @property
+    def sequence_gaps(self) -> pl.DataFrame:
+        """Numbers that a provider gave to records which are in no file; columns: ``workspace.sequences.SCHEMA``."""
+        return sequences.sequence_gaps(self)
 
     def who(self, name: str) -> identities.Who:
         """Every account of the person or workload that an id or a name means, why each joined, and how sure that is.

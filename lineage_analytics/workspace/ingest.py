@@ -195,6 +195,8 @@ class _Load:
         drifted = Drifted(source)
         for batch in self._read(loader, member, count):
             drifted.note(batch)
+            if batch.sequences is not None:
+                self._keep("sequences", batch.sequences)
             drifted.revised(self._store_batch(batch, member, count))
         self._keep("drift", drifted.rows(member))
 

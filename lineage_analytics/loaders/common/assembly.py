@@ -22,6 +22,7 @@ from lineage_analytics.loaders.common.contract import Batch, Fault
 from lineage_analytics.loaders.common.ids import derived_id, record_id
 from lineage_analytics.loaders.common.leftovers import Drift, changed_types, unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.sequences import Counted
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import synthetic_id
 
@@ -47,17 +48,19 @@ class Entry:
     """One raw record while a loader reads it, and the rows it becomes.
 
     ``fields`` is the decoded object, ``tag`` and ``context`` what the extraction said of it, ``record_id`` known from
-    ``identify`` on.
+    ``identify`` on; ``counted`` takes the number with which its provider counts it, whatever becomes of the record.
     """
 
-    __slots__ = ("_source", "_where", "context", "drift", "fields", "position", "provider", "record_id", "rows", "tag",
-                 "tenant")
+    __slots__ = ("_source", "_where", "context", "counted", "drift", "fields", "position", "provider", "record_id",
+                 "rows", "tag", "tenant")
 
     def __init__(
-        self, source: str, where: Row, position: int, fields: Row, tag: str, context: Mapping[str, Any]
+        self, source: str, where: Row, position: int, fields: Row, tag: str, context: Mapping[str, Any],
+        counted: Counted,
     ) -> None:
         self._source, self._where = source, where
         self.position, self.fields, self.tag, self.context = position, fields, tag, context
+        self.counted = counted
         self.provider: str | None = None
         self.tenant: str | None = None
         self.record_id = ""
@@ -123,14 +126,14 @@ def assemble(chunk: Chunk, document: Document, source: str, read: Callable[[Entr
     """The batch of a chunk: ``read`` gets every raw record as an Entry and adds its rows, or raises RecordFault."""
     where = {"file_sha256": document.file_sha256, "member": document.member}
     ids: list[str] = []
-    faults, drift = list(chunk.faults), list[Drift]()
+    faults, drift, counted = list(chunk.faults), list[Drift](), Counted()
     rows: dict[str, list[Row]] = {}
     for (position, raw), tag in zip(chunk.placed(), chunk.tags or repeat("")):  # noqa: B905  (tags may be endless)
         fields = decode_object(raw)
         if fields is None:
             faults.append(Fault(position, "broken_json", "not a JSON object in valid UTF-8"))
             continue
-        entry = Entry(source, where, position, fields, tag, chunk.context)
+        entry = Entry(source, where, position, fields, tag, chunk.context, counted)
         try:
             read(entry)
             finished = entry.finished()
@@ -145,7 +148,8 @@ def assemble(chunk: Chunk, document: Document, source: str, read: Callable[[Entr
         for table, row in finished:
             rows.setdefault(table.name, []).append(row)
     frames = {name: _frame(tables.ALL[name], found) for name, found in sorted(rows.items())}
-    return Batch(pl.Series("record_id", ids, dtype=pl.String), frames, faults, drift)
+    return Batch(pl.Series("record_id", ids, dtype=pl.String), frames, faults, drift,
+                 counted.rows(source, document.file_sha256))
 
 
 def _frame(table: tables.Table, rows: list[Row]) -> pl.DataFrame:

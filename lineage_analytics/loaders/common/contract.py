@@ -104,12 +104,15 @@ class Batch:
     Every row of every frame carries the ``record_id`` it came from; ``record_ids`` lists each understood record once
     per occurrence, so a repeat inside the chunk is counted as a duplicate by whoever stores it. ``drift`` tells of
     record types and JSON types the loader did not expect; new keys are told by the ``unmapped`` columns themselves.
+    ``sequences`` are rows of ``tables.SEQUENCES`` of all records read, also those that are not for us; null where the
+    provider counts nothing.
     """
 
     record_ids: pl.Series
     frames: dict[str, pl.DataFrame]
     faults: list[Fault] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
+    sequences: pl.DataFrame | None = None
 
 
 class Document(Protocol):
