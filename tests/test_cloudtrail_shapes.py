@@ -260,3 +260,12 @@ def test_a_record_in_a_cell_or_behind_a_search_is_the_record() -> None:
         assert sorted(found.ids) == sorted(wanted.ids)
         assert found.rows("activity", "actor_id", "action", "time") == wanted.rows(
             "activity", "actor_id", "action", "time")
+
+
+def test_an_event_without_an_id_goes_by_what_it_says_however_it_is_written() -> None:
+    told = event(0, eventID=None)
+    written = [json.dumps(told, separators=(",", ":")), json.dumps(told, indent=4),
+               json.dumps({key: told[key] for key in reversed(told)}, ensure_ascii=False),
+               _text({**told, "requestParameters": dict(reversed(told["requestParameters"].items()))})]
+    assert len({tuple(Loaded(text).ids) for text in written}) == 1
+    assert Loaded(event(1, eventID=None)).ids != Loaded(told).ids

@@ -77,6 +77,8 @@ WRAPPED = {
     "gzip in zip in zip": (_zip(c=_zip(b=gzip.compress(TEXT))), "c/b"),
     "byte order mark": (b"\xef\xbb\xbf" + TEXT, None),
     "utf-16 little": (b"\xff\xfe" + TEXT.decode().encode("utf-16-le"), None),
+    "utf-16 little, no mark": (TEXT.decode().encode("utf-16-le"), None),
+    "utf-16 big, no mark": (TEXT.decode().encode("utf-16-be"), None),
     "utf-16 big": (b"\xfe\xff" + TEXT.decode().encode("utf-16-be"), None),
 }
 

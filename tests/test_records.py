@@ -165,3 +165,12 @@ def test_csv_rows_that_are_odd_cost_no_other() -> None:
     assert [json.loads(bytes(raw)) for raw in chunk.raws] == [
         {"a": "1", "b": "2"}, {"a": "5, with comma\nand line", "b": "6"}]
     assert _faults([chunk]) == [(1, "broken_csv"), (2, "broken_csv")]
+
+
+def test_rows_and_cells_that_a_spreadsheet_leaves_empty_are_none() -> None:
+    rows = [{"a": "1", "b": "2"}, {"a": "3", "b": ""}, {"a": "", "b": "4"}]
+    for text in (b'\r\n  \r\na;b\r\n1;2\r\n3;\r\n;4\r\n;\r\n \r\n', b"a,b,,\n1,2,,\n3,,,\n,4\n,,,\n"):
+        [chunk] = list(records.csv_chunks(_member(text)))
+        assert ([json.loads(bytes(raw)) for raw in chunk.raws], chunk.faults) == (rows, [])
+    [chunk] = list(records.csv_chunks(_member(b"a,b,\n1,2,3\n")))
+    assert _faults([chunk]) == [(0, "broken_csv")]

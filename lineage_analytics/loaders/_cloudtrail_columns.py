@@ -142,9 +142,17 @@ def _times(values: Sequence[str | None]) -> pl.Series:
     return times.scatter(odd, [parse_time(texts[int(i)]) for i in odd]) if len(odd) else times
 
 
+def _canonical(raw: msgspec.Raw) -> bytes:
+    """The JSON value as text that does not depend on how it was written."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return bytes(raw)
+
+
 def synthetic_id(record: Record) -> str:
-    """An id for a record that has none: the same content gives the same id."""
-    said = [bytes(value) if isinstance(value, msgspec.Raw) else repr(value).encode() for value in
+    """An id for a record that has none: the same content gives the same id, however it is written."""
+    said = [_canonical(value) if isinstance(value, msgspec.Raw) else repr(value).encode() for value in
             msgspec.structs.astuple(record)]
     return "content:" + hashlib.sha256(b"\0".join(said)).hexdigest()[:32]
 

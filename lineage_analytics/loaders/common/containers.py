@@ -39,6 +39,7 @@ DECOMPRESSED_BYTES = 64 << 30
 RATIO, RATIO_FROM_BYTES = 200, 100 << 20
 
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_UNMARKED_BYTES = 8
 _PEEKED_BYTES = 512
 _BROKEN_STREAM: tuple[type[Exception], ...] = (
     EOFError, cast("type[Exception]", isal_zlib.error), zipfile.BadZipFile, tarfile.TarError, OSError,
@@ -71,7 +72,7 @@ class Member:
             pieces.append(piece)
         self._head = b"".join(pieces)
         complete = len(self._head) < HEAD_BYTES and self.damage is None
-        self._encoding = next((name for bom, name in _UTF16.items() if self._head.startswith(bom)), None)
+        self._encoding = _utf16(self._head)
         text = next(self._decoded(iter((self._head[:HEAD_BYTES],)), final=complete), b"")
         if is_yaml(text):
             text, complete = self._from_yaml() or (text, complete)
@@ -139,10 +140,21 @@ class Member:
             yield from pieces
             return
         decoder = codecs.getincrementaldecoder(self._encoding)("replace")
-        yield decoder.decode(first[2:]).encode()
+        yield decoder.decode(first).encode().removeprefix(codecs.BOM_UTF8)
         for piece in pieces:
             yield decoder.decode(piece).encode()
         yield decoder.decode(b"", final=final).encode()
+
+
+def _utf16(head: bytes) -> str | None:
+    """The UTF-16 that a text begins in, by its mark or, without one, by every other byte being zero."""
+    marked = next((name for bom, name in _UTF16.items() if head.startswith(bom)), None)
+    if marked is not None or len(head) < _UNMARKED_BYTES:
+        return marked
+    even, odd = set(head[:_UNMARKED_BYTES:2]), set(head[1:_UNMARKED_BYTES:2])
+    if odd == {0} and 0 not in even:
+        return "utf-16-le"
+    return "utf-16-be" if even == {0} and 0 not in odd else None
 
 
 class _At(NamedTuple):

@@ -65,11 +65,13 @@ def json_chunks(document: Document, wrappers: Sequence[str] = WRAPPERS) -> Itera
 
 
 def csv_chunks(document: Document) -> Iterator[Chunk]:
-    """Every CSV row as a JSON object keyed by the header's names; rows of another width become Faults."""
+    """Every CSV row as a JSON object keyed by the header's names; rows of another width become Faults.
+
+    Rows without a value are none, and empty cells beyond the header's last name, as spreadsheets leave, no cells.
+    """
     csv.field_size_limit(RECORD_BYTES)
     text = _Text(document.chunks())
-    first = text.peek_line()
-    reader = csv.reader(text, delimiter=delimiter_of(first), strict=True)
+    reader = csv.reader(text, delimiter=delimiter_of(text.first_line()), strict=True)
     header: list[str] | None = None
     rows: list[bytes] = []
     faults: list[Fault] = []
@@ -83,11 +85,14 @@ def csv_chunks(document: Document) -> Iterator[Chunk]:
             faults.append(Fault(position, "broken_csv", str(error)[:200]))
             position += 1
             continue
+        if not any(map(str.strip, row)):
+            continue
         if header is None:
-            header = [name.strip().encode("utf-8", "replace").decode() for name in row]
+            names = [name.strip().encode("utf-8", "replace").decode() for name in row]
+            header = names[:_filled(names)]
             continue
-        if not row:
-            continue
+        if len(row) > len(header):
+            row = row[:max(len(header), _filled(row))]
         if len(row) != len(header):
             faults.append(Fault(position, "broken_csv", f"wanted {len(header)} cells, found {len(row)}"))
         elif not _is_text(row):
@@ -99,6 +104,11 @@ def csv_chunks(document: Document) -> Iterator[Chunk]:
             yield Chunk(start, rows, faults=faults)
             start, rows, faults = position, [], []
     yield Chunk(start, rows, faults=faults, truncated=_damaged(document, faults, position))
+
+
+def _filled(row: list[str]) -> int:
+    """How many cells there are up to the last that is not empty."""
+    return next((at for at in range(len(row), 0, -1) if row[at - 1]), 0)
 
 
 def _is_text(row: list[str]) -> bool:
@@ -342,8 +352,12 @@ class _Text:
         self._rest = ""
         self._ended = False
 
-    def peek_line(self) -> str:
+    def first_line(self) -> str:
+        """The first line that is not blank, which stays to be read."""
         self._fill()
+        while self._lines and not self._lines[0].strip():
+            self._lines.pop(0)
+            self._fill()
         return self._lines[0] if self._lines else ""
 
     def _fill(self) -> None:
