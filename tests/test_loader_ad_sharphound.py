@@ -112,7 +112,47 @@ LATER = collection("quantumthings", item(UNIT, properties("Q@CORP.LOCAL", secret
 EMPTY_AND_ONE = json.dumps({"data": [item(POLICY, properties("GPO@CORP.LOCAL", gpcpath="\\\\CORP.LOCAL\\SYSVOL"))],
                             "meta": {"type": "gpos", "methods": 0, "count": 1, "version": 5}}, indent=2).encode()
 
-CONTRACT_FILES = {"users": USERS, "groups": GROUPS, "computers": COMPUTERS, "old_computers": OLD_COMPUTERS,
+
+
+def old(kind: str, *data: Json, version: int | None = 3) -> bytes:
+    """A file of SharpHound 3: the list stands under the name of the type."""
+    meta = {"type": kind, "count": len(data)} | ({"version": version} if version else {})
+    return b"\xef\xbb\xbf" + json.dumps({kind: data, "meta": meta}).encode()
+
+
+def ace_of_3(principal: str, right: str, sort: str = "") -> Json:
+    return {"PrincipalSID": principal, "PrincipalType": "User", "RightName": right, "AceType": sort, "IsInherited": False}
+
+
+def member_of_3(native: str, kind: str = "User") -> Json:
+    return {"MemberId": native, "MemberType": kind}
+
+
+USERS_OF_3 = old("users", {
+    "ObjectIdentifier": ALICE, "Properties": properties("ALICE@CORP.LOCAL", samaccountname="Alice", enabled=True),
+    "PrimaryGroupSid": f"{DOMAIN}-513", "AllowedToDelegate": [SERVER], "SPNTargets": [], "HasSIDHistory": [], "Aces": [
+        ace_of_3(SERVICE, "ExtendedRight", "User-Force-Change-Password"), ace_of_3(SERVICE, "ExtendedRight", "All"),
+        ace_of_3(ADMINS, "Owner"), ace_of_3(ADMINS, "GenericAll")]})
+GROUPS_OF_3 = old("groups", {
+    "ObjectIdentifier": ADMINS, "Properties": properties("DOMAIN ADMINS@CORP.LOCAL"), "Members": [member_of_3(ALICE)],
+    "Aces": [ace_of_3(SERVICE, "WriteProperty", "AddMember")]})
+COMPUTERS_OF_3 = old("computers", {
+    "ObjectIdentifier": SERVER, "Properties": properties("SRV1.CORP.LOCAL", samaccountname="SRV1$"), "Aces": [],
+    "PrimaryGroupSid": f"{DOMAIN}-515", "LocalAdmins": [member_of_3(ALICE)], "RemoteDesktopUsers": [], "DcomUsers": [],
+    "PSRemoteUsers": [], "Sessions": [{"UserId": ALICE, "ComputerId": SERVER}], "AllowedToDelegate": [],
+    "AllowedToAct": [member_of_3(SERVICE)]})
+DOMAINS_OF_3 = old("domains", {
+    "ObjectIdentifier": DOMAIN, "Properties": properties("CORP.LOCAL"), "Aces": [], "Users": [ALICE], "Computers": [SERVER],
+    "ChildOus": [UNIT], "LocalAdmins": [member_of_3(SERVICE)], "RemoteDesktopUsers": [], "DcomUsers": [],
+    "PSRemoteUsers": [], "Links": [{"IsEnforced": True, "Guid": POLICY}], "Trusts": [
+        {"TargetDomainSid": OTHER, "IsTransitive": True, "TrustDirection": 1, "TrustType": 3, "SidFilteringEnabled": False}]})
+SESSIONS_OF_3 = old("sessions", {"UserId": ALICE, "ComputerId": SERVER})
+DELETED = collection("users", user(ALICE, "ALICE", IsDeleted=True, Aces=[ace(SERVICE, "GenericAll")]))
+GONE_POLICY = collection("gpos", item(POLICY, properties("GPO@CORP.LOCAL", gpcpath="x"), IsDeleted=True,
+                                      Aces=[ace(SERVICE, "GenericAll")]))
+
+CONTRACT_FILES = {"users": USERS, "users_of_3": USERS_OF_3, "groups_of_3": GROUPS_OF_3, "computers_of_3": COMPUTERS_OF_3,
+                  "domains_of_3": DOMAINS_OF_3, "sessions_of_3": SESSIONS_OF_3, "deleted": DELETED, "gone": GONE_POLICY, "groups": GROUPS, "computers": COMPUTERS, "old_computers": OLD_COMPUTERS,
                   "domains": DOMAINS, "ous": UNITS, "certtemplates": TEMPLATES, "enterprisecas": AUTHORITIES,
                   "later": LATER, "gpos": EMPTY_AND_ONE}
 
@@ -128,6 +168,59 @@ def test_an_account_is_of_unknown_kind_unless_a_service_name_without_mailbox_say
     assert found[ALICE_ID]["alt_ids"] == [{"kind": "email", "value": "alice@corp.example"},
                                           {"kind": "sid", "value": ALICE},
                                           {"kind": "username", "value": "alice@corp.local"}]
+
+
+def test_a_collection_of_version_3_says_its_rights_in_the_words_of_later_ones() -> None:
+    assert rights(Loaded(USERS_OF_3)) == {
+        (ALICE_ID, "membership", None, f"ad:{DOMAIN}:{DOMAIN}-513"), (ALICE_ID, "right", "AllowedToDelegate", SERVER_ID),
+        (SERVICE_ID, "right", "ForceChangePassword", ALICE_ID), (SERVICE_ID, "right", "AllExtendedRights", ALICE_ID),
+        (ADMINS_ID, "owner", "Owns", ALICE_ID), (ADMINS_ID, "right", "GenericAll", ALICE_ID)}
+    assert rights(Loaded(GROUPS_OF_3)) == {
+        (ALICE_ID, "membership", None, ADMINS_ID), (SERVICE_ID, "right", "AddMember", ADMINS_ID)}
+    assert rights(Loaded(COMPUTERS_OF_3)) == {
+        (SERVER_ID, "membership", None, f"ad:{DOMAIN}:{DOMAIN}-515"), (ALICE_ID, "right", "AdminTo", SERVER_ID),
+        (SERVER_ID, "right", "HasSession", ALICE_ID), (SERVICE_ID, "right", "AllowedToAct", SERVER_ID)}
+    assert rights(Loaded(DOMAINS_OF_3)) == {
+        (DOMAIN_ID, "right", "Contains", one) for one in (ALICE_ID, SERVER_ID, UNIT_ID)} | {
+        (SERVICE_ID, "right", "AdminTo", SERVER_ID), (POLICY_ID, "right", "GPLink", DOMAIN_ID),
+        (DOMAIN_ID, "right", "TrustedBy", OTHER_ID)}
+    assert rights(Loaded(SESSIONS_OF_3)) == {(SERVER_ID, "right", "HasSession", ALICE_ID)}
+
+
+def test_one_collection_in_the_words_of_version_3_and_of_6_gives_the_same_identities() -> None:
+    columns = ("id", "kind", "subkind", "display_name", "alt_ids", "enabled")
+    anew = collection("users", user(ALICE, "ALICE", {"hasspn": False}))
+    assert Loaded(USERS_OF_3).rows("identity_facts", *columns) == Loaded(anew).rows("identity_facts", *columns)
+
+
+@pytest.mark.parametrize("version", [4, 5, 6])
+def test_every_version_of_the_current_format_gives_the_same_rows(version: int) -> None:
+    found, newest = (Loaded(collection("groups", *json.loads(GROUPS)["data"], version=number)) for number in (version, 6))
+    assert found.ids == newest.ids
+    assert all(frame.equals(newest[table]) for table, frame in found.frames.items())
+
+
+def test_objects_known_by_name_alone_are_out_of_scope_with_what_would_do() -> None:
+    found = Loaded(old("users", {"Name": "ALICE@CORP.LOCAL", "PrimaryGroup": "DOMAIN USERS@CORP.LOCAL",
+                                 "Properties": {"objectsid": ALICE}}, version=None))
+    assert [(fault.reason, fault.disposition, "SharpHound 3" in fault.detail) for fault in found.faults] == [
+        ("out_of_scope", "rejected", True)]
+
+
+def test_a_large_file_of_version_3_is_read_object_by_object() -> None:
+    one = json.loads(GROUPS_OF_3.removeprefix(b"\xef\xbb\xbf"))["groups"][0]
+    many = [one | {"ObjectIdentifier": f"{DOMAIN}-{5000 + n}", "Members": [member_of_3(ALICE)] * 9} for n in range(400)]
+    found = Loaded(old("groups", *many))
+    assert (len(found.ids), found.faults, found["identity_facts"]["kind"].unique().to_list()) == (400, [], ["group"])
+
+
+def test_a_deleted_object_is_a_disabled_account_and_neither_holds_nor_gives_rights() -> None:
+    found = Loaded(DELETED)
+    assert found.rows("identity_facts", "id", "enabled") == [(ALICE_ID, False)]
+    assert (found["entitlements"].height, found["credentials"].height) == (0, 0)
+    gone = Loaded(GONE_POLICY)
+    assert [json.loads(text)["deleted"] for text in gone["resources"]["attributes"]] == [True]
+    assert gone["entitlements"].is_empty()
 
 
 def test_the_later_logon_counts_and_zero_and_minus_one_are_not_times() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from lineage_analytics.loaders._sharphound_types import TYPES
@@ -12,12 +13,14 @@ from lineage_analytics.loaders.common.records import WHOLE_BYTES, json_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lineage_analytics.loaders.common.contract import Chunk, Document, Sample
 
 _EDGE_BYTES = 8_192
 _META = re.compile(rb'(?<!\\)"meta"\s{0,40}:\s{0,40}(\{[^{}]{0,2000}\})')
+SESSIONS = "sessions"
+_OLD_OPENING = re.compile(rb'"(?:ObjectIdentifier|PrincipalSID|Properties|UserId|UserSID)"', re.IGNORECASE)
 _KEYS = frozenset({"principalsid", "rightname", "objectidentifier", "objecttype", "properties", "aces", "domainsid",
                    "members", "isaclprotected"})
 
@@ -32,21 +35,39 @@ def meta_of(text: bytes) -> dict[str, Any]:
     return {}
 
 
+def list_key(sample: Sample) -> str | None:
+    """The key of the list of objects: ``data``, or in collections up to version 3 the type of what it lists."""
+    if sample.wrapper == "data":
+        return "data"
+    found = next((key for key in (*TYPES, SESSIONS) if key in sample.keys), None)
+    return found if sample.wrapper == "object" and found and _OLD_OPENING.search(sample.head) else None
+
+
+def first_object(sample: Sample) -> Mapping[str, Any] | None:
+    """The first object of the list, where the head shows it whole."""
+    if sample.wrapper == "data" or sample.first is None:
+        return sample.first
+    held = sample.first.get(list_key(sample) or "")
+    return held[0] if isinstance(held, list) and held and isinstance(held[0], dict) else None
+
+
 def head_match(sample: Sample) -> Match | None:
     """A file whose first object is longer than the head, or that holds none."""
     meta = meta_of(sample.head)
-    if meta.get("type") in TYPES and ("methods" in meta or "version" in meta):
+    old = list_key(sample) != "data"
+    if meta.get("type") in (*TYPES, SESSIONS) and ("methods" in meta or "version" in meta or old):
         return Match("objects", 0.95, "a collector's meta with the type of its objects")
     if len(_KEYS & head_keys(sample)) > 2:
-        return Match("objects", 0.85, "objects with ObjectIdentifier and rights under data")
+        return Match("objects", 0.85, "objects with ObjectIdentifier and rights")
     return None
 
 
 class _Replayed:
-    """A document of which some pieces were read already."""
+    """A document of which some pieces were read already, with its objects under a key."""
 
-    def __init__(self, document: Document, held: list[bytes], rest: Iterator[bytes]) -> None:
+    def __init__(self, document: Document, held: list[bytes], rest: Iterator[bytes], key: str) -> None:
         self._document, self._held, self._rest = document, held, rest
+        self.sample = replace(document.sample, wrapper=key)
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._document, attribute)
@@ -68,7 +89,9 @@ def object_chunks(document: Document) -> Iterator[Chunk]:
         held.append(piece or b"")
         size += len(held[-1])
     stated = meta_of(_edges(held, ended=ended)).get("type")
-    for chunk in json_chunks(cast("Document", _Replayed(document, held, pieces)), wrappers=("data",)):
+    key = list_key(document.sample) or "data"
+    stated = stated or (key if key in TYPES else None)
+    for chunk in json_chunks(cast("Document", _Replayed(document, held, pieces, key)), wrappers=(key,)):
         chunk.context = {"type": stated.strip().lower() if stated else None}
         yield chunk
 

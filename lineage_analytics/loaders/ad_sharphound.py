@@ -3,15 +3,16 @@
 A record is one object: a user, group, computer, domain, unit, policy object, container or certificate object.
 
 Shapes  one file per type, ``{"data": [...], "meta": {"type": ...}}``, with the meta before or behind the objects, with
-        or without a byte order mark; a cut file whose meta is gone is read by what its objects hold. Sessions also as
-        a file of their own.
+        or without a byte order mark; version 3's files with the list under the type's name, ``{"users": [...]}``; a cut
+        file whose meta is gone is read by what its objects hold. Sessions also as a file of their own.
 Maps    users, computers and groups to ``identity_facts``; when passwords were set to ``credentials``; memberships (also
         of the primary group), rights and owners on objects, delegation, SID history, local groups, user rights,
         sessions, policy links, containment and trusts of domains to ``entitlements``; other objects to ``resources``.
 Drops   descriptions, home directories, logon scripts and every unknown text property, which may hold passwords; values
         of password attributes; flags without a column (password never expires, pre-authentication off, sensitive);
-        lists that were not collected, which are not empty lists.
-Schema  versions 4, 5 and 6 (SharpHound 1 and 2, BloodHound CE); objects of later types are resources with their rights,
+        lists that were not collected, which are not empty lists; rights and passwords of deleted objects, which are
+        disabled principals or resources marked deleted. Objects of version 2 have names only: ``out_of_scope``.
+Schema  versions 3 to 6 (SharpHound 3, 1 and 2, BloodHound CE); objects of later types are resources with their rights,
         noted as unknown record types; unknown keys are ``unmapped``, texts in them not stored.
 
 Ids are ``ad:<domain SID>:<SID>``, for objects without a SID the GUID. A well-known SID keeps its prefix and its id
@@ -33,8 +34,9 @@ import msgspec
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _ad_ids as ids
-from lineage_analytics.loaders._sharphound_file import head_match, object_chunks
+from lineage_analytics.loaders._sharphound_file import first_object, head_match, list_key, object_chunks
 from lineage_analytics.loaders._sharphound_grants import grants_of
+from lineage_analytics.loaders._sharphound_older import spoken_anew
 from lineage_analytics.loaders._sharphound_types import TYPES, type_of
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
@@ -76,7 +78,7 @@ _PROPERTIES = frozenset({
     "gpcpath", "blocksinheritance", "certthumbprint", "certthumbprints", "certname", "certchain",
     "hasbasicconstraints", "basicconstraintpathlength", "crosscertificatepair", "hascrosscertificatepair", "flags",
     "caname", "dnshostname", "casecuritycollected", "enrollmentagentrestrictionscollected",
-    "isuserspecifiessanenabledcollected", "objectguid",
+    "isuserspecifiessanenabledcollected", "objectguid", "isdeleted",
 })
 # Of these objects the facts that say what can be done with them.
 _ATTRIBUTES = frozenset({
@@ -92,21 +94,24 @@ _ATTRIBUTES = frozenset({
 })
 _NOT_STATE = frozenset({"description", "inheritancehashes"})
 _PRINCIPALS = {"users": "user", "computers": "computer", "groups": "group"}
-_SESSION = frozenset({"computersid", "usersid"})
+_SESSION, _OLD_SESSION = frozenset({"computersid", "usersid"}), frozenset({"computerid", "userid"})
+_BY_NAME = frozenset({"name", "properties"})
 _KIND_TEXT = re.compile(r"[a-z]{1,40}")
 
 
 def detect(sample: Sample) -> Match | None:
-    """Objects with ``ObjectIdentifier`` under ``data``, or an empty list with the collector's meta."""
-    if sample.wrapper != "data":
+    """Objects with ``ObjectIdentifier`` under ``data`` or their type, or an empty list with the collector's meta."""
+    if list_key(sample) is None:
         return None
-    if sample.first is not None:
-        keys = {key.lower() for key in sample.first}
-        if keys >= _SESSION:
-            return Match("objects", 0.95, "sessions by ComputerSID and UserSID under data")
-        if "objectidentifier" not in keys or not keys & {"properties", "aces", "members"}:
+    first = first_object(sample)
+    if first is not None:
+        keys = {key.lower() for key in first}
+        if keys >= _SESSION or keys >= _OLD_SESSION:
+            return Match("objects", 0.95, "sessions by computer and user")
+        named = keys >= _BY_NAME and "meta" in sample.keys and list_key(sample) != "data"
+        if not named and ("objectidentifier" not in keys or not keys & {"properties", "aces", "members"}):
             return None
-        return Match("objects", 0.95, "objects with ObjectIdentifier and Properties or Aces under data")
+        return Match("objects", 0.95, "objects with ObjectIdentifier and Properties or Aces")
     return head_match(sample)
 
 
@@ -121,13 +126,16 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _read(entry: Entry) -> None:
-    record = fold(entry.fields)
+    record = spoken_anew(fold(entry.fields), entry.context.get("type"))
     if record.keys() >= _SESSION:
         _session(entry, record)
         return
     properties = obj(record.get("properties"))
     native = ids.native(text(record.get("objectidentifier")), text(properties.get("domain")))
     here = ids.object_id(native, _domain(record, properties, native))
+    if native is None and "name" in record and "objectidentifier" not in record:
+        raise RecordFault("out_of_scope", "an object by its name alone, as version 2 collected; SharpHound 3 or later "
+                          "says whose SID it is", "rejected")
     if native is None or here is None:
         raise RecordFault("no_id", "wanted an object with an ObjectIdentifier")
     domain = _domain(record, properties, native)
@@ -136,10 +144,14 @@ def _read(entry: Entry) -> None:
     if kind not in TYPES:
         entry.unknown_type(kind or "object without type")
     entry.leftovers(KNOWN)
+    deleted = flag(record.get("isdeleted")) or flag(properties.get("isdeleted")) or False
     if kind in _PRINCIPALS:
-        _principal(entry, _PRINCIPALS[kind], here, native, properties, _left(record, properties, _PROPERTIES))
+        _principal(entry, _PRINCIPALS[kind], here, native, properties, _left(record, properties, _PROPERTIES),
+                   deleted=deleted)
     else:
-        _resource(entry, kind, here, record, properties)
+        _resource(entry, kind, here, record, properties, deleted=deleted)
+    if deleted:
+        return
     for grant in grants_of(record, properties, here, domain):
         entry.add(tables.ENTITLEMENTS, effect="allow", state="standing", **grant)
 
@@ -168,20 +180,22 @@ def _left(record: Fields, properties: Fields, known: frozenset[str]) -> str | No
     return unmapped({**odd, **({"properties": inner} if inner else {})}, (), texts=False)
 
 
-def _principal(entry: Entry, subkind: str, here: str, native: str, properties: Fields, left: str | None) -> None:
+def _principal(
+    entry: Entry, subkind: str, here: str, native: str, properties: Fields, left: str | None, *, deleted: bool
+) -> None:
     subkind, kind, basis = _kind(subkind, native, properties)
     seen = [t for key in ("lastlogon", "lastlogontimestamp") if (t := moment(properties.get(key))) is not None]
     system = ids.system_kind(native) is not None or subkind == "krbtgt"
     entry.add(
         tables.IDENTITY_FACTS, id=here, kind=kind, kind_basis=basis, subkind=subkind, basis="inventory",
         display_name=text(properties.get("displayname")) or text(properties.get("name")),
-        alt_ids=_alt_ids(native, properties), enabled=flag(properties.get("enabled")),
+        alt_ids=_alt_ids(native, properties), enabled=False if deleted else flag(properties.get("enabled")),
         created_at=moment(properties.get("whencreated")), last_seen_at=max(seen, default=None),
         last_seen_basis="signin" if seen else None, excluded_reason="provider_managed" if system else None,
         unmapped=left,
     )
     changed = moment(properties.get("pwdlastset"))
-    if subkind != "group" and changed is not None:
+    if subkind != "group" and changed is not None and not deleted:
         entry.add(tables.CREDENTIALS, identity_id=here, credential_id=f"{here}/password", kind="password",
                   created_at=changed)
 
@@ -217,10 +231,10 @@ def _alt_ids(native: str, properties: Fields) -> list[dict[str, str]]:
     return [{"kind": kind, "value": value} for kind, value in sorted(found)]
 
 
-def _resource(entry: Entry, kind: str, here: str, record: Fields, properties: Fields) -> None:
+def _resource(entry: Entry, kind: str, here: str, record: Fields, properties: Fields, *, deleted: bool) -> None:
     holder = obj(record.get("containedby"))
     shown: dict[str, Any] = {key: properties[key] for key in sorted(_ATTRIBUTES & properties.keys())
-                             if properties[key] not in (None, "", [])}
+                             if properties[key] not in (None, "", [])} | ({"deleted": True} if deleted else {})
     entry.add(
         tables.RESOURCES, id=here, kind=TYPES.get(kind) or (kind if _KIND_TEXT.fullmatch(kind) else "object"),
         display_name=text(properties.get("name")) or text(properties.get("displayname")),

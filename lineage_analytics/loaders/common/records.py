@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -162,10 +163,12 @@ def _joined(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-_WRAPPED = {
-    name: msgspec.json.Decoder(msgspec.defstruct(f"Wrapped_{name}", [(name, list[msgspec.Raw])], gc=False))
-    for name in WRAPPERS
-}
+@cache
+def _wrapped(name: str) -> msgspec.json.Decoder[Any]:
+    """The decoder of an object with a list of records under the key."""
+    return msgspec.json.Decoder(msgspec.defstruct(f"Wrapped_{name}", [(name, list[msgspec.Raw])], gc=False))
+
+
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 
@@ -180,7 +183,7 @@ def _split_whole(data: bytes, kind: str) -> Raws | None:
             return _LIST.decode(data)
         if kind == "object":
             return [_RAW.decode(data)]
-        raws: list[msgspec.Raw] = getattr(_WRAPPED[kind].decode(data), kind)
+        raws: list[msgspec.Raw] = getattr(_wrapped(kind).decode(data), kind)
     except (msgspec.DecodeError, RecursionError):
         return None
     return raws
@@ -290,7 +293,7 @@ def _wrapper_of(raw: msgspec.Raw | bytes, wrappers: Sequence[str]) -> str | None
 
 def _unwrap(raw: msgspec.Raw | bytes, key: str) -> Raws | list[bytes | msgspec.Raw]:
     try:
-        inner: list[msgspec.Raw] = getattr(_WRAPPED[key].decode(raw), key)
+        inner: list[msgspec.Raw] = getattr(_wrapped(key).decode(raw), key)
     except (msgspec.DecodeError, RecursionError):
         return [raw]
     return inner
