@@ -575,6 +575,50 @@ def test_only_the_details_say_what_all_is_granted_and_a_list_or_report_leaves_it
     assert set(Loaded(REPORT).rows("identity_facts", "grants_listed")) == {(None,)}
 
 
+def test_an_answer_about_a_group_says_who_is_in_it() -> None:
+    user = {"UserName": "ana", "UserId": "AIDAEXAMPLE000000001", "Arn": f"{IAM}:user/ana", "Path": "/"}
+    group = {key: GROUP[key] for key in ("GroupName", "GroupId", "Arn", "Path")}
+    found = Loaded({"Users": [user], "Group": group, "IsTruncated": False})
+    assert (len(found.ids), found.faults) == (2, [])
+    assert found.rows("entitlements", "grant_kind", "principal_id", "scope") == [
+        ("membership", f"aws:{A}:AIDAEXAMPLE000000001", f"aws:{A}:{IAM}:group/ops")]
+    assert f"{IAM}:group/ops" in [a["value"] for row in found["identity_facts"]["alt_ids"] for a in row]
+
+
+def test_a_list_of_policies_does_not_make_those_known_elsewhere_unreadable() -> None:
+    found = Loaded({"Policies": [{key: BASE[key] for key in ("PolicyName", "Arn", "DefaultVersionId")}]})
+    assert (found.rows("resources", "kind"), found["entitlements"].height) == ([("policy",)], 0)
+
+
+@pytest.mark.parametrize(("answer", "count", "said"), [
+    ({"AccessKeyMetadata": [{"UserName": "ana", "AccessKeyId": "AKIAEXAMPLE000000001", "Status": "Active"}] * 2}, 2,
+     "the credential report"),
+    ({"AttachedPolicies": [{"PolicyName": "Base", "PolicyArn": f"{IAM}:policy/Base"}], "IsTruncated": False}, 1,
+     "get-account-authorization-details"),
+    ({"PolicyNames": ["own", "other"]}, 2, "get-account-authorization-details"),
+    ({"PolicyVersion": {"Document": _policy(_allow("*")), "VersionId": "v1", "IsDefaultVersion": True}}, 1, '"arn"'),
+    ({"UserName": "ana", "PolicyName": "own", "PolicyDocument": _policy(_allow("*"))}, 1, "account"),
+    ({"UserName": "ana", "AccessKeyLastUsed": {"Region": "N/A", "ServiceName": "N/A"}}, 1, "the credential report"),
+    ({"MFADevices": [{"UserName": "ana", "SerialNumber": f"{IAM}:mfa/ana"}]}, 1, "the credential report"),
+    ({"PolicyGroups": [], "PolicyUsers": [{"UserName": "ana", "UserId": "AIDA1"}], "PolicyRoles": []}, 1, "a policy"),
+    ({"LoginProfile": {"UserName": "ana", "CreateDate": "2026-01-01T00:00:00Z"}}, 1, "the credential report"),
+    ({"PolicyNames": []}, 1, "get-account-authorization-details"),
+])
+def test_an_answer_that_does_not_say_whose_it_is_is_set_aside_with_what_would_do(
+    answer: dict[str, Any], count: int, said: str,
+) -> None:
+    found = Loaded(answer)
+    assert found.source == "aws_iam"
+    assert {fault.reason for fault in found.faults} == {"out_of_scope"}
+    assert [fault.position for fault in found.faults] == list(range(count))
+    assert all(said in fault.detail and fault.disposition == "rejected" for fault in found.faults)
+    assert (found.ids, all(frame.is_empty() for frame in found.frames.values())) == ([], True)
+
+
+def test_what_else_stands_beside_such_a_key_is_nobodys() -> None:
+    assert recognise(member({"PolicyNames": ["a"], "rules": []}).sample) is None
+
+
 def test_users_of_another_directory_are_not_those_of_iam() -> None:
     found = recognise(member({"Users": [{"UserName": "ana", "UserId": "u-1", "Arn": "arn:aws:other::1:user/a"}]}).sample)
     assert found is None or found[0] != "aws_iam"

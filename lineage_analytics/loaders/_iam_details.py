@@ -97,7 +97,10 @@ def _page(raw: Raw) -> list[records.Tagged] | None:
         return None
     named = {_BY_NAME[key.lower()]: value for key, value in keys.items() if key.lower() in _BY_NAME}
     if not named:
-        named = {_ANSWERS[key.lower()]: _listed(bytes(value)) for key, value in keys.items() if key.lower() in _ANSWERS}
+        found = {key.lower(): bytes(value) for key, value in keys.items()}
+        named = {_ANSWERS[key]: _listed(value) for key, value in found.items() if key in _ANSWERS}
+        if {"group", "users"} <= found.keys():
+            named["UserDetailList"] = _members(found["group"], found["users"])
     if not named:
         return [Fault(None, "not_details", f"wanted one of {', '.join(LISTS)}")]
     items: list[records.Tagged] = []
@@ -114,6 +117,16 @@ def _page(raw: Raw) -> list[records.Tagged] | None:
 def _listed(value: bytes) -> msgspec.Raw:
     """A list as it stands, a single entry as a list of one."""
     return msgspec.Raw(value if value.startswith(b"[") else b"[" + value + b"]")
+
+
+def _members(group: bytes, users: bytes) -> msgspec.Raw:
+    """The users of one group, as ``get-group`` answers, each with the group they are in."""
+    name = spelled(decode_object(group) or {}).get("GroupName")
+    try:
+        listed = msgspec.json.decode(users, type=list[dict[str, Any]])
+    except _BROKEN:
+        return msgspec.Raw(users)
+    return msgspec.Raw(msgspec.json.encode([user | ({"GroupList": [name]} if name else {}) for user in listed]))
 
 
 def _salvaged(text: Raw, *, cut: bool) -> Iterator[records.Tagged]:

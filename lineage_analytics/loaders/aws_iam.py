@@ -5,15 +5,16 @@ one managed policy in a file of its own that states its ARN, one node or policy 
 resource, or the totals of an account.
 
 Shapes  the details, paged as several files or pages one after another in one; answers of ``list-users``, ``get-role``
-        and their kin; the report as CSV or in the CLI's JSON envelope, base64 or plain; policy documents as objects or
-        URL-encoded JSON; ``organizations list-accounts``, ``list-roots``, ``list-organizational-units-for-parent``,
-        ``describe-policy``, and trees of units and accounts with their service control policies;
-        ``get-account-summary``; lists of ``Resource``, ``Policy``, ``Account``.
+        and their kin (``get-group`` also says who is in it); the report as CSV or in the CLI's JSON envelope, base64
+        or plain; policy documents as objects or URL-encoded JSON; ``organizations list-accounts``, ``list-roots``,
+        ``list-organizational-units-for-parent``, ``describe-policy``, and trees of units and accounts with their
+        service control policies; ``get-account-summary``; lists of ``Resource``, ``Policy``, ``Account``.
 Maps    users, groups and roles to ``identity_facts``; keys, passwords and certificates to ``credentials``; attachments,
         memberships, boundaries, statements and trusts to ``entitlements``; policies, instance profiles, accounts, units
         and totals to ``resources``; service control policies to ``boundary`` of what they are attached to.
 Drops   policy versions that are not the default; password policies and the region of a role's last use; e-mail
-        addresses of accounts.
+        addresses of accounts. Answers that do not say whose they are (``list-access-keys``, ``list-user-policies``,
+        ``list-attached-role-policies``, ``get-policy-version`` ...): ``out_of_scope``, with what to export instead.
 Schema  the IAM API of 2010-05-08, the report's 22 columns; unknown keys of users, groups, roles and policies are kept
         in ``unmapped``.
 
@@ -34,6 +35,7 @@ from typing import TYPE_CHECKING, Any, cast
 import polars as pl
 
 from lineage_analytics import tables
+from lineage_analytics.loaders import _iam_answers as answers
 from lineage_analytics.loaders import _iam_details as details
 from lineage_analytics.loaders import _iam_organization as organization
 from lineage_analytics.loaders import _iam_policy as policies
@@ -83,6 +85,8 @@ def detect(sample: Sample) -> Match | None:
         return Match("credential_report_json", 0.9, "an object with Content and ReportFormat")
     if sample.wrapper == "object" and {"arn", "document"} <= keys and _POLICY_ARN.search(sample.head):
         return Match("managed_policy", 0.9, "an object with a policy's arn and document")
+    if sample.wrapper == "object" and answers.about(sample.keys) is not None:
+        return Match("unnamed", 0.9, "an answer of IAM about somebody it does not name")
     shape = organization.shape_of(sample)
     return None if shape is None else Match(shape, 0.9, "an organisation, an account's totals or policies of resources")
 
@@ -95,6 +99,8 @@ def extract(document: Document) -> Iterator[Chunk]:
         yield from _enveloped(document)
     elif document.shape == "managed_policy":
         yield _alone(document)
+    elif document.shape == "unnamed":
+        yield answers.chunk(document)
     elif document.shape in ("organization", "account_summary", "resource_policies"):
         yield from organization.chunks(document)
     else:
@@ -342,5 +348,6 @@ def _policy(said: Row, arn: str) -> _Entry:
     versions = objects(said, "PolicyVersionList")
     default = next((v for v in versions if v.get("IsDefaultVersion") is True), None) or next(
         (v for v in versions if v.get("VersionId") and v["VersionId"] == said.get("DefaultVersionId")), {})
-    _statements(default.get("Document"), identity, name, entry)
+    if versions:  # a list of policies says nothing of what is in them
+        _statements(default.get("Document"), identity, name, entry)
     return entry
