@@ -349,7 +349,7 @@ SEQUENCES = Table("sequences", "numbers with which a provider counts its records
 LEDGER = Table("ledger", "one row per file, member and source ever ingested", _columns({
     "file_sha256": (pl.String, "of the file as delivered"), "file": (pl.String, "relative path when first seen"),
     "bytes": (pl.Int64, "size as delivered"), "source": PROVENANCE["source"],
-    "shape": (pl.String, "container shape found"),
+    "shape": (pl.String, "shapes found, + between those of an archive"),
     "seen": (pl.Int64, ""), "accepted": (pl.Int64, ""), "duplicate": (pl.Int64, ""),
     "quarantined": (pl.Int64, ""), "rejected": (pl.Int64, ""),
     "truncated": (pl.Boolean, "the file ended before it should"),

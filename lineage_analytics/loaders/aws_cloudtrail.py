@@ -14,7 +14,8 @@ Drops   request and response bodies but for the target and the hash of what was 
 Schema  event versions 1.02 to 1.11; fields this version does not know are kept in ``unmapped``.
 
 A row of the event history has a name but no caller, no request and often no account: it becomes activity alone, under
-an id of its own. Load it only where nothing better is left: beside a trail its events count twice. A record with an
+an id of its own. Where another record tells the same event, by its id, the row is superseded: it counts as loaded and
+nowhere else. A record with an
 ``addendum`` that updates an earlier one is kept beside it, as activity: ``effect_delta`` says which record it revises
 and in which fields; the step stays that of the first record. One that is merely late is a record like any other.
 """
@@ -31,6 +32,7 @@ from lineage_analytics.loaders import _cloudtrail_columns as columns
 from lineage_analytics.loaders import _cloudtrail_console as console
 from lineage_analytics.loaders._cloudtrail_actor import Actor, Actors
 from lineage_analytics.loaders._cloudtrail_assistants import assistant_access
+from lineage_analytics.loaders._cloudtrail_console import superseded
 from lineage_analytics.loaders._cloudtrail_identities import identity_facts
 from lineage_analytics.loaders._cloudtrail_record import Record, decode
 from lineage_analytics.loaders._cloudtrail_shapes import form, unpacked
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lineage_analytics.loaders.common.contract import Chunk, Document, Sample
+
+__all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "superseded", "transform"]
 
 PROVIDER = columns.PROVIDER
 LATENESS = timedelta(hours=1)

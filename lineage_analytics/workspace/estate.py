@@ -10,12 +10,13 @@ import polars as pl
 
 from lineage_analytics import identities
 from lineage_analytics.errors import NothingAssessableError, UsageError, did_you_mean
-from lineage_analytics.loaders import settled
+from lineage_analytics.loaders import settled, superseded
 from lineage_analytics.tables import ALL, Facts
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup, sequences
 from lineage_analytics.workspace import sources as source_report
 from lineage_analytics.workspace.store import Store
+from lineage_analytics.workspace.superseded import without
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +141,8 @@ def open_estate(
         if not 1 <= days <= 3660:
             raise UsageError(f"Wanted {name} as 1 to 3660 days", f"found {days}")
     store = Store.open(directory)
-    loaded = settled({name: store.scan(name) for name in _LOADED})
+    scanned = {name: store.scan(name) for name in _LOADED}
+    loaded = settled(without(scanned, superseded(scanned)))
     loaded["usage"] = rollup.merged_usage(loaded["usage"])
     loaded["coverage"] = rollup.merged_coverage(loaded["coverage"])
     moment = parse_as_of(as_of) or _newest(loaded)

@@ -58,6 +58,10 @@ class Count:
     def seen(self) -> int:
         return self.accepted + self.duplicate + self.quarantined + self.rejected
 
+    def shaped(self, shape: str) -> None:
+        """Note the shape of a member; an archive may hold several."""
+        self.shape = "+".join(sorted({*filter(None, self.shape.split("+")), shape}))
+
     def span(self, first: datetime | None, last: datetime | None) -> None:
         self.first = min((t for t in (self.first, first) if t is not None), default=None)
         self.last = max((t for t in (self.last, last) if t is not None), default=None)
@@ -191,7 +195,8 @@ class _Load:
         source, match = found
         member.shape = match.shape
         loader = loaders()[source]
-        count = counts.setdefault(source, Count(source, shape=match.shape))
+        count = counts.setdefault(source, Count(source))
+        count.shaped(match.shape)
         drifted = Drifted(source)
         for batch in self._read(loader, member, count):
             drifted.note(batch)
