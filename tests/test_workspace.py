@@ -128,6 +128,18 @@ def test_one_id_with_two_contents_is_two_revisions_and_told_and_each_again_is_a_
     assert estate.frame("decision_steps").filter(pl.col("event_id") == event(1)["eventID"]).height == 2
 
 
+@pytest.mark.parametrize("name", ["my logs", "r\u00e9sum\u00e9", "logs (copy) #1, 50%"])
+def test_a_workspace_may_lie_in_a_folder_whose_name_an_address_writes_otherwise(name: str, tmp_path: Path) -> None:
+    workspace = tmp_path / name / "w"
+    for number in range(2):
+        _load(workspace, _write(tmp_path / f"{number}.json", _records([event(number)])))
+    estate = open_estate(workspace)
+    assert estate.frame("activity").height == 2
+    measured = analysis.measure(estate)
+    assert measured.equals(analysis.measure(open_estate(workspace)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["0.json", "1.json", name])
+
+
 @pytest.mark.parametrize(("first", "then"), [(0, 512), (512, 0), (0, 0)])
 def test_a_record_that_is_no_single_event_is_its_id_whatever_else_is_said_under_it(
     first: int, then: int, tmp_path: Path

@@ -7,10 +7,10 @@ import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-import polars as pl
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import polars as pl
 
     from lineage_analytics.loaders.common.contract import Loader, Match, Sample
 
@@ -39,14 +39,13 @@ def settled(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
     return found
 
 
-def superseded(tables: Mapping[str, pl.LazyFrame]) -> pl.Series:
+def superseded(tables: Mapping[str, pl.LazyFrame]) -> list[pl.Series]:
     """Ids of ``activity`` records of which another record of their source says more about the same event.
 
     A loader may define ``superseded(tables) -> record ids``; it gets the tables as stored.
     """
     asked = (getattr(loader, "superseded", None) for loader in loaders().values())
-    found = [ask(tables) for ask in asked if ask is not None]
-    return pl.concat(found) if found else pl.Series("record_id", [], dtype=pl.String)
+    return [ask(tables) for ask in asked if ask is not None]
 
 
 def recognise(sample: Sample) -> tuple[str, Match] | None:

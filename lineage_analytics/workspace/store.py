@@ -12,6 +12,7 @@ import json
 import os
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 import polars as pl
 
@@ -74,8 +75,9 @@ class Store:
         """The table as last committed, or at a version; empty when nothing was ever committed to it."""
         wanted = self._committed.get(name) if version is None else version
         if wanted is None:
-            return pl.LazyFrame(schema=SEEN_SCHEMA) if name == SEEN else ALL[name].empty().lazy()
-        return pl.scan_delta(str(self._path(name)), version=wanted)
+            return _empty(name)
+        path = self._path(name).resolve()
+        return pl.scan_delta(str(path), version=wanted) if quote(str(path)) == str(path) else _scan_odd(path, wanted)
 
     def append(self, name: str, frame: pl.DataFrame) -> None:
         """Add rows; they count from the next ``commit``."""
@@ -140,6 +142,20 @@ class Store:
     def versions(self) -> Mapping[str, int]:
         """Version of every committed table."""
         return dict(sorted(self._committed.items()))
+
+
+def _scan_odd(path: Path, version: int) -> pl.LazyFrame:
+    """A table in a folder whose name has a blank or another character that an address writes otherwise: the scan of
+    polars looks for its files by that address."""
+    from deltalake import DeltaTable  # noqa: PLC0415
+
+    listed = pl.DataFrame(DeltaTable(str(path), version=version).get_add_actions(flatten=True))
+    files = [path / unquote(name) for name in listed["path"]]
+    return pl.scan_parquet(files, glob=False) if files else _empty(path.name)
+
+
+def _empty(name: str) -> pl.LazyFrame:
+    return pl.LazyFrame(schema=SEEN_SCHEMA) if name == SEEN else ALL[name].empty().lazy()
 
 
 class _Pending:

@@ -14,14 +14,15 @@ import polars as pl
 from lineage_analytics.workspace import rollup
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
-def without(tables: Mapping[str, pl.LazyFrame], record_ids: pl.Series) -> dict[str, pl.LazyFrame]:
+def without(tables: Mapping[str, pl.LazyFrame], superseded: Sequence[pl.Series]) -> dict[str, pl.LazyFrame]:
     """The tables as loaded, without these records of ``activity``; roll-ups keep the first and last time they had."""
-    if record_ids.is_empty():
+    found = [record_ids for record_ids in superseded if len(record_ids)]
+    if not found:
         return dict(tables)
-    gone = pl.col("record_id").is_in(record_ids.implode())
+    gone = pl.col("record_id").is_in(pl.concat(found).implode())
     withdrawn = tables["activity"].filter(gone).collect()
     kept = tables["activity"].filter(~gone)
     actors = withdrawn["actor_id"].drop_nulls().unique()
