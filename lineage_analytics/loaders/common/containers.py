@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 from isal import isal_zlib
 
 from lineage_analytics.errors import LimitError
-from lineage_analytics.loaders.common import streams
+from lineage_analytics.loaders.common import answers, envelopes, streams
 from lineage_analytics.loaders.common.places import InputFile, Skipped, input_files
 from lineage_analytics.loaders.common.sampling import HEAD_BYTES, is_yaml, sample
 
@@ -75,17 +75,22 @@ class Member:
         self._encoding = _utf16(self._head)
         text = next(self._decoded(iter((self._head[:HEAD_BYTES],)), final=complete), b"")
         if is_yaml(text):
-            text, complete = self._from_yaml() or (text, complete)
+            text, complete = self._from(self._yaml_lines()) or (text, complete)
+        elif answers.is_answer(text):
+            text, complete = self._from(self._until_broken(answers.lines(self.chunks()))) or (text, complete)
         self.sample = sample(text[:HEAD_BYTES], complete=complete)
+        if envelopes.is_wrapped(self.sample):
+            inside = envelopes.lines(envelopes.Outside(self, self.sample, self.chunks()))
+            text, complete = self._from(self._until_broken(inside)) or (text, complete)
+            self.sample = sample(text[:HEAD_BYTES], complete=complete)
 
-    def _from_yaml(self) -> tuple[bytes, bool] | None:
-        """The head of the document as JSON lines, which it is from now on, and whether it is all; None: it has none."""
+    def _from(self, lines: Iterator[bytes]) -> tuple[bytes, bool] | None:
+        """The head of the lines that are the document from now on, and whether it is all; None: it has none."""
         held: list[bytes] = []
-        self._lines = self._yaml_lines()
-        while sum(map(len, held)) < HEAD_BYTES and (line := next(self._lines, b"")):
+        while sum(map(len, held)) < HEAD_BYTES and (line := next(lines, b"")):
             held.append(line)
         head = b"".join(held)
-        self._lines = chain((head,), self._lines)
+        self._lines = chain((head,), lines)
         return (head, len(head) < HEAD_BYTES) if head else None
 
     def _yaml_lines(self) -> Iterator[bytes]:
@@ -96,9 +101,15 @@ class Member:
         except yamls.Refused as error:
             self.damage = str(error)
 
+    def _until_broken(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from lines
+        except answers.Broken as error:
+            self.damage = self.damage or str(error)
+
     def chunks(self) -> Iterator[bytes]:
-        """The document as UTF-8 without byte order mark, in pieces of about a mebibyte; YAML as JSON lines. Once only.
-        """
+        """The document as UTF-8 without byte order mark, in pieces of about a mebibyte, once only. As JSON lines: YAML,
+        answers of search engines, and records that stand in envelopes."""
         return self._decoded(self._pieces(), final=True) if self._lines is None else self._lines
 
     def raw(self) -> Iterator[bytes]:
