@@ -7,9 +7,12 @@ from functools import lru_cache
 
 from lineage_analytics.loaders._principals import Principal
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.values import guid
 
 PROVIDER = "k8s"
 CORE = "core"
+NUMBER = "uid"
+"""Kind of an alternative id: the number that the API server gave a service account, the same nowhere else."""
 READS = frozenset({"get", "list", "watch"})
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection", "bind", "approve"})
 
@@ -43,6 +46,12 @@ def user(cluster: str | None, username: str) -> Principal:
         return found._replace(kind="workload", subkind="control_plane", basis="a reserved name of the control plane",
                               managed=True)
     return found
+
+
+def numbered(found: Principal, uid: str | None) -> Principal:
+    """The service account with its number; any other principal as it is."""
+    number = guid(uid) if found.subkind == "k8s_sa" else None
+    return found if number is None else found._replace(alt_ids=((NUMBER, number), *found.alt_ids))
 
 
 def group(cluster: str | None, name: str) -> Principal:

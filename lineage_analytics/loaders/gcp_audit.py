@@ -59,6 +59,8 @@ from lineage_analytics.loaders._gcp_entry import (
 )
 from lineage_analytics.loaders._gcp_members import PROVIDER, caller, service_account
 from lineage_analytics.loaders._gcp_pages import paged
+from lineage_analytics.loaders._k8s_shapes import is_event as is_kubernetes_event
+from lineage_analytics.loaders._k8s_shapes import opened
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders._query_export import names_of
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
@@ -133,13 +135,27 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 def read(entry: Entry) -> None:
     """One entry of any log: audit entries and recommender actions become rows, others are out of scope."""
-    found = parse(entry)
+    try:
+        found = parse(entry)
+    except RecordFault:
+        if not is_kubernetes_event(opened(entry.fields)[0]):
+            raise
+        _read_kubernetes(entry)
+        return
     if found.audit:
         read_audit(entry, found)
     elif action_payload(found.fields):
         read_action(entry, found)
     else:
         raise RecordFault("out_of_scope", f"an entry of another log: {(found.log or 'unnamed')[:200]}", "rejected")
+
+
+def _read_kubernetes(entry: Entry) -> None:
+    """An event as an API server writes it, among entries; of no cluster that the file would name."""
+    from lineage_analytics.loaders import k8s_audit  # noqa: PLC0415  (each reads what of the other is in its files)
+
+    entry.tag = ""
+    k8s_audit.read(entry)
 
 
 def read_audit(entry: Entry, found: LogEntry) -> None:

@@ -16,7 +16,7 @@ without a stage. A watch or a shell that is still open is therefore not seen unt
 
 With impersonation the actor is the impersonated user, whose rights decided, and ``on_behalf_of_id`` the one who really
 called. The cluster is not in the event: it comes from the log group of EKS or the resource id of AKS, else it is empty.
-Calls of GKE stand in Cloud Audit Logs and are read by ``gcp_audit``.
+Calls of GKE stand in Cloud Audit Logs and are read by ``gcp_audit``, also where they stand among events like these.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ import msgspec
 from lineage_analytics import tables
 from lineage_analytics.loaders import _k8s_changes as changes
 from lineage_analytics.loaders import _k8s_names as names
+from lineage_analytics.loaders import gcp_audit
+from lineage_analytics.loaders._gcp_entry import is_entry
 from lineage_analytics.loaders._k8s_shapes import is_event, match, opened, unpacked
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
@@ -86,6 +88,9 @@ def read(entry: Entry) -> None:
     """One audit event."""
     fields, named = opened(entry.fields)
     if not is_event(fields):
+        if is_entry(entry.fields):
+            gcp_audit.read(entry)
+            return
         _refuse(fields)
     stage = name(fields.get("stage"))
     if stage in _UNFINISHED:
@@ -136,8 +141,9 @@ def _users(fields: Fields, cluster: str | None) -> tuple[Principal | None, Princ
     """The one who called, and the one impersonated, if any."""
     user, other = obj(fields.get("user")), name(obj(fields.get("impersonateduser")).get("username"))
     username = name(user.get("username"))
-    caller = names.user(cluster, username) if username else None
-    iam = _EKS_UID.fullmatch(text(user.get("uid")) or "")
+    uid = text(user.get("uid"))
+    caller = names.numbered(names.user(cluster, username), uid) if username else None
+    iam = _EKS_UID.fullmatch(uid or "")
     if caller is not None and iam is not None:
         caller = caller._replace(parent=identity_id("aws", iam[1], iam[2]))
     return caller, names.user(cluster, other) if other else None

@@ -9,7 +9,9 @@ Maps    service accounts to ``identity_facts``; subjects of bindings to ``entitl
 Drops   other objects in the same list, rejected as ``out_of_scope`` by kind; annotations and labels but for those.
 Schema  rbac.authorization.k8s.io/v1 and v1beta1, core v1; unknown keys are kept in ``unmapped``.
 
-A dump does not name its cluster: ids have an empty one, except access entries, which state it. ``granted_at`` is when
+A dump does not name its cluster: ids have an empty one, except access entries, which state it. Where calls in the log
+of one named cluster bear the number of a service account the dump lists, all objects of its file are of that cluster.
+``granted_at`` is when
 the binding was made, before which none of its subjects can have had the role. Members of ``system:masters`` pass RBAC
 by and stand in no dump, except in ``aws-auth``; what a computed (aggregated) role holds is what was computed at the
 time of the dump.
@@ -27,6 +29,7 @@ from lineage_analytics.loaders import _k8s_names as names
 from lineage_analytics.loaders._gcp_members import service_account
 from lineage_analytics.loaders._iam_policy import principal_id
 from lineage_analytics.loaders._k8s_changes import bound
+from lineage_analytics.loaders._k8s_settle import with_clusters
 from lineage_analytics.loaders._principals import fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
@@ -36,7 +39,9 @@ from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, objects, text, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    import polars as pl
 
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Document, Sample
 
@@ -109,6 +114,11 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     return assemble(chunk, document, SOURCE, read)
 
 
+def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    """Dumps get the cluster whose log knows the numbers of their service accounts."""
+    return with_clusters(found, SOURCE)
+
+
 def read(entry: Entry) -> None:
     """One object."""
     fields = fold(entry.fields)
@@ -139,7 +149,7 @@ def read(entry: Entry) -> None:
 
 def _account(entry: Entry, meta: Fields, own: str, namespace: str | None, unmapped: str | None) -> None:
     found = names.user(None, f"system:serviceaccount:{namespace or 'default'}:{own}")
-    entry.add(tables.IDENTITY_FACTS, **fact(found) | {
+    entry.add(tables.IDENTITY_FACTS, **fact(names.numbered(found, text(meta.get("uid")))) | {
         "kind": "service_account", "subkind": "k8s_sa", "basis": "inventory", "unmapped": unmapped,
         "kind_basis": "an object of kind ServiceAccount", "created_at": parse_time(meta.get("creationtimestamp"))})
     annotations = obj(meta.get("annotations"))
