@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.loaders.common.assembly import RecordFault
+from lineage_analytics.loaders.common.times import shown_time
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, native, obj, text
 from lineage_analytics.text import printable
 
@@ -42,8 +43,6 @@ _BY_TYPE = {
 }
 _TENANT_PATH = re.compile(r"/tenants/([^/]{1,64})", re.IGNORECASE)
 UTC_COLUMN = " [utc]"
-_CLOCK = re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}),? (?P<hour>\d{1,2}):"
-                    r"(?P<rest>\d\d:\d\d(?:\.\d{1,7})?) (?P<half>[AP]M)")
 _SIGN_IN_KEYS = frozenset({
     "signineventtypes", "appliedconditionalaccesspolicies", "conditionalaccesspolicies", "conditionalaccessstatus",
     "isinteractive", "clientcredentialtype", "clientappused", "uniquetokenidentifier", "authenticationprotocol",
@@ -121,13 +120,8 @@ def in_utc(row: Fields) -> Fields:
 
 
 def iso_of(value: object) -> object:
-    """A time with AM or PM, which is American, in ISO form; anything else as it is."""
-    found = _CLOCK.fullmatch(value.strip().replace("\u202f", " ")) if isinstance(value, str) else None
-    if found is None:
-        return value
-    hour = int(found["hour"]) % 12 + (12 if found["half"] == "PM" else 0)
-    date = f"{found['year']}-{int(found['month']):02d}-{int(found['day']):02d}"
-    return f"{date}T{hour:02d}:{found['rest']}Z"
+    """A time as a browser shows it in ISO form; anything else as it is."""
+    return shown_time(value) or value if isinstance(value, str) else value
 
 
 def family_of(record: Opened) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lineage_analytics.loaders.common.times import shown_time
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 _UTC = " [utc]"
 _TYPED = re.compile(r"(.+)_[sdbtg]")
 _CUSTOM = "_cf"
-_CLOCK = re.compile(
-    r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2})(:\d{2}:\d{2}(?:\.\d+)?)(?: ?(AM|PM))?", re.IGNORECASE)
 
 
 def plain(row: Mapping[str, object]) -> Fields:
@@ -23,7 +23,7 @@ def plain(row: Mapping[str, object]) -> Fields:
     own = {key: held for key, held in row.items() if key.strip().lower().endswith(_CUSTOM)}
     for key, held in (own | dict(row)).items():  # a custom column wins over one of the table itself
         low = key.strip().lower()
-        shown = _iso(held) if low.endswith(_UTC) and isinstance(held, str) else held
+        shown = shown_time(held) or held if low.endswith(_UTC) and isinstance(held, str) else held
         found.setdefault(low.removesuffix(_UTC).removesuffix(_CUSTOM), shown)
     return found
 
@@ -47,15 +47,3 @@ def untyped(row: Mapping[str, object], *, dotted: bool) -> Fields:
 def renamed(row: Mapping[str, object], paths: Mapping[str, str]) -> Fields:
     """The cells of a table with columns of its own under the dotted paths that ``paths`` gives for them."""
     return {paths[key]: held for key, held in plain(row).items() if key in paths and held not in (None, "")}
-
-
-def _iso(value: str) -> str:
-    """A time with AM or PM is American; on a clock of 24 hours the day comes first, where it can."""
-    found = _CLOCK.fullmatch(value.strip().replace("\u202f", " "))
-    if found is None:
-        return value
-    first, second, year, hour, rest, half = found.groups()
-    american = half is not None or int(second) > 12
-    month, day = (first, second) if american else (second, first)
-    at = int(hour) if half is None else int(hour) % 12 + (12 if half.upper() == "PM" else 0)
-    return f"{year}-{int(month):02d}-{int(day):02d}T{at:02d}{rest}Z"

@@ -11,6 +11,7 @@ import msgspec
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.records import csv_chunks, json_chunks
 from lineage_analytics.loaders.common.sampling import csv_header
+from lineage_analytics.loaders.common.times import shown_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ class _Page(msgspec.Struct, gc=False):
 
 
 _page = msgspec.json.Decoder(_Page)
+_row = msgspec.json.Decoder(dict[str, str])
 
 
 def page_chunks(document: Document) -> Iterator[Chunk]:
@@ -65,20 +67,36 @@ def json_or_array_chunks(document: Document) -> Iterator[Chunk]:
 
 
 _PREAMBLES = (b"#TYPE", b"sep=")
+_UTC = " [utc]"
 
 
 def csv_columns(sample: Sample) -> frozenset[str]:
-    """The header of a CSV in lower case, also under the line that PowerShell or a spreadsheet writes above it."""
+    """The header of a CSV in lower case, also under the line that PowerShell or a spreadsheet writes above it, and
+    without the ``[UTC]`` of a saved query."""
     columns = sample.columns
     if sample.head.startswith(_PREAMBLES):
         lines = sample.head.split(b"\n", 2)
         columns = tuple(csv_header(lines[1].decode("utf-8", "replace").rstrip("\r"))) if len(lines) > 1 else ()
-    return frozenset(column.strip().lower() for column in columns)
+    return frozenset(column.strip().lower().removesuffix(_UTC) for column in columns)
 
 
 def row_chunks(document: Document) -> Iterator[Chunk]:
-    """The rows of a CSV as objects, without the line some programs write above the header."""
-    return csv_chunks(cast("Document", _Below(document)) if document.sample.head.startswith(_PREAMBLES) else document)
+    """The rows of a CSV as objects, without the line some programs write above the header. Of a saved query with plain
+    names, and the times that a browser showed in ISO form."""
+    chunks = csv_chunks(
+        cast("Document", _Below(document)) if document.sample.head.startswith(_PREAMBLES) else document)
+    queried = any(column.strip().lower().endswith(_UTC) for column in document.sample.columns)
+    return map(_plain_times, chunks) if queried else chunks
+
+
+def _plain_times(chunk: Chunk) -> Chunk:
+    chunk.raws = [msgspec.json.encode(dict(map(_plain_cell, _row.decode(raw).items()))) for raw in chunk.raws]
+    return chunk
+
+
+def _plain_cell(cell: tuple[str, str]) -> tuple[str, str]:
+    name, held = cell
+    return (name[: -len(_UTC)], shown_time(held) or held) if name.lower().endswith(_UTC) else cell
 
 
 def chunks_by_shape(document: Document) -> Iterator[Chunk]:

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 NEVER = frozenset({"", "0", "-1", "n/a", "no_information", "not_supported", "none", "null"})
 _SENTINEL_YEARS = frozenset({1, 1601, 9999})
+_MONTHS = 12
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
 _ONE_DIGIT_HOUR = re.compile(r"T(\d:\d\d)")
 _DOTNET = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
+_SHOWN = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2})(:\d{2}(?::\d{2}(?:\.\d+)?)?)(?: ?(AM|PM))?", re.IGNORECASE)
 _EPOCH_DIGITS = ((11, 1), (14, 1_000), (17, 1_000_000), (20, 1_000_000_000))
 
 
@@ -30,6 +33,38 @@ def parse_time(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return None if parsed.year in _SENTINEL_YEARS else parsed
+
+
+def shown_time(value: str) -> str | None:
+    """A time as a browser shows it, in ISO form; None for any other text, and where day and month may be either.
+
+    American browsers alone write AM and PM in capitals, the month first and no zero before it. Others write small
+    letters or a clock of 24 hours, and so may an American, but not with zeros.
+    """
+    found = _SHOWN.fullmatch(value.strip().replace("\u202f", " "))
+    if found is None:
+        return None
+    first, second, half = found[1], found[2], found[6]
+    if unmistakable := unmistakable_time(value):
+        return unmistakable
+    if half is not None:
+        return _written(found, month_first=half.isupper())
+    return _written(found, month_first=False) if "0" in (first[0], second[0]) else None
+
+
+def unmistakable_time(value: str) -> str | None:
+    """A time with day and month in figures, in ISO form, where no reader could take the one for the other."""
+    found = _SHOWN.fullmatch(value.strip().replace("\u202f", " "))
+    if found is None or (int(found[1]) != int(found[2]) and max(int(found[1]), int(found[2])) <= _MONTHS):
+        return None
+    return _written(found, month_first=int(found[2]) > _MONTHS)
+
+
+def _written(shown: re.Match[str], *, month_first: bool) -> str:
+    first, second, year, hour, rest, half = shown.groups()
+    month, day = (first, second) if month_first else (second, first)
+    at = int(hour) if half is None else int(hour) % 12 + (12 if half.upper() == "PM" else 0)
+    return f"{year}-{int(month):02d}-{int(day):02d}T{at:02d}{rest}Z"
 
 
 def _epoch(text: str) -> datetime:
