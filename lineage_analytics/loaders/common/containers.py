@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 from isal import isal_zlib
 
 from lineage_analytics.errors import LimitError
-from lineage_analytics.loaders.common import answers, envelopes, streams
+from lineage_analytics.loaders.common import answers, envelopes, prefixed, streams
 from lineage_analytics.loaders.common.places import InputFile, Skipped, input_files
 from lineage_analytics.loaders.common.sampling import HEAD_BYTES, is_yaml, sample
 
@@ -76,6 +76,8 @@ class Member:
         text = next(self._decoded(iter((self._head[:HEAD_BYTES],)), final=complete), b"")
         if is_yaml(text):
             text, complete = self._from(self._yaml_lines()) or (text, complete)
+        elif prefixed.is_prefixed(text):
+            text, complete = self._from(prefixed.lines(self.chunks())) or (text, complete)
         elif answers.is_answer(text):
             text, complete = self._from(self._until_broken(answers.lines(self.chunks()))) or (text, complete)
         self.sample = sample(text[:HEAD_BYTES], complete=complete)
@@ -109,7 +111,7 @@ class Member:
 
     def chunks(self) -> Iterator[bytes]:
         """The document as UTF-8 without byte order mark, in pieces of about a mebibyte, once only. As JSON lines: YAML,
-        answers of search engines, and records that stand in envelopes."""
+        answers of search engines, lines behind a logger's prefix, and records that stand in envelopes."""
         return self._decoded(self._pieces(), final=True) if self._lines is None else self._lines
 
     def raw(self) -> Iterator[bytes]:
