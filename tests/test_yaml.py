@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import cast
 
 import pytest
 import yaml
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from lineage_analytics.loaders.common import yamls
 from lineage_analytics.loaders.common.sampling import is_yaml
-from tests._documents import member
+from tests._documents import Loaded, member
+from tests.test_loaders_contract import CASES, FIXTURES
 
 PLAIN = {"kind": "Role", "metadata": {"name": "a", "made": "2026-01-05"}, "rules": [{"verbs": ["get"]}, {"verbs": []}]}
 OTHER = {"kind": "Role", "metadata": {"name": "b"}, "rules": None}
@@ -25,12 +28,15 @@ def _records(data: bytes) -> list[object]:
     yaml.safe_dump_all([PLAIN, OTHER]).encode(), yaml.safe_dump([PLAIN, OTHER]).encode(),
     yaml.safe_dump({"apiVersion": "v1", "items": [PLAIN, OTHER], "kind": "List"}).encode(),
     b"# exported\n" + yaml.safe_dump_all([PLAIN, OTHER], explicit_start=True, explicit_end=True).encode(),
+    b"kind: RoleList\napiVersion: v1\nitems:\n" + yaml.safe_dump([
+        {key: held for key, held in one.items() if key != "kind"} for one in (PLAIN, OTHER)]).encode(),
     b"%YAML 1.1\n--- " + json.dumps(PLAIN).encode() + b"\n---\nkind: Role\nmetadata: {name: b}\nrules:\n",
-], ids=["documents", "list", "items", "commented", "flow"])
+], ids=["documents", "list", "items", "commented", "items of one kind", "flow"])
 def test_a_record_is_a_document_or_what_one_lists(data: bytes) -> None:
-    assert _records(data) == [PLAIN, OTHER]
-    assert _records(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n")) == [PLAIN, OTHER]
-    assert _records(b"\xff\xfe" + data.decode().encode("utf-16-le")) == [PLAIN, OTHER]
+    wanted = [one | ({"apiVersion": "v1"} if b"RoleList" in data else {}) for one in (PLAIN, OTHER)]
+    assert _records(data) == wanted
+    assert _records(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n")) == wanted
+    assert _records(b"\xff\xfe" + data.decode().encode("utf-16-le")) == wanted
 
 
 def test_only_what_json_writes_bare_is_no_text() -> None:
@@ -102,3 +108,31 @@ _values = st.recursive(
 def test_any_value_comes_back_as_it_was_written(value: dict[str, object], flow: bool | None) -> None:
     text = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True).encode()
     assert [json.loads(line) for line in yamls.lines(iter([text]))] == [value]
+
+
+def _values_in(data: bytes) -> list[object]:
+    """The JSON values of a file; empty where it is anything else, or where YAML would need the keys it has explained."""
+    decoder, found = json.JSONDecoder(), list[object]()
+    try:
+        text = data.decode("utf-8-sig").strip()
+        while text:
+            value, end = decoder.raw_decode(text)
+            found.append(value)
+            text = text[end:].lstrip()
+    except ValueError:
+        return []
+    outermost = [one for value in found for one in (value if isinstance(value, list) else [value])]
+    plain = all(isinstance(one, dict) and all(re.fullmatch(r"\S{1,120}", key) for key in one) for one in outermost)
+    return found if plain and not any("[" in key for one in outermost for key in cast("dict[str, object]", one)) else []
+
+
+def _ids(data: bytes) -> tuple[str, list[str], list[str]]:
+    found = Loaded(data)
+    return found.source, sorted(found.ids), sorted(fault.reason for fault in found.faults)
+
+
+@pytest.mark.parametrize(("source", "name"), [case for case in CASES if _values_in(FIXTURES[case[0]][case[1]])])
+def test_what_a_loader_reads_as_json_it_reads_as_yaml(source: str, name: str) -> None:
+    values = _values_in(FIXTURES[source][name])
+    text = yaml.safe_dump_all(values, allow_unicode=True, explicit_start=len(values) > 1, sort_keys=False)
+    assert _ids(text.encode()) == _ids(FIXTURES[source][name])

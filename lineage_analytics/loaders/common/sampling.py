@@ -26,7 +26,8 @@ _DELIMITERS = (",", ";", "\t")
 _LINES_TRIED = 5
 _TIMED = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]{5,20}Z? (?=\{)")
 _YAML_BYTES = 4_096
-_YAML_KEY = re.compile(rb"(?:[ \t]*- +)*[\"']?[A-Za-z_][\w./$-]{0,100}[\"']?:(?:[ \t].*)?\r?")
+_YAML_KEY = re.compile(
+    rb"(?:[ \t]*- +)*(?:[A-Za-z_][\w./$:-]{0,200}|\"(?:[^\"\\]|\\.){1,200}\"|'[^']{1,200}'):(?:[ \t].*)?\r?")
 _YAML_LINE = re.compile(rb"(?:[ \t#].*|---.*|%YAML.*|\.\.\.|-|- .*)?\r?")
 
 

@@ -135,7 +135,7 @@ class _Builder:
         over = self._open[-1]
         if over.gives:
             self._given, self._size = True, 0
-            yield held
+            yield held if len(self._open) == 1 else _of_kind(held, self._open[0].held)
             return
         over.size += size
         if isinstance(over.held, list):
@@ -144,6 +144,14 @@ class _Builder:
             over.key = _key(held, over.held)
         else:
             over.held[over.key], over.key = held, None
+
+
+def _of_kind(held: Any, listing: Any) -> Any:
+    """The item with the kind that its list states and it does not, as lists of one kind leave it out."""
+    kind = listing.get("kind")
+    if not isinstance(held, dict) or "kind" in held or not isinstance(kind, str) or not kind.endswith("List"):
+        return held
+    return {"kind": kind.removesuffix("List"), "apiVersion": listing.get("apiVersion"), **held}
 
 
 def _key(held: Any, beside: dict[str, Any]) -> str:
