@@ -24,6 +24,20 @@ def member(data: bytes | str | object, name: str = "export") -> Member:
     return Member(name, None, SHA, cast("IO[bytes]", io.BytesIO(raw)))
 
 
+def json_values(data: bytes) -> list[Any]:
+    """The JSON values of a file, one after another; empty where it is anything else."""
+    decoder, found = json.JSONDecoder(), list[Any]()
+    try:
+        text = data.decode("utf-8-sig").strip()
+        while text:
+            value, end = decoder.raw_decode(text)
+            found.append(value)
+            text = text[end:].lstrip()
+    except ValueError:
+        return []
+    return found
+
+
 class Loaded:
     """What the recognised loader made of a document."""
 

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from lineage_analytics.loaders import recognise
 from lineage_analytics.loaders.common import prefixed
-from tests._documents import Loaded, member
+from tests._documents import Loaded, json_values, member
 from tests._trail import event
 from tests.test_loader_k8s_audit import LOG, lines
+from tests.test_loaders_contract import CASES, FIXTURES
 
 PLAIN = [json.dumps(one).encode() for one in LOG]
 PREFIXES = {
@@ -71,3 +73,16 @@ def test_any_source_may_come_behind_a_prefix_and_lines_without_one_stay(monkeypa
 def test_other_lines_are_not_taken_for_prefixed_ones(text: bytes) -> None:
     assert not prefixed.is_prefixed(text)
     assert b"".join(member(text).chunks()) in (text, b'{"a":{"b":1}}\n')
+
+
+def _on_lines(source: str, name: str) -> list[bytes]:
+    return [json.dumps(value).encode() for value in json_values(FIXTURES[source][name]) if isinstance(value, dict)]
+
+
+@pytest.mark.parametrize(("source", "name"), [
+    case for case in CASES if (found := _on_lines(*case)) and recognise(member(b"\n".join(found)).sample) is not None])
+def test_what_a_loader_reads_on_lines_it_reads_behind_a_prefix(source: str, name: str) -> None:
+    listed = _on_lines(source, name)
+    plain, behind = Loaded(b"\n".join(listed)), Loaded(b"\n".join(PREFIXES["rfc 5424"] + line for line in listed))
+    assert (behind.source, behind.ids) == (plain.source, plain.ids)
+    assert [fault.position for fault in behind.faults] == [fault.position for fault in plain.faults]
