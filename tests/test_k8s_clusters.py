@@ -77,6 +77,13 @@ def test_two_dumps_go_each_to_its_own_cluster(tmp_path: Path) -> None:
     assert found == {key: {"bistro", "cafe"} for key in ("grants", "scopes", "identities", "roles")}
 
 
+def test_a_list_of_who_may_enter_some_cluster_is_set_aside_with_what_would_do() -> None:
+    found = Loaded({"accessEntries": ["arn:aws:iam::111122223333:role/Oven"], "nextToken": "t"})
+    assert (found.source, found.ids) == ("k8s_rbac", [])
+    assert [(fault.reason, fault.disposition, "describe-access-entry" in fault.detail) for fault in found.faults] == [
+        ("out_of_scope", "rejected", True)]
+
+
 def test_calls_of_gke_among_events_and_events_among_entries_are_read_as_what_they_are() -> None:
     plain = event(1, "get", ref("secrets", "till", "kitchen"), OVEN)
     called_there = gke(2, "io.k8s.core.v1.secrets.get", "core/v1/namespaces/kitchen/secrets/till")

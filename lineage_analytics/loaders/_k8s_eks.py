@@ -28,16 +28,29 @@ _ORIGIN, _TEMPLATE = "aws_auth", "{{"
 
 
 def reader(fields: Fields) -> Callable[[Entry, Fields, str | None], None] | None:
-    """What reads the object: the answer of ``describe-access-entry`` or ``list-associated-access-policies``, or the
-    map by which a cluster knows principals of AWS accounts; None for other objects."""
+    """What reads the object: an answer of EKS about access entries and their policies, or the map by which a cluster
+    knows principals of AWS accounts; None for other objects."""
     if {"principalarn", "clustername"} <= obj(fields.get("accessentry")).keys():
         return _access_entry
     if {"associatedaccesspolicies", "clustername", "principalarn"} <= fields.keys():
         return _access_policies
+    if _lists_arns(fields):
+        return _without_cluster
     meta = obj(fields.get("metadata"))
     named = text(fields.get("kind")) == "ConfigMap" and text(meta.get("name")) == "aws-auth"
     in_place = text(meta.get("namespace")) in ("kube-system", None)
     return _aws_auth if named and in_place and obj(fields.get("data")).keys() & {*_MAPS, _ACCOUNTS} else None
+
+
+def _lists_arns(fields: Fields) -> bool:
+    listed = texts(fields.get("accessentries")) if fields.keys() <= {"accessentries", "nexttoken"} else []
+    return bool(listed) and all(one.startswith("arn:") for one in listed)
+
+
+def _without_cluster(_entry: Entry, _fields: Fields, _unmapped: str | None) -> None:
+    """The ARNs of ``list-access-entries``."""
+    raise RecordFault("out_of_scope", "ARNs that may enter a cluster the answer does not name; describe-access-entry "
+                      "of each names cluster, user and groups", "rejected")
 
 
 def _access_entry(entry: Entry, fields: Fields, unmapped: str | None) -> None:

@@ -24,7 +24,7 @@ def spoken_anew(record: Fields, kind: str | None) -> Fields:
     for key in _REFERENCES:
         if isinstance(found.get(key), list):
             found[key] = [_named(item) for item in found[key]]
-    if isinstance(found.get("aces"), list):
+    if _in_two_words(found.get("aces")):
         found["aces"] = [ace | {"rightname": _right(ace)} for ace in objects(found["aces"])]
     if kind in _CONTAINERS and any(key in found for key in _CHILDREN):
         listed = {key: held for key in _CHILDREN if isinstance(held := embedded(found.pop(key, None)), list)}
@@ -35,6 +35,11 @@ def spoken_anew(record: Fields, kind: str | None) -> Fields:
         if isinstance(found.get(key), list):
             found[key] = {"results": found[key]}
     return found
+
+
+def _in_two_words(aces: object) -> bool:
+    first = aces[0] if isinstance(aces, list) and aces else None
+    return isinstance(first, dict) and any(key.lower() == "acetype" for key in first)
 
 
 def _named(item: object) -> object:
