@@ -12,7 +12,7 @@ from tests._documents import Loaded
 from tests.test_loader_gcp_audit import gke
 from tests.test_loader_gcp_audit import lines as entries
 from tests.test_loader_k8s_audit import OVEN, cloudwatch, event, lines, ref
-from tests.test_loader_k8s_rbac import ALL, listing
+from tests.test_loader_k8s_rbac import ALL, AWS_AUTH, RBAC, listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +57,30 @@ def test_a_dump_is_of_the_cluster_whose_log_knows_the_number_of_its_service_acco
     listed = estate.frame("identities").filter(estate.frame("identities")["inventoried"])
     assert listed["id"].to_list() == [f"k8s:bistro:{OVEN}"]
     assert set(estate.frame("entitlements")["tenant"]) == {"bistro"}
+
+
+def test_a_dump_is_of_the_cluster_whose_log_has_the_answer_that_made_one_of_its_bindings(tmp_path: Path) -> None:
+    made = next(item for item in json.loads(dump(NUMBER))["items"] if item["kind"] == "ClusterRoleBinding")
+    eks = cloudwatch([event(1, "create", ref("clusterrolebindings", "cooks", apiGroup=RBAC), auditID=f"made-{number}",
+                            responseObject=made) for number in range(2)])
+    assert _clusters(tmp_path, dump(NUMBER), json.dumps(eks).encode())["scopes"] == {"bistro"}
+
+
+def test_a_dump_of_gke_is_of_the_cluster_its_audit_log_names(tmp_path: Path) -> None:
+    made = next(item for item in json.loads(dump(NUMBER))["items"] if item["kind"] == "ClusterRoleBinding")
+    logged = gke(8, "io.k8s.authorization.rbac.v1.clusterrolebindings.create",
+                 f"{RBAC}/v1/clusterrolebindings/cooks", response=made)
+    [cluster] = {one.split(":")[1] for one in Loaded(entries([logged]))["entitlements"]["principal_id"]}
+    assert cluster
+    assert _clusters(tmp_path, dump(NUMBER), entries([logged]))["roles"] == {cluster}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_map_of_a_cluster_is_found_among_other_configuration(order: int) -> None:
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "coredns", "namespace": "kube-system"},
+             "data": {"Corefile": "x"}}
+    found = Loaded(listing([other, AWS_AUTH][::order]))
+    assert (found.source, len(found.ids), [fault.reason for fault in found.faults]) == ("k8s_rbac", 1, ["out_of_scope"])
 
 
 @pytest.mark.parametrize(("files", "named"), [

@@ -9,12 +9,11 @@ Maps    service accounts to ``identity_facts``; subjects of bindings to ``entitl
 Drops   other objects in the same list, rejected as ``out_of_scope`` by kind; annotations and labels but for those.
 Schema  rbac.authorization.k8s.io/v1 and v1beta1, core v1; unknown keys are kept in ``unmapped``.
 
-A dump does not name its cluster: ids have an empty one, except access entries, which state it. Where calls in the log
-of one named cluster bear the number of a service account the dump lists, all objects of its file are of that cluster.
-``granted_at`` is when
-the binding was made, before which none of its subjects can have had the role. Members of ``system:masters`` pass RBAC
-by and stand in no dump, except in ``aws-auth``; what a computed (aggregated) role holds is what was computed at the
-time of the dump.
+A dump does not name its cluster: ids have an empty one, except access entries, which state it. Where the log of one
+named cluster bears the number of a service account or binding that the dump lists, all of its file is of that cluster.
+``granted_at`` is when the binding was made, before which none of its subjects can have had the role. Members of
+``system:masters`` pass RBAC by and stand in no dump, except in ``aws-auth``; what a computed (aggregated) role holds is
+what was computed at the time of the dump.
 """
 
 from __future__ import annotations
@@ -74,9 +73,10 @@ def detect(sample: Sample) -> Match | None:
     kind = _kind(fields, _list_kind(sample))
     if kind is not None:
         return Match("objects", 0.95, f"a Kubernetes {kind}")
-    mixed = b'"rbac.authorization.k8s.io' in sample.head and b"roleRef" in sample.head
+    mixed = (b'"rbac.authorization.k8s.io' in sample.head and b"roleRef" in sample.head) or (
+        b'"aws-auth"' in sample.head and b'"mapRoles"' in sample.head)
     listed = sample.wrapper in _SEVERAL and {"kind", "metadata"} <= fields.keys() and "auditid" not in fields
-    return Match("objects", 0.9, "a Kubernetes list with role bindings in it") if mixed and listed else None
+    return Match("objects", 0.9, "a Kubernetes list with role bindings or aws-auth in it") if mixed and listed else None
 
 
 def _list_kind(sample: Sample) -> str:
