@@ -19,7 +19,7 @@ PREFIXES = {
     "with structured data": b'<134>1 2026-11-25T04:00:00+01:00 node-1 audit - - [x@1 a="{\\"b\\": [1\\]}"][y@1 c="d"] \xef\xbb\xbf',
     "rfc 3164": b"<13>Nov 25 04:00:00 node-1 audit[77]: ", "without priority": b"Nov  5 04:00:00 node-1 audit: ",
     "relayed": b"2026-11-25T04:00:00.123456+00:00 node-1 audit: ",
-    "container": b"2026-11-25T04:00:00.123456789Z stdout F ", "tagged": b"2026-11-25T04:00:00.1+01:00 stderr F:x ",
+    "a time alone": b"2026-11-25T04:00:00.123Z ", "container": b"2026-11-25T04:00:00.123456789Z stdout F ", "tagged": b"2026-11-25T04:00:00.1+01:00 stderr F:x ",
 }
 
 

@@ -30,7 +30,7 @@ _ENVELOPES = {
     "result": "splunk_export",
 }
 _PAGES = ("Records", "logEvents", "Events", "events")
-_PACKAGINGS = {"Records": "records_json", "array": "array", "lines": "ndjson", "timed_lines": "cloudwatch_lines"}
+_PACKAGINGS = {"Records": "records_json", "array": "array", "lines": "ndjson"}
 _KEY = re.compile(rb'"([A-Za-z]{2,40})"\s{0,4}:')
 _CELL_KEY = re.compile(rb'""([A-Za-z]{2,40})""\s{0,4}:')
 _CELLS = frozenset({"@message", "message", "_raw", "cloudtrailevent"})
@@ -59,7 +59,7 @@ def form(sample: Sample) -> Form | None:
     if first is None:
         return _cut_form(sample)
     page = None
-    if sample.wrapper in LINES or sample.wrapper == "array":
+    if sample.wrapper in (LINES, "array"):
         page = next((key for key in _PAGES if _holds_objects(first.get(key))), None)
     entry = first if page is None else first[page][0]
     if _is_record(entry):

@@ -1,4 +1,4 @@
-"""JSON lines as loggers deliver them: each behind the prefix of syslog or of a container runtime.
+"""JSON lines as loggers deliver them: each behind a time, the prefix of syslog or that of a container runtime.
 
 What the prefix says (when the line was passed on, from which host) is the logger's and no part of the record. A line
 without a prefix stays as it is; lines that a runtime cut in parts are joined, so every record keeps its ordinal.
@@ -23,15 +23,16 @@ _MONTH_DAY = rb"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d"
 _FULL = _PRIORITY + rb"1 (?:\S{1,255} ){5}(?:-|(?:\[(?:[^\]\\]|\\.){0,4000}\])+) ?(?:\xef\xbb\xbf)?(?=\{)"
 _OLD = rb"(?:" + _PRIORITY + rb")?(?:" + _MONTH_DAY + rb"|" + _ISO + rb") [^\s\[]{1,255} [^\s:]{1,128}: ?(?=\{)"
 _RUNTIME = _ISO + rb" (?P<stream>stdout|stderr) (?P<part>[FP])(?::[^ ]{1,20})? "
-_PREFIX = re.compile(rb"(?:" + _FULL + rb"|" + _OLD + rb"|" + _RUNTIME + rb")")
+_TIME = rb"\d{4}-\d\d-\d\dT[\d:.]{5,20}Z? (?=\{)"  # alone, as CloudWatch Logs exports to S3
+_PREFIX = re.compile(rb"(?:" + _FULL + rb"|" + _OLD + rb"|" + _RUNTIME + rb"|" + _TIME + rb")")
 
 
 def is_prefixed(head: bytes) -> bool:
-    """Whether most of the first lines are a prefix and an object, or the first part of one."""
+    """Whether the first line, or most of the first, are a prefix and an object, or the first part of one."""
     if head[:1] in (b"{", b"["):
         return False
     tried = [line for line in head.split(b"\n", _LINES_TRIED)[:_LINES_TRIED] if line.strip()]
-    return bool(tried) and 2 * sum(map(_is_record, tried)) > len(tried)
+    return bool(tried) and (_is_record(tried[0]) or 2 * sum(map(_is_record, tried)) > len(tried))
 
 
 def _is_record(line: bytes) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 
 from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.sampling import LINES, TIMED_LINES, WRAPPERS, delimiter_of
+from lineage_analytics.loaders.common.sampling import LINES, WRAPPERS, delimiter_of
 from lineage_analytics.loaders.common.scan import elements
 from lineage_analytics.loaders.common.windows import Windows
 
@@ -39,7 +39,7 @@ def json_chunks(document: Document, wrappers: Sequence[str] = WRAPPERS) -> Itera
     A cut document yields its good prefix and a last chunk with ``truncated`` set.
     """
     wrapper = document.sample.wrapper
-    kind = wrapper if wrapper in wrappers or wrapper == "array" or wrapper in LINES else "object"
+    kind = wrapper if wrapper in wrappers or wrapper in ("array", LINES) else "object"
     chunks = _Chunks(() if kind in wrappers else wrappers)
     pieces = document.chunks()
     if kind == "array" or kind in wrappers:
@@ -52,11 +52,10 @@ def json_chunks(document: Document, wrappers: Sequence[str] = WRAPPERS) -> Itera
         raws = _split_whole(head, kind)
         if raws is not None:
             yield from chunks.records(raws)
-            yield chunks.last(cut=kind in LINES and not head.endswith(b"\n"))
+            yield chunks.last(cut=kind == LINES and not head.endswith(b"\n"))
             return
     joined = _joined(head, pieces)
-    source = elements(joined, kind, RECORD_BYTES) if kind not in LINES else _stream_lines(
-        joined, timed=kind == TIMED_LINES)
+    source = elements(joined, kind, RECORD_BYTES) if kind != LINES else _stream_lines(joined)
     for raw, reason in source:
         if reason is None:
             yield from chunks.records((raw,))
@@ -176,9 +175,8 @@ _RAW = msgspec.json.Decoder(msgspec.Raw)
 def _split_whole(data: bytes, kind: str) -> Raws | None:
     """All raw records by one decoder call, or None when the text is not clean JSON of that kind."""
     try:
-        if kind in LINES:
-            lines = [line for line in data.split(b"\n") if line.strip()]
-            return lines if kind == "lines" else [_untimed(line) for line in lines]
+        if kind == LINES:
+            return [line for line in data.split(b"\n") if line.strip()]
         if kind == "array":
             return _LIST.decode(data)
         if kind == "object":
@@ -314,25 +312,20 @@ def _fault(position: int, raw: msgspec.Raw | bytes) -> Fault | None:
     return Fault(position, "not_an_object", "wanted a JSON object")
 
 
-def _stream_lines(pieces: Iterator[bytes], *, timed: bool) -> Iterator[tuple[bytes, str | None]]:
+def _stream_lines(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, str | None]]:
     rest, skipping = b"", False
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             if not skipping and line.strip():
-                yield _untimed(line) if timed else line, None
+                yield line, None
             skipping = False
         if len(rest) > RECORD_BYTES:
             if not skipping:
                 yield b"", "record_too_large"
             rest, skipping = b"", True
     if not skipping and rest.strip():
-        yield _untimed(rest) if timed else rest, None
-
-
-def _untimed(line: bytes) -> bytes:
-    """A line of a CloudWatch Logs export without the time before its record."""
-    return line[max(line.find(b"{"), 0) :]
+        yield rest, None
 
 
 def _damaged(document: Document, faults: list[Fault], position: int) -> bool:

@@ -17,14 +17,12 @@ from lineage_analytics.loaders.common.contract import Sample
 HEAD_BYTES = 65_536
 WRAPPERS = (
     "Records", "records", "value", "result", "items", "Events", "events", "logEvents", "data", "issues", "findings")
-TIMED_LINES = "timed_lines"
-LINES = frozenset({"lines", TIMED_LINES})
+LINES = "lines"
 
 # Linear: one alternation without nested repetition over text that can also match the other branch.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
 _DELIMITERS = (",", ";", "\t")
 _LINES_TRIED = 5
-_TIMED = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]{5,20}Z? (?=\{)")
 _YAML_BYTES = 4_096
 _YAML_KEY = re.compile(
     rb"(?:[ \t]*- +)*(?:[A-Za-z_][\w./$:-]{0,200}|\"(?:[^\"\\]|\\.){1,200}\"|'[^']{1,200}'):(?:[ \t].*)?\r?")
@@ -40,7 +38,7 @@ def sample(head: bytes, *, complete: bool) -> Sample:
         first = _first_element(text, depth=1)
         if first is not None or text[1:200].lstrip()[:1] == b"{":
             return Sample(text, "array", frozenset(first or ()), first)
-    return _timed_sample(text) or _csv_sample(text)
+    return _csv_sample(text)
 
 
 def is_yaml(text: bytes) -> bool:
@@ -51,15 +49,6 @@ def is_yaml(text: bytes) -> bool:
     whole = lines[:-1] if len(text) > _YAML_BYTES else lines
     return all(_YAML_KEY.fullmatch(line) or _YAML_LINE.fullmatch(line) for line in whole) and any(
         map(_YAML_KEY.fullmatch, whole))
-
-
-def _timed_sample(text: bytes) -> Sample | None:
-    """The sample of a CloudWatch Logs export: on each line the time, a blank and the record."""
-    found = _TIMED.match(text)
-    if found is None:
-        return None
-    first = decode_object(text.split(b"\n", 1)[0][found.end() :])
-    return None if first is None else Sample(text, TIMED_LINES, frozenset(first), first)
 
 
 def decode_object(raw: bytes | msgspec.Raw) -> dict[str, Any] | None:
@@ -90,7 +79,7 @@ def _lines_sample(text: bytes) -> Sample | None:
     objects = [found for line in whole if (found := decode_object(line)) is not None]
     if not objects or len(objects) * 2 < len(whole):
         return None
-    return Sample(text, "lines", frozenset(objects[0]), objects[0])
+    return Sample(text, LINES, frozenset(objects[0]), objects[0])
 
 
 def _top_level(text: bytes, *, complete: bool) -> tuple[frozenset[str], tuple[str, int] | None]:
