@@ -8,8 +8,8 @@ It says who provides the log (``PROVIDER``), how late it may deliver (``LATENESS
 and in its docstring under ``Shapes``, ``Maps``, ``Drops`` and ``Schema`` what it reads, what becomes of it, what it
 leaves and which versions of the format it was written for.
 
-A loader may also define ``settle(tables)``, for what only all files together tell, and ``superseded(tables)``, for records
-of which another tells the same event better; see ``loaders``.
+A loader may also define ``settle(tables)``, for what only all files together tell, and ``superseded(tables)``, for
+records of which another tells the same event better; see ``loaders``.
 
 A record is what one could count in the export: an event, a role, a report row. For every chunk
 ``seen = len(batch.record_ids) + len(batch.faults)``.
