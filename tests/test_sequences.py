@@ -58,5 +58,5 @@ def test_an_export_of_chosen_events_says_nothing_of_the_others(tmp_path: Path) -
 
 def test_a_source_whose_provider_counts_nothing_has_no_row(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "owners.csv").write_text("account,owner\naws:1:A,ada\n")
+    (tmp_path / "in" / "owners.csv").write_text("identity,owner\naws:1:A,ada\n")
     assert _gaps(tmp_path / "in", tmp_path / "w") == []

@@ -1,4 +1,4 @@
-"""Documents inside input files: gzip, zip, tar, zstd, bzip2, Parquet, one in another, told apart by content.
+"""Documents inside input files: gzip, zip, tar, zstd, bzip2, Parquet, workbooks, one in another, told apart by content.
 
 Nothing is extracted to disk, and nothing is trusted to end well or to stay small.
 """
@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 from isal import isal_zlib
 
 from lineage_analytics.errors import LimitError
-from lineage_analytics.loaders.common import answers, envelopes, prefixed, streams
+from lineage_analytics.loaders.common import answers, envelopes, prefixed, streams, workbooks
 from lineage_analytics.loaders.common.places import InputFile, Skipped, input_files
 from lineage_analytics.loaders.common.sampling import HEAD_BYTES, is_yaml, sample
 
@@ -245,6 +245,9 @@ def _zip(at: _At, peeked: IO[bytes], stream: IO[bytes]) -> Iterator[Member | Ski
         if len(entries) > MEMBERS:
             yield Skipped(at.name, f"limit_exceeded: more than {MEMBERS} members")
             return
+        if workbooks.is_workbook(entries):
+            yield from _workbook(at, raw, entries)
+            return
         for entry in sorted(entries, key=lambda e: e.filename):
             inside = at.inside(entry.filename, entry.compress_size)
             try:
@@ -252,6 +255,17 @@ def _zip(at: _At, peeked: IO[bytes], stream: IO[bytes]) -> Iterator[Member | Ski
                     yield from _documents(inside, opened, entry.compress_size)
             except _BROKEN_STREAM as error:
                 yield Skipped(inside.name, f"cannot be read: {type(error).__name__}")
+
+
+def _workbook(at: _At, raw: IO[bytes], entries: list[zipfile.ZipInfo]) -> Iterator[Member | Skipped]:
+    try:
+        for name, rows in workbooks.sheets(raw, entries):
+            inside = at.inside(name)
+            yield Member(inside.file, inside.member, inside.sha256, io.BytesIO(rows), compressed=at.compressed)
+    except workbooks.Refused as error:
+        yield Skipped(at.name, str(error))
+    except _BROKEN_STREAM as error:
+        yield Skipped(at.name, f"cannot be read: {type(error).__name__}")
 
 
 def _tar(at: _At, peeked: IO[bytes], _: IO[bytes]) -> Iterator[Member | Skipped]:
