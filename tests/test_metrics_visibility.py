@@ -133,6 +133,13 @@ def test_vis07_one_of_four_credentials_has_no_date() -> None:
     assert counts(found, "VIS-07") == (3, 4, 0, 2)
 
 
+def test_vis07_a_finding_about_a_key_by_its_id_is_about_a_key_that_the_report_lists_by_its_place() -> None:
+    listed, finding = _key("aws:1:svc/access-key-1", 5), _key("AKIAEXAMPLE", None, source="aws_access_analyzer")
+    assert counts(measured(credentials=[listed, finding]), "VIS-07") == (1, 1, 0, 1)
+    assert counts(measured(credentials=[listed, finding | {"identity_id": "aws:1:other"}]), "VIS-07") == (1, 2, 0, 0)
+    assert counts(measured(credentials=[finding]), "VIS-07") == (0, 1, 0, 0), "no report lists the holder's keys"
+
+
 def test_vis08_91_days_are_over_policy_and_a_certificate_goes_by_its_end() -> None:
     found = measured(credentials=[
         _key("new", 5), _key("old", 91), _key("dark", None), _key("pw", 89, "password"),

@@ -65,12 +65,24 @@ def credentials(context: Context) -> pl.DataFrame:
     return facts.frame("credentials").sort("snapshot_at", "record_id", nulls_last=False).group_by(
         "identity_id", "credential_id", "kind").agg(
         **newest, source_rows=pl.col("record_id").drop_nulls().unique().sort().head(RECORDS_SHOWN)).join(
-        outside, left_on="identity_id", right_on="id", how="left").with_columns(
+        outside, left_on="identity_id", right_on="id", how="left").with_columns(by_place=_by_place()).with_columns(
         object_id=pl.col("credential_id"), object_kind=pl.col("kind"),
         excluded=pl.when(pl.col("kind").is_in(_AGELESS)).then(
             pl.lit("a kind of credential without an age"))
         .when(pl.col("status").is_in(["revoked", "expired"])).then(pl.lit("no longer valid"))
         .when((pl.col("kind") == "token") & (pl.col("expires_at") <= facts.as_of)).then(pl.lit("expired"))
         .when(pl.col("created_at") > facts.as_of).then(pl.lit("created later"))
-        .when(pl.col("excluded_reason") == "provider_managed").then(pl.lit("managed by the provider"))).sort(
+        .when(pl.col("excluded_reason") == "provider_managed").then(pl.lit("managed by the provider"))
+        .when(_named_again()).then(pl.lit("one of those that a report lists by their place"))).sort(
         "object_id", "identity_id")
+
+
+def _by_place() -> pl.Expr:
+    """Whether a report names it by its holder and place: it does not tell the id."""
+    return pl.col("credential_id").str.starts_with(pl.concat_str("identity_id", pl.lit("/")))
+
+
+def _named_again() -> pl.Expr:
+    """A finding that gives the id of a key, and no more, is about one of the keys that its holder's report lists."""
+    bare = pl.all_horizontal(pl.col(name).is_null() for name in ("created_at", "expires_at", "status"))
+    return bare & ~pl.col("by_place") & pl.col("by_place").any().over("identity_id", "kind")
