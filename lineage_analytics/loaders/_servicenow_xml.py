@@ -8,6 +8,7 @@ from xml.parsers import expat
 
 import msgspec
 
+from lineage_analytics.loaders.common import xmls
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ def table_of(head: bytes) -> str | None:
     return found.group(1).decode() if found is not None and b"<sys_id" in head else None
 
 
-class _RefusedError(ValueError):
-    """Something in the document that an export never holds."""
-
-
 class _Rows:
     """Rows as expat meets them: the second level of elements, their children the fields."""
 
@@ -46,7 +43,7 @@ class _Rows:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._path.append(tag)
         if len(self._path) > _DEPTH:
-            raise _RefusedError("elements too deep")
+            raise xmls.RefusedError("elements too deep")
         if len(self._path) == 2:
             self._row, self._size = {}, 0
         elif len(self._path) == 3:
@@ -56,7 +53,7 @@ class _Rows:
         if len(self._path) >= 3:
             self._size += len(text)
             if self._size > _ROW_BYTES:
-                raise _RefusedError("a row too large")
+                raise xmls.RefusedError("a row too large")
             self._text.append(text)
 
     def end(self, tag: str) -> None:
@@ -68,18 +65,10 @@ class _Rows:
         self._path.pop()
 
 
-def _refuse(*_: object) -> None:
-    raise _RefusedError("a document type or entity declaration")
-
-
 def chunks(document: Document) -> Iterator[Chunk]:
     """The rows, each tagged with its table; what cannot be read further is one fault behind them."""
     rows = _Rows()
-    parser = expat.ParserCreate(encoding="utf-8")
-    parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler = rows.start, rows.end
-    parser.CharacterDataHandler = rows.data
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refuse
+    parser = xmls.parser(rows)
     start, fault = 0, None
     try:
         for piece in document.chunks():
@@ -93,7 +82,7 @@ def chunks(document: Document) -> Iterator[Chunk]:
         ended = error.code in (3, 5) or getattr(document, "damage", None) is not None  # no element; unclosed token
         fault = Fault(start + len(rows.done), "truncated" if ended else "broken_xml",
                       f"the document cannot be read further: {expat.ErrorString(error.code)}")
-    except (_RefusedError, UnicodeError) as error:
+    except (xmls.RefusedError, UnicodeError) as error:
         fault = Fault(start + len(rows.done), "refused_xml", str(error)[:200])
     yield Chunk(start, [raw for _, raw in rows.done], [tag for tag, _ in rows.done], [fault] if fault else [],
                 truncated=fault is not None)

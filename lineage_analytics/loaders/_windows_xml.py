@@ -8,6 +8,7 @@ from xml.parsers import expat
 
 import msgspec
 
+from lineage_analytics.loaders.common import xmls
 from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.records import RECORD_BYTES
 
@@ -65,20 +66,12 @@ def _events(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield held[begun.start():]
 
 
-class _RefusedError(ValueError):
-    """A declaration, which no event holds."""
-
-
-def _refuse(*_: object) -> None:
-    raise _RefusedError
-
-
 class _Fields:
     """What expat meets in one event."""
 
     def __init__(self) -> None:
         self.system: dict[str, Any] = {}
-        self.data: dict[str, str] = {}
+        self.named: dict[str, str] = {}
         self.user: dict[str, dict[str, str]] = {}
         self._path: list[str] = []
         self._text: list[str] = []
@@ -91,7 +84,7 @@ class _Fields:
         self._path.append(tag)
         self._text = []
 
-    def text(self, text: str) -> None:
+    def data(self, text: str) -> None:
         self._text.append(text)
 
     def end(self, tag: str) -> None:
@@ -100,7 +93,7 @@ class _Fields:
         if self._path == _SYSTEM and said:
             self.system[tag] = said
         elif self._path == _DATA and self._name is not None:
-            self.data[self._name] = said
+            self.named[self._name] = said
         elif len(self._path) == 3 and self._path[:2] == _USER:
             self.user.setdefault(self._path[2], {})[tag] = said
         self._text = []
@@ -108,13 +101,8 @@ class _Fields:
 
 def _read(text: bytes) -> dict[str, Any] | None:
     fields = _Fields()
-    parser = expat.ParserCreate(encoding="utf-8")
-    parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler = fields.start, fields.end
-    parser.CharacterDataHandler = fields.text
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refuse
     try:
-        parser.Parse(text, True)
-    except (expat.ExpatError, _RefusedError, UnicodeError):
+        xmls.parser(fields).Parse(text, True)
+    except (expat.ExpatError, xmls.RefusedError, UnicodeError):
         return None
-    return {"Event": {"System": fields.system, "EventData": fields.data, "UserData": fields.user}}
+    return {"Event": {"System": fields.system, "EventData": fields.named, "UserData": fields.user}}
