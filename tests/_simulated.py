@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from lineage_analytics.simulation.writers import writers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
 
 @contextmanager
@@ -23,3 +25,9 @@ def only(told: Collection[str], written: Collection[str]) -> Iterator[None]:
         patch.setattr(chapters, "_chapters", lambda: kept)
         patch.setattr("lineage_analytics.simulation.writing.writers", lambda: found)
         yield
+
+
+def content(path: Path) -> bytes:
+    """What a written file holds, unpacked."""
+    raw = path.read_bytes()
+    return gzip.decompress(raw) if path.suffix == ".gz" else raw

@@ -58,6 +58,7 @@ SHAPES: dict[str, bytes] = {
     "lower_case": json.dumps([{key.lower(): value for key, value in record.items()} for record in RECORDS]).encode(),
     "csv": _csv(),
 }
+KEEPS_UNKNOWN_TEXTS = False
 CONTRACT_FILES = {name: SHAPES[name] for name in ("lines", "log_events", "console_export", "csv")}
 
 

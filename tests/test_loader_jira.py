@@ -83,6 +83,7 @@ SERVER = [
     on_server("User added to group", KNOWN_AUTHOR, {"name": "ops", "type": "GROUP"},
               {"name": "bo", "type": "USER", "id": "JIRAUSER10001"}),
     on_server("Audit Log search performed", KNOWN_AUTHOR), on_server("Custom field created", NOBODY)]
+KEEPS_UNKNOWN_TEXTS = False
 CONTRACT_FILES = {
     "audit": json.dumps({"offset": 0, "total": 2, "records": [JOINED, LEFT]}).encode(),
     "server": "\n".join(map(json.dumps, SERVER)).encode(),

@@ -61,6 +61,7 @@ def desktop(one: Message, server: str = "directory") -> str:
 
 DESKTOP = "\n".join(["2026-03-01T09:59:59.000Z [directory] [info] Server started and connected successfully",
                      *map(desktop, TALK)])
+KEEPS_UNKNOWN_TEXTS = False
 CONTRACT_FILES = {
     "lines": LINES.encode(), "array": json.dumps(TALK, indent=1).encode(), "desktop": DESKTOP.encode()}
 

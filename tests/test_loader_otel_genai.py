@@ -101,6 +101,7 @@ def underscored(value: Any) -> Any:
 
 
 LINES = "\n".join(json.dumps(otlp([one])) for one in reversed(SPANS))
+KEEPS_UNKNOWN_TEXTS = False
 CONTRACT_FILES = {"otlp": json.dumps(otlp(SPANS)).encode(), "lines": LINES.encode(),
                   "jaeger": json.dumps(jaeger(SPANS), indent=1).encode(),
                   "printed": "\n".join(json.dumps(printed(one)) for one in SPANS).encode(),

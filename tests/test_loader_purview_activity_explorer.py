@@ -51,6 +51,7 @@ def cells(one: Json) -> Json:
     return every | {key: json.dumps(held) if isinstance(held, list | dict) else held for key, held in one.items()}
 
 
+KEEPS_UNKNOWN_TEXTS = False
 CONTRACT_FILES: dict[str, bytes] = {
     "array": as_json(ROWS),
     "lines": as_lines(ROWS),
@@ -149,22 +150,6 @@ def test_the_portals_csv_is_read_as_far_as_it_goes() -> None:
 @pytest.mark.parametrize("data", [b"Activity,User,Time\na,b,c\n", b'[{"Activity":"x","User":"y"}]'])
 def test_other_activity_lists_are_not_claimed(data: bytes) -> None:
     assert recognise(member(data).sample) is None
-
-
-@pytest.mark.parametrize("name", CONTRACT_FILES)
-def test_text_planted_under_new_keys_is_stored_nowhere(name: str) -> None:
-    from tests.test_loaders_contract import _changed, _chunks, _objects
-
-    def plant(value: dict[str, Any]) -> None:
-        for held in list(_objects(value)):
-            held.update(PromptText=CANARY, Remark=CANARY, Snippet={"inner": [CANARY]}, Text=CANARY)
-
-    for loader, document, chunk in _chunks("purview_activity_explorer", name):
-        _changed(chunk, plant)
-        batch = loader.transform(chunk, document)
-        assert len(batch.record_ids) > 0
-        assert CANARY not in json.dumps([frame.to_dicts() for frame in batch.frames.values()], default=str)
-        assert CANARY not in str(batch.drift) + str(batch.faults)
 
 
 def test_a_changed_label_tells_the_labels_before_and_after_and_neither_is_news() -> None:

@@ -6,7 +6,6 @@ Files are read here with the standard library; the loaders come last. Chapters o
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 from collections import Counter
@@ -21,7 +20,7 @@ from lineage_analytics.simulation import chapters, simulate, thought_up
 from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.signing import Signer
 from lineage_analytics.workspace import Store, integrity, load, open_estate
-from tests._simulated import only
+from tests._simulated import content, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +46,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("aws")
     simulate(directory, SEED, PEOPLE, DAYS)
     return directory
-
-
-def content(path: Path) -> bytes:
-    raw = path.read_bytes()
-    return gzip.decompress(raw) if path.suffix == ".gz" else raw
 
 
 def read(directory: Path, pattern: str) -> list[Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import gzip
 import io
 import json
 from collections import Counter
@@ -26,7 +25,7 @@ from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.model import END
 from lineage_analytics.simulation.writers import entra_directory
 from lineage_analytics.workspace import Store, load, open_estate
-from tests._simulated import only
+from tests._simulated import content, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,18 +56,14 @@ def made(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa
     return directory
 
 
-def contents(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-
-
 def lines(made: Path, pattern: str) -> list[Json]:
-    found = [json.loads(line) for path in sorted(made.glob(pattern)) for line in contents(path).splitlines()]
+    found = [json.loads(line) for path in sorted(made.glob(pattern)) for line in content(path).splitlines()]
     assert found, pattern
     return found
 
 
 def values(made: Path, pattern: str) -> list[Json]:
-    found = [row for path in sorted(made.glob(pattern)) for row in json.loads(contents(path))["value"]]
+    found = [row for path in sorted(made.glob(pattern)) for row in json.loads(content(path))["value"]]
     assert found, pattern
     return found
 
@@ -124,13 +119,13 @@ def test_distinct_records_are_as_many_as_the_truth_says(made: Path) -> None:
     stamps = {(r["id"], r.get("lastUpdatedDateTime") or r["riskLastUpdatedDateTime"]) for r in risks}
     assert len(risks) == len(stamps) == counts["entra_risk"]
     objects = {(path.name.split("-0")[0], json.dumps(row, sort_keys=True))
-               for path in (made / "entra_directory").glob("*.json.gz") for row in json.loads(contents(path))["value"]}
+               for path in (made / "entra_directory").glob("*.json.gz") for row in json.loads(content(path))["value"]}
     assert len(objects) == counts["entra_directory"]
 
 
 def test_the_word_synthetic_stands_in_every_file_family(made: Path) -> None:
     for source in SOURCES:
-        assert b"ynthetic" in b"".join(contents(p) for p in sorted((made / source).rglob("*")) if p.is_file()), source
+        assert b"ynthetic" in b"".join(content(p) for p in sorted((made / source).rglob("*")) if p.is_file()), source
 
 
 def test_the_same_seed_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:
@@ -145,7 +140,7 @@ def test_the_same_seed_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:
 def test_a_second_packaging_says_the_same_and_nothing_more(made: Path) -> None:
     known = {s["id"]: s for s in sign_ins(made)}
     assert all(known[row["id"]] == row for row in values(made, "entra_signins/signIns-*.json.gz"))
-    text = contents(made / "entra_signins" / "AADServicePrincipalSignInLogs.csv.gz").decode()
+    text = content(made / "entra_signins" / "AADServicePrincipalSignInLogs.csv.gz").decode()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert rows
     for row in rows:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import gzip
 import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from lineage_analytics.graphs.decisions import decision_lineage
 from lineage_analytics.metrics import measure
 from lineage_analytics.simulation import simulate
 from lineage_analytics.workspace import Store, load, open_estate
-from tests._simulated import only
+from tests._simulated import content, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,10 +44,6 @@ def made(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa
     directory = tmp_path_factory.mktemp("simulated")
     simulate(directory, SEED, PEOPLE, DAYS)
     return directory
-
-
-def content(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 def opened(directory: Path, pattern: str) -> list[Any]:

@@ -6,7 +6,6 @@ Files are read here with the standard library, not with our loaders.
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import json
@@ -22,6 +21,7 @@ from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
 from lineage_analytics.metrics import measure
 from lineage_analytics.simulation import simulate
 from lineage_analytics.workspace import Store, load, open_estate
+from tests._simulated import content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +37,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("simulated")
     simulate(directory, seed=5, people=25, days=95)
     return directory
-
-
-def content(path: Path) -> bytes:
-    raw = path.read_bytes()
-    return gzip.decompress(raw) if path.suffix == ".gz" else raw
 
 
 def files(made: Path, source: str) -> list[Path]:

@@ -7,7 +7,6 @@ Files are read here with the standard library (Parquet with polars); the loaders
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import re
@@ -20,6 +19,7 @@ import pytest
 
 from lineage_analytics import analysis
 from lineage_analytics.simulation import simulate
+from tests._simulated import content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +43,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def estate(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Estate:
     return analysis.read(made, workspace=tmp_path_factory.mktemp("workspace"))
-
-
-def content(path: Path) -> bytes:
-    raw = path.read_bytes()
-    return gzip.decompress(raw) if path.suffix == ".gz" else raw
 
 
 def lines(directory: Path, pattern: str) -> Iterator[Row]:
