@@ -16,7 +16,8 @@ from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders import loaders, recognise
 from lineage_analytics.loaders.common.containers import Member, members
 from lineage_analytics.loaders.common.contract import Batch, Fault
-from lineage_analytics.loaders.common.places import InputFile, Skipped, existing, input_files
+from lineage_analytics.loaders.common.inputs import InputFile, Skipped
+from lineage_analytics.loaders.common.places import existing, input_files
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import integrity, rollup
 from lineage_analytics.workspace.drifted import Drifted

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.rollbacks import Undone
     from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
 

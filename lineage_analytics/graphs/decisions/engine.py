@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics import tables
 from lineage_analytics.graphs.decisions import DecisionLineage, verdicts
-from lineage_analytics.graphs.decisions.cases import Case, cases
+from lineage_analytics.graphs.decisions.cases import cases
 from lineage_analytics.graphs.decisions.coverage import Coverage
 from lineage_analytics.graphs.decisions.elements import NOT_STATED, Found, elements, gaps
 from lineage_analytics.graphs.decisions.frames import Gathered
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.steps import Person, Step
     from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
     from lineage_analytics.tables import Facts

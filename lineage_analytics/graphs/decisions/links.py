@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lineage_analytics.graphs.decisions.verdicts import PROVED, skew
+from lineage_analytics.graphs.decisions.steps import Step, skew
+from lineage_analytics.graphs.decisions.verdicts import PROVED
 from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.matching import Doubt
     from lineage_analytics.graphs.decisions.rollbacks import Pairs
-    from lineage_analytics.graphs.decisions.steps import Step
     from lineage_analytics.graphs.decisions.verdicts import Approval
     from lineage_analytics.tables import Facts
 

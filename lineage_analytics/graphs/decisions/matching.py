@@ -13,13 +13,14 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from lineage_analytics.graphs.decisions.verdicts import SKEW_BETWEEN
+from lineage_analytics.graphs.decisions.case import Bonds, Joint
+from lineage_analytics.graphs.decisions.steps import SKEW_BETWEEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
     from datetime import datetime
 
-    from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.steps import Step
 
 _SHOWN = 5
@@ -29,40 +30,9 @@ _QUOTES_READ = 20
 Keys = tuple["Hashable", ...]
 
 
-class Joint(NamedTuple):
-    """The evidence by which a step is in its case."""
-
-    method: str
-    tier: int
-    rule: str
-
-
-BY_KEY = Joint("native_ref", 4, "request-key")
 _RECORD = Joint("same_record", 5, "one-record")
 _CORRELATION = Joint("native_ref", 4, "correlation-and-target")
 _STATED_END = Joint("window", 1, "stated-end")
-
-
-class Bonds(NamedTuple):
-    """How the parts of a joined case hang together: the part of each step, the part each was joined to, and on what."""
-
-    part: Mapping[str, int]
-    into: Mapping[int, int]
-    by: Mapping[int, Joint]
-
-    def weakest(self, one: Step, other: Step) -> Joint:
-        """The weakest evidence between two steps; the provider's key within one part."""
-        first, second = self._way(one), self._way(other)
-        while first and second and first[-1] == second[-1]:
-            del first[-1], second[-1]
-        return min((self.by[part] for part in (*first, *second)), default=BY_KEY, key=lambda joint: joint.tier)
-
-    def _way(self, step: Step) -> list[int]:
-        """Parts from a step's own up to the first of the case."""
-        found = [self.part[step.id]] if step.id in self.part else []
-        while found and found[-1] in self.into:
-            found.append(self.into[found[-1]])
-        return found
 
 
 class Relation(NamedTuple):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.graphs.decisions.inverse import PROVING, both_ways, folded, inverses, undoes
-from lineage_analytics.graphs.decisions.verdicts import skew
+from lineage_analytics.graphs.decisions.steps import skew
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

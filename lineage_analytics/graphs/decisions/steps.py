@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.tables import Facts
 
+SKEW_INSIDE, SKEW_BETWEEN = timedelta(seconds=2), timedelta(seconds=300)
 SOFTWARE = frozenset({"workload", "automation"})
 AI = frozenset({"ai_agent", "ai_instance"})
 _KIND_CLASS = {
@@ -180,3 +182,8 @@ def _folded(made: list[Step]) -> list[Step]:
 
 def _mirror(step: Step) -> bool:
     return (step.key_kind or "").endswith("_mirror")
+
+
+def skew(one: Step, other: Step) -> timedelta:
+    """How far the clocks of two steps may lie apart (decision-lineage 5.3)."""
+    return SKEW_INSIDE if one.source == other.source else SKEW_BETWEEN

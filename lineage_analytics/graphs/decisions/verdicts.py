@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person, Step
+from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person, Step, skew
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lineage_analytics.graphs.decisions.cases import Case
+    from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.coverage import Coverage
 
-SKEW_INSIDE, SKEW_BETWEEN = timedelta(seconds=2), timedelta(seconds=300)
 APPROVAL_SOURCES = {"pim_request_id": "entra_audit"}
 _FINAL = ("approve", "deny", "withdraw")
 _IN_ORDER = {"prior": "approved_before", "order_uncertain": "order_uncertain", "retroactive": "retroactive"}
@@ -50,10 +49,6 @@ class Involvement:
 
     name: str
     bounds: str | None = None
-
-
-def skew(one: Step, other: Step) -> timedelta:
-    return SKEW_INSIDE if one.source == other.source else SKEW_BETWEEN
 
 
 def initiator(case: Case) -> str | None:

@@ -17,7 +17,8 @@ from isal import isal_zlib
 
 from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common import answers, envelopes, prefixed, streams, workbooks
-from lineage_analytics.loaders.common.places import InputFile, Skipped, input_files
+from lineage_analytics.loaders.common.inputs import InputFile, Skipped
+from lineage_analytics.loaders.common.places import input_files
 from lineage_analytics.loaders.common.sampling import HEAD_BYTES, is_yaml, sample
 
 if TYPE_CHECKING:

@@ -6,50 +6,21 @@ Everything here is named by what was given and the path below it; nothing is cop
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from lineage_analytics.errors import UsageError
+from lineage_analytics.loaders.common.inputs import SKIPPED_FOLDERS, InputFile, Skipped
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterable, Iterator
 
-SKIPPED_FOLDERS = frozenset({"truth"})
 _URL = re.compile(r"(?:s3a?|gs|az|adl|abfss?|https?)://", re.IGNORECASE)
 _WILDCARD = re.compile(r"[*?\[]")
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file to read and the name it goes by in every output: relative to the path that was given."""
-
-    path: Path
-    name: str
-    size: int
-
-    def open(self) -> IO[bytes]:
-        """The bytes from the beginning."""
-        return self.path.open("rb")
-
-    def sha256(self) -> str:
-        """Of the file as delivered, in hexadecimal digits."""
-        with self.open() as stream:
-            return hashlib.file_digest(cast("io.BufferedReader", stream), "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Something under a given path that is not read, and why."""
-
-    name: str
-    reason: str
 
 
 def is_remote(given: str | Path) -> bool:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from lineage_analytics.errors import UsageError
-from lineage_analytics.loaders.common.places import SKIPPED_FOLDERS, InputFile, Skipped
+from lineage_analytics.loaders.common.inputs import SKIPPED_FOLDERS, InputFile, Skipped
 from lineage_analytics.loaders.common.streams import Source
 from lineage_analytics.text import printable
 

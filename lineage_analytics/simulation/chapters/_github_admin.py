@@ -10,7 +10,7 @@ from lineage_analytics.simulation.model import END, Decision, Deed, Key, Link, S
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from lineage_analytics.simulation.chapters.github import Cast
+    from lineage_analytics.simulation.chapters._github_cast import Cast
     from lineage_analytics.simulation.dice import Dice
     from lineage_analytics.simulation.model import Account, World
 

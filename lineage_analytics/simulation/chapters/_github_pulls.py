@@ -14,7 +14,7 @@ from lineage_analytics.simulation.activity import call
 from lineage_analytics.simulation.model import END, Account, Decision, Deed, Link, Principal, Story
 
 if TYPE_CHECKING:
-    from lineage_analytics.simulation.chapters.github import Cast, Repository
+    from lineage_analytics.simulation.chapters._github_cast import Cast, Repository
     from lineage_analytics.simulation.dice import Dice
     from lineage_analytics.simulation.model import World
 

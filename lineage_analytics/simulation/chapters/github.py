@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lineage_analytics.simulation.chapters import _github_admin, _github_pulls
+from lineage_analytics.simulation.chapters._github_cast import Cast, Repository
 from lineage_analytics.simulation.model import Account, Deed
 
 if TYPE_CHECKING:
@@ -16,40 +16,8 @@ if TYPE_CHECKING:
     from lineage_analytics.simulation.model import Person, World
 
 AUDIT = "github_audit"
-ORGANISATION = "northwind-synthetic"
 _DEPARTMENTS = ("Engineering", "Operations", "Security")
 _REPOSITORIES = ("storefront", "billing", "platform", "infrastructure")
-
-
-@dataclass(frozen=True)
-class Repository:
-    """``full_name`` is ``owner/name``."""
-
-    name: str
-    number: int
-
-    @property
-    def full_name(self) -> str:
-        return f"{ORGANISATION}/{self.name}"
-
-
-@dataclass
-class Cast:
-    """Who is there. ``owners`` run the organisation, ``lead`` approves what the agent writes."""
-
-    organisation: int
-    people: list[Account]
-    owners: list[Account]
-    lead: Account
-    agent: Account
-    actions: Account
-    deploy_key: Account
-    outsider: Account
-    repositories: list[Repository]
-
-    @property
-    def everybody(self) -> list[Account]:
-        return [*self.people, self.agent, self.actions, self.deploy_key, self.outsider]
 
 
 def begin(world: World, dice: Dice) -> None:
