@@ -21,7 +21,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lineage_analytics import tables
-from lineage_analytics.loaders import gcp_audit
+from lineage_analytics.loaders import _gcp_entries
 from lineage_analytics.loaders._gcp_actions import INSIGHT_KEY_KIND, KEY_KIND
 from lineage_analytics.loaders._gcp_bindings import binding_key, condition, resource
 from lineage_analytics.loaders._gcp_entry import is_action_log, is_entry, listed, squeezed
@@ -83,7 +83,7 @@ def _object_kind(fields: Fields) -> str | None:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Objects out of arrays, lines and pages; log entries as ``gcp_audit`` takes them out."""
-    return gcp_audit.extract(document) if document.shape == "entries" else paged(document, _PAGES)
+    return paged(document, ("entries",) if document.shape == "entries" else _PAGES)
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:
@@ -94,7 +94,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 def read(entry: Entry) -> None:
     """One recommendation, insight or log entry."""
     if is_entry(entry.fields):
-        gcp_audit.read(entry)
+        _gcp_entries.read(entry)
         return
     fields = squeezed(entry.fields)
     kind = _object_kind(fields)
