@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.records import RECORD_BYTES
+from lineage_analytics.loaders.common.records import RECORD_BYTES, RECORDS_PER_CHUNK, Tagged, tagged_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lineage_analytics.loaders.common.contract import Document
 
-_LINES_PER_CHUNK = 8_192
 _LINES_TRIED = 50
 # The server stands before or behind the level, depending on which of its files the client writes.
 _LINE = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{5,20}Z) \[([^\]]{1,200})\] \[([^\]]{1,200})\] (.*)", re.DOTALL)
@@ -33,26 +32,16 @@ def is_desktop(head: bytes) -> bool:
 
 def desktop_chunks(document: Document) -> Iterator[Chunk]:
     """The lines with a time as objects with an envelope. Lines without one are what a server printed beside it."""
-    start = position = 0
-    raws: list[msgspec.Raw | bytes] = []
-    faults: list[Fault] = []
+    return tagged_chunks(_said(document), document, RECORDS_PER_CHUNK)
+
+
+def _said(document: Document) -> Iterator[Tagged]:
     for line in _lines(document.chunks()):
         found = _LINE.match(line.decode("utf-8", "replace"))
-        if found is None:
-            continue
-        record = _record(found)
-        if isinstance(record, str):
-            faults.append(Fault(position, "out_of_scope", record, "rejected"))
-        else:
-            raws.append(msgspec.json.encode(record))
-        position += 1
-        if position - start >= _LINES_PER_CHUNK:
-            yield Chunk(start, raws, faults=faults)
-            start, raws, faults = position, [], []
-    damage = getattr(document, "damage", None)
-    if damage is not None:
-        faults.append(Fault(position, "truncated", str(damage)))
-    yield Chunk(start, raws, faults=faults, truncated=damage is not None)
+        if found is not None:
+            record = _record(found)
+            yield Fault(None, "out_of_scope", record, "rejected") if isinstance(record, str) else (
+                "", msgspec.json.encode(record))
 
 
 def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,11 +6,13 @@ import io
 from typing import TYPE_CHECKING, Any, cast
 
 from lineage_analytics.loaders.common.contract import Chunk, Fault
+from lineage_analytics.loaders.common.records import RECORDS_PER_CHUNK, tagged_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lineage_analytics.loaders.common.contract import Document
+    from lineage_analytics.loaders.common.records import Tagged
 
 MAGIC = b"ElfFile\0"
 _BLOCK_MAGIC = b"ElfChnk\0"
@@ -18,7 +20,6 @@ _HEADER_BYTES = 4_096
 _BLOCK_BYTES = 65_536
 _BLOCK_COUNT = slice(42, 44)
 _BROKEN_IN_A_BLOCK = 64
-_BLOCKS_PER_CHUNK = 16
 EXTRA = "EVTX needs the package evtx: pip install 'lineage-analytics[evtx]', or export the log as JSON"
 
 
@@ -37,27 +38,18 @@ def evtx_chunks(document: Document) -> Iterator[Chunk]:
     parser = _parser()
     if parser is None:
         yield Chunk(0, [], faults=[Fault(None, "missing_extra", EXTRA)])
-        return
-    raws: list[Any] = []
-    faults: list[Fault] = []
-    start = position = blocks = 0
-    truncated = False
+    else:
+        yield from tagged_chunks(_events(parser, document), document, RECORDS_PER_CHUNK)
+
+
+def _events(parser: Callable[[io.BytesIO, int], Any], document: Document) -> Iterator[Tagged]:
+    last = b""
     for header, block in _blocks(document):
-        blocks += 1
-        truncated = len(block) < _BLOCK_BYTES
+        last = block
         for raw in _records(parser, header, block):
-            if isinstance(raw, str):
-                faults.append(Fault(position, "broken_record", raw))
-            else:
-                raws.append(raw)
-            position += 1
-        if blocks % _BLOCKS_PER_CHUNK == 0:
-            yield Chunk(start, raws, faults=faults)
-            raws, faults, start = [], [], position
-    damage = getattr(document, "damage", None)
-    if truncated or damage or not blocks:
-        faults.append(Fault(position, "truncated", str(damage or "the log ends inside a block")))
-    yield Chunk(start, raws, faults=faults, truncated=bool(truncated or damage or not blocks))
+            yield Fault(None, "broken_record", raw) if isinstance(raw, str) else ("", raw)
+    if len(last) < _BLOCK_BYTES and getattr(document, "damage", None) is None:
+        yield Fault(None, "truncated", "the log ends inside a block")
 
 
 def _blocks(document: Document) -> Iterator[tuple[bytes, bytes]]:

@@ -10,7 +10,7 @@ import msgspec
 
 from lineage_analytics.loaders.common import xmls
 from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.records import RECORD_BYTES
+from lineage_analytics.loaders.common.records import RECORD_BYTES, RECORDS_PER_CHUNK, Tagged, tagged_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _NAMESPACE = b"schemas.microsoft.com/win/2004/08/events/event"
 _EVENT = re.compile(rb"<Event(?=[\s>])")
 _END = b"</Event>"
-_EVENTS_PER_CHUNK = 8_192
 _SYSTEM, _DATA, _USER = ["Event", "System"], ["Event", "EventData"], ["Event", "UserData"]
 
 
@@ -31,25 +30,15 @@ def is_events(head: bytes) -> bool:
 
 def xml_chunks(document: Document) -> Iterator[Chunk]:
     """Every event as an object, as converters of XML write them; one that is no XML is a fault in its place."""
-    start = position = 0
-    raws: list[msgspec.Raw | bytes] = []
-    faults: list[Fault] = []
-    cut = False
-    for text in _events(document.chunks()):
-        cut = not text.endswith(_END)
-        found = None if cut else _read(text)
-        if found is None:
-            faults.append(Fault(position, "truncated" if cut else "broken_record", "an event that is no whole XML"))
-        else:
-            raws.append(msgspec.json.encode(found))
-        position += 1
-        if position - start >= _EVENTS_PER_CHUNK:
-            yield Chunk(start, raws, faults=faults)
-            start, raws, faults = position, [], []
-    damage = getattr(document, "damage", None)
-    if damage is not None and not cut:
-        faults.append(Fault(position, "truncated", str(damage)))
-    yield Chunk(start, raws, faults=faults, truncated=cut or damage is not None)
+    return tagged_chunks(map(_event, _events(document.chunks())), document, RECORDS_PER_CHUNK)
+
+
+def _event(text: bytes) -> Tagged:
+    cut = not text.endswith(_END)
+    found = None if cut else _read(text)
+    if found is None:
+        return Fault(None, "truncated" if cut else "broken_record", "an event that is no whole XML")
+    return "", msgspec.json.encode(found)
 
 
 def _events(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -128,21 +130,30 @@ def whole(document: Document) -> bytes:
     return data
 
 
-def tagged_chunks(items: Sequence[Tagged], document: Document, size: int) -> Iterator[Chunk]:
+def tagged_chunks(items: Iterable[Tagged], document: Document, size: int) -> Iterator[Chunk]:
     """Chunks of up to ``size`` items, each a raw with its tag or a Fault in its place; at least one chunk.
 
     The damage of a document that none of the items tells is a last Fault ``truncated``.
     """
-    found, damage = list(items), getattr(document, "damage", None)
-    if damage and not any(isinstance(item, Fault) and item.reason == "truncated" for item in found):
-        found.append(Fault(None, "truncated", str(damage)))
-    for start in range(0, max(len(found), 1), size):
-        part = found[start : start + size]
-        kept = [item for item in part if not isinstance(item, Fault)]
-        faults = [Fault(position, item.reason, item.detail) for position, item in enumerate(part, start)
-                  if isinstance(item, Fault)]
-        yield Chunk(start, [raw for _, raw in kept], [tag for tag, _ in kept], faults,
-                    truncated=any(fault.reason == "truncated" for fault in faults))
+    start, told, left = 0, False, iter(items)
+    while True:
+        part = list(islice(left, size))
+        told = told or any(isinstance(item, Fault) and item.reason == "truncated" for item in part)
+        ended, damage = len(part) < size, getattr(document, "damage", None)
+        if ended and damage and not told:
+            part.append(Fault(None, "truncated", str(damage)))
+        if part or not start:
+            yield _tagged(part, start)
+        if ended:
+            return
+        start += len(part)
+
+
+def _tagged(part: list[Tagged], start: int) -> Chunk:
+    kept = [item for item in part if not isinstance(item, Fault)]
+    faults = [replace(item, position=position) for position, item in enumerate(part, start) if isinstance(item, Fault)]
+    return Chunk(start, [raw for _, raw in kept], [tag for tag, _ in kept], faults,
+                 truncated=any(fault.reason == "truncated" for fault in faults))
 
 
 def _up_to(pieces: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
