@@ -90,6 +90,9 @@ CONTRACT_FILES: dict[str, bytes] = {
     "access_policies": json.dumps(POLICIES, indent=4).encode(), "aws_auth": json.dumps(AWS_AUTH).encode(),
     "yaml_list": in_yaml(ALL), "yaml_documents": documents(ALL), "yaml_secret_first": documents([SECRET, *ALL]),
     "yaml_aws_auth": documents([AWS_AUTH]),
+    "lists_on_lines": lines([json.loads(listing(ALL[:3])), json.loads(listing(ALL[3:]))]),
+    "array_of_lists": json.dumps([json.loads(listing([SECRET, *ALL[:5]])), json.loads(listing(ALL[5:]))]).encode(),
+    "answers_on_lines": lines([json.loads(answered([READER])), json.loads(answered([WIDE, EMPTY]))]),
 }
 
 
@@ -99,12 +102,18 @@ def dump() -> Loaded:
 
 
 @pytest.mark.parametrize("packing", ["lines", "array", "secret_first", "yaml_list", "yaml_documents",
-                                     "yaml_secret_first"])
+                                     "yaml_secret_first", "lists_on_lines", "array_of_lists"])
 def test_every_packing_gives_the_same_rows(dump: Loaded, packing: str) -> None:
     found = Loaded(CONTRACT_FILES[packing])
     for table in ("entitlements", "identity_facts", "resources"):
         columns = [name for name in dump[table].columns if name != "raw_ref"]
         assert found.rows(table, *columns) == dump.rows(table, *columns)
+
+
+def test_lists_on_lines_give_each_its_kind_to_its_items() -> None:
+    found = Loaded(CONTRACT_FILES["answers_on_lines"])
+    assert found.faults == []
+    assert sorted(found.ids) == sorted(Loaded(lines([READER, WIDE, EMPTY])).ids)
 
 
 def test_items_take_the_kind_of_their_list() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from lineage_analytics.errors import UsageError
 from lineage_analytics.loaders.common import remote
-from lineage_analytics.loaders.common.places import Skipped, existing, input_files
+from lineage_analytics.loaders.common.inputs import Skipped
+from lineage_analytics.loaders.common.places import existing, input_files
 from lineage_analytics.workspace import Store, load
 from tests._trail import event
 

@@ -159,6 +159,21 @@ def test_pages_on_lines_count_through_their_records() -> None:
     assert [(at, bytes(raw)) for at, raw in chunk.placed()] == [(0, b'{"a":0}'), (1, b'{"a":1}'), (4, b'{"a":4}')]
 
 
+def test_an_array_of_pages_gives_the_records_of_the_pages_on_lines() -> None:
+    pages = [{"value": [{"a": 0}, {"a": 1}], "@odata.nextLink": "x"}, {"@odata.context": "y", "value": [{"a": 2}]}]
+    on_lines = b"\n".join(json.dumps(page).encode() for page in pages)
+    for array in (json.dumps(pages), json.dumps(pages, indent=1)):
+        assert [json.loads(bytes(raw)) for chunk in _chunks(array.encode()) for raw in chunk.raws] == [
+            json.loads(bytes(raw)) for chunk in _chunks(on_lines) for raw in chunk.raws] == [{"a": n} for n in range(3)]
+        assert _member(array.encode()).sample.first == {"a": 0}
+
+
+def test_records_that_hold_a_list_beside_others_are_no_pages() -> None:
+    records_with_lists = json.dumps([{"name": "x", "value": [{"a": 0}]}, {"id": 7, "items": [{"a": 1}]}]).encode()
+    found = [json.loads(bytes(raw)) for chunk in _chunks(records_with_lists) for raw in chunk.raws]
+    assert found == json.loads(records_with_lists)
+
+
 def test_csv_rows_that_are_odd_cost_no_other() -> None:
     text = b'a,b\n1,2\nonly one\n\xff\xfe,4\n"5, with comma\nand line","6"\n'
     [chunk] = list(records.csv_chunks(_member(text)))

@@ -18,7 +18,7 @@ import msgspec
 
 from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.sampling import LINES, WRAPPERS, delimiter_of
+from lineage_analytics.loaders.common.sampling import LINES, WRAPPERS, delimiter_of, page_key
 from lineage_analytics.loaders.common.scan import elements
 from lineage_analytics.loaders.common.windows import Windows
 
@@ -181,6 +181,7 @@ def _wrapped(name: str) -> msgspec.json.Decoder[Any]:
 
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW = msgspec.json.Decoder(msgspec.Raw)
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _split_whole(data: bytes, kind: str) -> Raws | None:
@@ -295,9 +296,16 @@ class _Chunks:
 
 
 def _wrapper_of(raw: msgspec.Raw | bytes, wrappers: Sequence[str]) -> str | None:
-    """The wrapper that is the first key of the object."""
+    """The wrapper that is the first key of the object, or the list of what is a page by its keys."""
     head = bytes(memoryview(raw)[:40]).lstrip(b"{ \t\r\n")
-    return next((name for name in wrappers if head.startswith(b'"' + name.encode() + b'"')), None)
+    first = next((name for name in wrappers if head.startswith(b'"' + name.encode() + b'"')), None)
+    if first is not None or not wrappers:
+        return first
+    try:
+        key = page_key(_KEYS.decode(raw))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return key if key in wrappers else None
 
 
 def _unwrap(raw: msgspec.Raw | bytes, key: str) -> Raws | list[bytes | msgspec.Raw]:

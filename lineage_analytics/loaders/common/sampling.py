@@ -8,15 +8,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lineage_analytics.loaders.common.contract import Sample
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 HEAD_BYTES = 65_536
 WRAPPERS = (
     "Records", "records", "value", "result", "items", "Events", "events", "logEvents", "data", "issues", "findings")
+_PAGING = frozenset({
+    "nexttoken", "nextpagetoken", "nextlink", "next", "next_cursor", "marker", "istruncated", "count", "total", "kind",
+    "etag", "object", "has_more", "first_id", "last_id", "searchedlogstreams"})
 LINES = "lines"
 
 # Linear: one alternation without nested repetition over text that can also match the other branch.
@@ -35,7 +41,7 @@ def sample(head: bytes, *, complete: bool) -> Sample:
     if text[:1] == b"{":
         return _object_sample(text, complete=complete)
     if text[:1] == b"[":
-        first = _first_element(text, depth=1)
+        first = _first_of_array(text)
         if first is not None or text[1:200].lstrip()[:1] == b"{":
             return Sample(text, "array", frozenset(first or ()), first)
     return _csv_sample(text)
@@ -137,6 +143,23 @@ def _first_element(text: bytes, depth: int, after: int = 0) -> dict[str, Any] | 
             if level < depth:
                 return None
     return None
+
+
+def page_key(keys: Iterable[str]) -> str | None:
+    """The key of the list, where an object with these keys is a page of an API: a list beside what tells of paging."""
+    others = [key for key in keys if not key.startswith("@odata.") and key.lower() not in _PAGING]
+    return others[0] if len(others) == 1 and others[0] in WRAPPERS else None
+
+
+def _first_of_array(text: bytes) -> dict[str, Any] | None:
+    """The first record of an array; of an array of pages, as scripts collect them, the first record of the first."""
+    first, inner = _first_element(text, depth=1), text[1:].lstrip()
+    if first is not None:
+        key = page_key(first)
+        listed = first[key] if key is not None else None
+        return next((one for one in listed if isinstance(one, dict)), first) if isinstance(listed, list) else first
+    keys, wrapper = _top_level(inner, complete=False) if inner[:1] == b"{" else (frozenset[str](), None)
+    return _first_element(inner, depth=2, after=wrapper[1]) if wrapper and page_key(keys) == wrapper[0] else None
 
 
 def _csv_sample(text: bytes) -> Sample:
