@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from lineage_analytics.loaders._entra_hunting import as_logged
 from lineage_analytics.loaders.common.assembly import RecordFault
 from lineage_analytics.loaders.common.times import shown_time
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, native, obj, text
@@ -95,7 +96,7 @@ def opened(fields: Mapping[str, Any]) -> Opened:
     log = embedded(row.get("log"))
     if isinstance(log, dict) and "id" not in row and "time" not in row:
         row = fold(log)
-    row = in_utc(flattened(row))
+    row = as_logged(in_utc(flattened(row)))
     if isinstance(row.get("time"), str):
         row["time"] = iso_of(row["time"])
     payload = obj(row.get("properties"))

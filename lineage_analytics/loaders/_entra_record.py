@@ -132,13 +132,20 @@ def _record(row: Fields, position: int) -> Record:
         _tenant(row, payload, targets, details),
         text(payload.get("activitydatetime")) or text(row.get("time")) or text(row.get("timegenerated")),
         activity, text(payload.get("loggedbyservice")), (text(payload.get("category")) or "").lower(),
-        (text(payload.get("result")) or text(obj(payload.get("provisioningstatusinfo")).get("status")) or "").lower(),
+        _result(payload),
         native(name(payload.get("correlationid")) or name(row.get("correlationid"))),
         user, obj(initiated.get("app")), targets, details,
         name(user.get("ipaddress")) or name(row.get("calleripaddress")) or name(row.get("ipaddress"))
         or next(iter(details.get("ipaddr", ())), None),
         unmapped(payload, _KNOWN),
     )
+
+
+def _result(payload: Fields) -> str:
+    """In lower case; provisioning logs state it elsewhere, and their table in the column of codes."""
+    stated = text(payload.get("result")) or text(obj(payload.get("provisioningstatusinfo")).get("status"))
+    code = text(payload.get("resulttype")) if "provisioningaction" in payload else None
+    return (stated or code or "").lower()
 
 
 def _initiated(stated: Fields) -> Fields:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from lineage_analytics.loaders._entra_hunting import GRAPH_REQUEST, USER_SIGN_IN, WORKLOAD_SIGN_IN
 from lineage_analytics.loaders._entra_opened import FAMILIES, FAMILY_BY_CATEGORY, UTC_COLUMN, family_of, opened
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.packings import chunks_by_shape, csv_columns, head_keys, is_page
@@ -25,12 +26,14 @@ _CATEGORY = re.compile(rb'"(?:category|type)"\s{0,4}:\s{0,4}"(\w{5,40})"', re.IG
 # Columns of exports as rows: of Log Analytics, of PowerShell, of the portal. The first family whose columns are there.
 _BY_COLUMNS: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
     ("audit", (frozenset({"activitydisplayname", "initiatedby", "targetresources"}),
-               frozenset({"date (utc)", "activity", "target1displayname", "actortype"}))),
+               frozenset({"date (utc)", "activity", "target1displayname", "actortype"}),
+               frozenset({"provisioningaction", "changeid", "cycleid", "jobid"}))),
     ("graph", (frozenset({"requesturi", "requestmethod", "responsestatuscode", "appid"}),
-               frozenset({"requesturi", "httpmethod", "httpstatuscode", "appid"}))),
+               frozenset({"requesturi", "httpmethod", "httpstatuscode", "appid"}), GRAPH_REQUEST)),
     ("risk", (frozenset({"riskeventtype", "riskstate", "risklevel"}),
               frozenset({"risklastupdateddatetime", "riskstate", "risklevel"}))),
-    ("signin", (frozenset({"timegenerated", "resulttype", "appid", "correlationid", "ipaddress"}),
+    ("signin", (USER_SIGN_IN, WORKLOAD_SIGN_IN,
+                frozenset({"timegenerated", "resulttype", "appid", "correlationid", "ipaddress"}),
                 frozenset({"createddatetime", "appid", "correlationid", "status", "ipaddress"}),
                 frozenset({"date (utc)", "request id", "application", "status"}),
                 frozenset({"date (utc)", "request id", "service principal id", "status"}),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PROVIDER = "github"
 _PULL = re.compile(r"^/(?:repos/)?([^/]+/[^/]+)/pulls?/(\d{1,9})(?:/|$)")
+_WHOLE = re.compile(r"^(\d{1,18})\.0+$")
 _ORGANISATION = "an organisation account"
 _API = re.compile(r"^/api/v3")
 _RUN_ON = re.compile(r"(\d{2}:\d{2}:\d{2})(\d{3,9})$")
@@ -32,7 +33,8 @@ def number(value: object) -> str | None:
     found = name(value)
     if isinstance(value, float) and value.is_integer():
         found = str(int(value))
-    return found if found and found not in ("0", "0.0") and "E+" not in found.upper() else None
+    found = _WHOLE.sub(r"\1", found) if found else None
+    return found if found and found != "0" and "E+" not in found.upper() else None
 
 
 def tenant_of(fields: Mapping[str, Any]) -> str | None:

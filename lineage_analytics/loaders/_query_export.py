@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _UTC = " [utc]"
 _TYPED = re.compile(r"(.+)_[sdbtg]")
 _CUSTOM = "_cf"
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+OF_THE_WORKSPACE = frozenset({"tenantid", "sourcesystem", "type", "mg", "managementgroupname", "computer", "rawdata",
+                              "_resourceid", "_itemid", "_timereceived", "_billedsize", "_isbillable"})
 
 
 def plain(row: Mapping[str, object]) -> Fields:
@@ -42,6 +45,12 @@ def untyped(row: Mapping[str, object], *, dotted: bool) -> Fields:
         if typed is not None and held not in (None, ""):
             found.setdefault(typed[1].replace("_", ".") if dotted else typed[1], held)
     return found
+
+
+def snake(row: Mapping[str, object]) -> Fields:
+    """The row with names as the record has them (``ActorId``: ``actor_id``), without the columns of the workspace."""
+    stated = {key: held for key, held in row.items() if held not in (None, "") and key.lower() not in OF_THE_WORKSPACE}
+    return {_CAPITAL.sub("_", key).lower(): held for key, held in stated.items()}
 
 
 def renamed(row: Mapping[str, object], paths: Mapping[str, str]) -> Fields:

@@ -1,8 +1,9 @@
 """Entra directory audit log: activity, seen identities, directory changes, PIM and governance (sources 3.1 to 3.6).
 
 Shapes  Graph ``directoryAudits`` pages, arrays, lines and single objects; diagnostic-settings envelopes (``records`` or
-        lines, the record in ``properties``), also with other categories beside; Sentinel ``AuditLogs`` rows, JSON or
-        CSV, with dynamic columns as text; the portal's JSON and its CSV with numbered columns; test-suite envelopes.
+        lines, the record in ``properties``), also with other categories beside; rows of the tables ``AuditLogs`` and
+        ``AADProvisioningLogs``, JSON or CSV, with dynamic columns as text; the portal's JSON and its CSV with numbered
+        columns; test-suite envelopes.
 Maps    every audit record with a time to ``activity``, the action with plain hyphens and single spaces; actors and
         targets to ``identity_facts``; changes and the phases of PIM, access packages and reviews to ``decision_steps``;
         the assignments that completed PIM phases leave to ``entitlements``. Sign-ins, Graph activity and risk in the

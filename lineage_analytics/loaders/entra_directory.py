@@ -4,7 +4,8 @@ Shapes  Graph objects in pages (``value``), arrays, lines or alone, also from Po
         with nested values as JSON text: users, service principals, applications, groups, directory roles,
         administrative units and roles over them, app role assignments, delegated permission grants, federated
         credentials, Conditional Access policies, devices; agent users, agent identities, blueprints and their
-        principals; members, owners and sponsors, expanded in the object or as a page that names whose they are.
+        principals; members, owners and sponsors, expanded in the object or as a page that names whose they are; users
+        in rows of Defender's and Sentinel's table IdentityInfo.
 Maps    principals and groups to ``identity_facts``; secrets, certificates, federated credentials and passwords to
         ``credentials``, ids and dates only; memberships, roles, app roles, delegated permissions and ownership to
         ``entitlements``; roles, units, policies, devices and the app roles a resource offers to ``resources``.
@@ -14,7 +15,8 @@ Schema  Graph v1.0 and beta; unknown keys are ``unmapped``, their texts are not 
 
 An export states neither its time nor its directory: ``snapshot_at`` and ``as_of`` are null, and the directory is filled
 in over all that is loaded (``_entra_directory``). An object exported again is the same record while nothing changed in
-it. A page of members says whose they are only in its next link, or where its context names it; without that the objects
+it. IdentityInfo names roles and groups but gives no ids: a role is held by its name, a group is not read.
+A page of members says whose they are only in its next link, or where its context names it; without that the objects
 are read and the membership is not known. Members of a role or group may hold it for a time only: their ``state`` is
 null. Keys mostly lie on the application while its service principal signs in: once all is loaded the principal has them
 and the application is ``held_by_id`` (``_entra_keys``).
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _entra_object_rows as rows
+from lineage_analytics.loaders._entra_hunting import IDENTITY, as_user
 from lineage_analytics.loaders._entra_keys import with_users_of_keys as settle
 from lineage_analytics.loaders._entra_object_rows import PROVIDER
 from lineage_analytics.loaders._entra_objects import KINDS, KNOWN, native_id, object_kind, page_of
@@ -36,7 +39,7 @@ from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import csv_columns, head_keys
-from lineage_analytics.loaders.common.values import text
+from lineage_analytics.loaders.common.values import name, native, text
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
@@ -66,9 +69,9 @@ def detect(sample: Sample) -> Match | None:
     if sample.first is None and not sample.columns:  # an empty page, or a first object longer than the head
         kind = object_kind({}, page.entity) or _by_columns(head_keys(sample), page.entity)
     elif columns := csv_columns(sample):
-        kind = _by_columns(columns, "")
+        kind = "user" if columns >= IDENTITY else _by_columns(columns, "")
     else:
-        row = flattened(first_of(sample))
+        row = as_user(flattened(first_of(sample)))
         kind = object_kind(row, page.entity)
         if kind is None and page.entity == "directoryobjects" and "@odata.type" in row:
             kind = "other"
@@ -95,18 +98,20 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _read(entry: Entry) -> None:
-    row = flattened(opened(entry.fields))
+    stated = flattened(opened(entry.fields))
+    row = as_user(stated)
     page = entry.context
     kind = object_kind(row, str(page.get("entity", "")))
     if kind is None:
-        stated = text(row.get("@odata.type")) or "an object without a type"
-        raise RecordFault("out_of_scope", f"no directory object that is read: {printable(stated, 80)}", "rejected")
+        sort = text(row.get("@odata.type")) or "an object without a type"
+        raise RecordFault("out_of_scope", f"no directory object that is read: {printable(sort, 80)}", "rejected")
     found = native_id(row)
     if found is None and kind in KINDS[:6]:
         raise RecordFault("no_id", f"a {kind.replace('_', ' ')} without an object id")
     parent, relation = str(page.get("parent", "")), str(page.get("relation", ""))
     place = f"{kind}@{relation}/{parent}" if parent else kind
-    entry.identify(PROVIDER, None, revision(found or text(row.get("id")), place, row))
+    tenant = native(name(stated.get("accounttenantid")))  # of Defender's table; Graph objects state none
+    entry.identify(PROVIDER, tenant, revision(found or text(row.get("id")), place, row))
     known = without_annotations(row)
     leftover = unmapped(known, KNOWN, texts=False)
     if kind == "federated":

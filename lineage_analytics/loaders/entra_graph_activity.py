@@ -1,7 +1,8 @@
 """Graph activity log: requests of users and applications to the directory and Microsoft 365.
 
 Shapes  Diagnostic settings of the categories MicrosoftGraphActivityLogs and AzureADGraphActivityLogs (the older API),
-        also with other categories beside; the tables of Log Analytics for them as JSON or CSV.
+        also with other categories beside; the tables of Log Analytics for them, and GraphAPIAuditEvents of Defender,
+        as JSON or CSV.
 Maps    every request to ``activity``: method and path with ``{id}`` for objects as the action, the path itself as the
         resource; callers to ``identity_facts``. Audits, sign-ins and risk in the same file are read as their own
         loaders read them and booked under those.

@@ -3,8 +3,9 @@
 Shapes  Graph ``signIns`` of v1.0 and beta in pages, arrays, lines or alone, the portal's JSON among them; diagnostic
         settings of the categories SignInLogs, NonInteractiveUserSignInLogs, ServicePrincipalSignInLogs,
         ManagedIdentitySignInLogs, MicrosoftServicePrincipalSignInLogs and ADFSSignInLogs, also with other categories
-        beside; the tables SigninLogs and AAD...SignInLogs of Log Analytics as JSON or CSV with dynamic columns as
-        text; the portal's CSV; test-suite envelopes.
+        beside; the tables SigninLogs and AAD...SignInLogs of Log Analytics, and EntraIdSignInEvents and
+        EntraIdSpnSignInEvents of Defender (AADSignInEventsBeta and AADSpnSignInEventsBeta before), as JSON or CSV with
+        dynamic columns as text; the portal's CSV; test-suite envelopes.
 Maps    every sign-in to ``activity`` as ``signin:<type>``; who signed in, and an agent through which a user did, to
         ``identity_facts``; a sign-in that Identity Protection held for risky to ``decision_steps`` (signal).
         Audits, Graph activity and risk in the same file are read as their own loaders read them and booked under those.

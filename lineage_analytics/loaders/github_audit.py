@@ -2,8 +2,9 @@
 
 Shapes  REST pages and UI exports (array); streams (lines); the CSV of the UI with ``data.`` columns; SIEM
         re-exports with ``at_sign_timestamp``, records in ``log`` or in Splunk or Elastic search results; rows of a
-        custom table of a Log Analytics workspace (``action_s``), as JSON or CSV; the Copilot usage stream. Times in
-        epoch milliseconds, as number or as text, or ISO.
+        custom table of a Log Analytics workspace (GitHubAuditLogPolling_CL with ``action_s``, GitHubAuditLogsV2_CL
+        and V3 with ``DocumentId``), as JSON or CSV; the Copilot usage stream. Times in epoch milliseconds, as number
+        or as text, or ISO.
 Maps    every event with a time to ``activity``; actors and affected accounts to ``identity_facts``; pull requests,
         bypasses, deployments, token and app requests, members, seats, rules and settings to ``decision_steps``; granted
         memberships, roles and seats to ``entitlements``; keys and tokens that are made or ended to ``credentials``; the
@@ -36,7 +37,7 @@ from lineage_analytics.loaders._github_names import (
     see_organisation,
     tenant_of,
 )
-from lineage_analytics.loaders._query_export import names_of, untyped
+from lineage_analytics.loaders._query_export import names_of, snake, untyped
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
@@ -87,6 +88,11 @@ KNOWN: dict[str, str] = {
     **dict.fromkeys(_OTHERS.split(), ""),
 }
 _TABLE = {"action_s", "actor_s", "created_at_d"}
+_TABLE_V2 = {"action", "actor", "createdat", "documentid", "operationtype"}
+# What a column cannot be called, or is called otherwise.
+_RENAMED = {"_timestamp": "@timestamp", "time_generated": "@timestamp", "document_id": "_document_id",
+            "activity_type": "type"}
+_PLACES = ("actor_location_", "country_code")
 _ACTION = re.compile(r"[a-z][a-z0-9_]{1,60}\.[a-z0-9_]{1,80}")
 _SIGNS = frozenset({"_document_id", "actor", "actor_id", "org", "org_id", "repo", "repo_id", "business", "business_id",
                     "repository", "user", "actor_location"})
@@ -104,8 +110,9 @@ _SHOWN = ("old_value", "new_value", "old_permission", "permission", "previous_vi
 def detect(sample: Sample) -> Match | None:
     """A ``category.operation`` action with two or more of the fields audit rows have; or Copilot usage records."""
     columns = csv_columns(sample)
-    if (names_of(columns) or {key.lower() for key in sample.first or ()}) >= _TABLE:
-        return Match("table_csv" if columns else "table", 0.95, "typed columns of a table of audit rows")
+    named = names_of(columns) or {key.lower() for key in sample.first or ()}
+    if named >= _TABLE or named >= _TABLE_V2:
+        return Match("table_csv" if columns else "table", 0.95, "columns of a table of audit rows")
     if {"action", "actor", "created_at"} <= columns and columns & _CODES:
         return Match("csv", 0.9, "action, actor, created_at with org or repo columns")
     row = unwrapped(sample.first or {}, *ENVELOPES)
@@ -142,10 +149,12 @@ def _read_row(entry: Entry) -> None:
 
 
 def _read_typed(entry: Entry) -> None:
-    row = untyped(entry.fields, dotted=False)
-    if "_timestamp" in row:  # a column cannot be called @timestamp
-        row["@timestamp"] = row.pop("_timestamp")
-    _event(entry, {key: held for key, held in row.items() if not key.startswith("actor_location_")})
+    younger = any(key.lower() == "documentid" for key in entry.fields)
+    row = snake(entry.fields) if younger else untyped(entry.fields, dotted=False)
+    for column, key in _RENAMED.items():
+        if column in row:
+            row[key] = row.pop(column)
+    _event(entry, {key: held for key, held in row.items() if not key.startswith(_PLACES)})
 
 
 def _read(entry: Entry) -> None:

@@ -3,7 +3,8 @@
 Shapes  pages of ``activities.list`` (``items``), also one page a line; arrays; lines; single objects; one event a
         record, as shippers send it (``events`` is the event) and as SIEMs do (``type``, ``name`` and ``parameters``
         beside ``id``), also with flattened names (``id.time``); records in ``log`` or in Splunk or Elastic search
-        results; rows of the table ``GoogleWorkspaceReports`` of a Log Analytics workspace, as JSON or CSV.
+        results; rows of the tables ``GoogleWorkspaceReports`` and ``GWorkspace_ReportsAPI_..._CL`` of a Log Analytics
+        workspace, as JSON or CSV.
 Maps    every event with a time to ``activity``; actors and accounts named by parameters to ``identity_facts``;
         administration of users, groups, roles, API clients and settings, and app authorisations, to ``decision_steps``;
         assigned roles, memberships and authorised apps to ``entitlements``; Gemini use to ``assistant_access``.
@@ -35,13 +36,13 @@ from lineage_analytics.loaders._event_rows import (
     seen,
     unwrapped,
 )
-from lineage_analytics.loaders._query_export import names_of, renamed
+from lineage_analytics.loaders._query_export import names_of, renamed, untyped
 from lineage_analytics.loaders._workspace_actor import PROVIDER, actor_of, named
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
 from lineage_analytics.loaders.common.records import json_chunks
-from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.sampling import WRAPPERS, decode_object
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, objects, state_hash, text
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ KNOWN = {"kind": "string", "id": "object", "etag": "string", "actor": "object", 
          "parameters": "object array", "resourcedetails": "", "_page": "object", "userdeviceinfo": "object"}
 _KINDS = frozenset({"admin#reports#activity", "audit#activity"})
 _PAGES = ("items",)
+_WRAPPERS = tuple(key for key in WRAPPERS if key != "events")  # those of an activity are not the records of the file
 _READS = frozenset({"view", "download", "preview", "print", "sheets_import_range", "source_copy", "view_item_content"})
 _WRITES = frozenset({"edit", "create", "upload", "rename", "delete", "trash", "untrash", "move", "change_user_access",
                      "change_document_visibility", "change_owner", "change_acl_editors"})
@@ -82,13 +84,17 @@ _TABLE = {
     "eventname": "name", "eventparameters": "parameters",
 }
 _ROW = {"idapplicationname", "idtime", "eventname"}
+_OLDER = {"id_applicationname_s", "id_time_t", "event_name_s"}
+_OF_ACTIVITY = {"event_name": "name", "event_type": "type", "kind": "kind", "etag": "etag",
+                "ownerdomain": "ownerdomain", "ipaddress": "ipaddress"}
 _HEAD = 4_096
 
 
 def detect(sample: Sample) -> Match | None:
     """Activities by their kind, or by an id with an application beside an actor, events or an event type."""
-    if names_of(csv_columns(sample)) >= _ROW:
-        return Match("csv", 0.95, "columns of GoogleWorkspaceReports")
+    columns = names_of(csv_columns(sample))
+    if columns >= _ROW or columns >= _OLDER:
+        return Match("csv", 0.95, "columns of a table of activities")
     if sample.wrapper == "events" and sample.keys >= {"id", "actor"} and b'"applicationName"' in sample.head[:_HEAD]:
         return Match("json", 0.95, "an activity with its events")
     page = listed(sample.first, *_PAGES)
@@ -106,7 +112,22 @@ def _opened(record: Mapping[str, Any]) -> Fields:
         row["parameters"] = embedded(row.get("parameters"))
         if "E+" in str(row.get("id.uniquequalifier")).upper():  # a spreadsheet rounded it: no id any more
             del row["id.uniquequalifier"]
+    elif row.keys() >= _OLDER:
+        row = _older(row)
     return nested(row) if any(key.startswith("id.") for key in row) else row
+
+
+def _older(row: Fields) -> Fields:
+    """The activity in a row of a GWorkspace_ReportsAPI table, in which every parameter of an event is a column."""
+    found: Fields = {"ipaddress": row.get("ipaddress"), "parameters": {}}
+    for key, held in untyped(row, dotted=False).items():
+        if key.startswith(("id_", "actor_")):
+            found[key.replace("_", ".")] = held
+        elif key in _OF_ACTIVITY:
+            found[_OF_ACTIVITY[key]] = held
+        else:
+            found["parameters"][key] = embedded(held)
+    return found
 
 
 def _is_activity(row: Mapping[str, Any]) -> bool:
@@ -124,7 +145,7 @@ def extract(document: Document) -> Iterator[Chunk]:
     elif document.sample.first is None:
         chunks = json_or_array_chunks(document)
     else:
-        chunks = json_chunks(document, _PAGES)  # the events of an activity are not the records of the file
+        chunks = json_chunks(document, _WRAPPERS)
     position = 0
     for chunk in chunks:
         raws: list[bytes | msgspec.Raw] = []

@@ -3,8 +3,8 @@
 Shapes  API arrays and pages; lines; log-streaming envelopes (the event in ``detail``); event-hook deliveries
         (``data.events``); the CSV of the admin console (flattened); SIEM re-exports with lower-cased keys or the event
         in ``log``, ``event`` or a Splunk or Elastic search result; ``debugData`` as object or as JSON text; rows of a
-        custom table of a Log Analytics workspace (``eventType_s`` or, of the younger connector, ``EventOriginalType``),
-        as JSON or CSV.
+        table of a Log Analytics workspace (Okta_CL with ``eventType_s``, OktaV2_CL with ``EventOriginalType``,
+        OktaSystemLogs), as JSON or CSV.
 Maps    every event with a time to ``activity``; actors and targets to ``identity_facts``; grants, lifecycle and policy
         changes, both families of access requests and access reviews to ``decision_steps``; successful grants of roles,
         groups and applications to ``entitlements``; API tokens and client keys that are made or ended to
@@ -42,7 +42,7 @@ from lineage_analytics.loaders._event_rows import (
     with_holders,
 )
 from lineage_analytics.loaders._okta_principals import PRINCIPALS, org_of, who
-from lineage_analytics.loaders._query_export import names_of, renamed, untyped
+from lineage_analytics.loaders._query_export import OF_THE_WORKSPACE, names_of, renamed, untyped
 from lineage_analytics.loaders._tenants import moved, only
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
@@ -71,7 +71,7 @@ KNOWN = {
 }
 _ENVELOPES = (*ENVELOPES, "detail", "event", "okta")
 _PAGES = ("data.events", "events")
-_TIMES = ("published", "timestamp", "p_event_time")
+_TIMES = ("published", "timestamp", "p_event_time", "timegenerated")
 # First words of the documented event types.
 _FAMILIES = frozenset({
     "access", "analytics", "app", "application", "certification", "core", "credential", "device", "directory",
@@ -85,6 +85,7 @@ _SIGNS = frozenset({"published", "outcome", "actor", "displaymessage", "legacyev
                     "securitycontext", "authenticationcontext"})
 _OUTCOMES = {"success": "success", "allow": "success", "deny": "denied", "failure": "failure"}
 _CSV = {"eventtype", "actor.id", "outcome.result"}
+_ROWS = {"eventtype", "published", "actor", "outcome"}
 # Columns of OktaV2_CL that hold what an event says; the others say it in the words of the workspace.
 _RENAMED = {
     "timegenerated": "published", "eventoriginaltype": "eventtype", "eventoriginaluid": "uuid",
@@ -109,6 +110,8 @@ def detect(sample: Sample) -> Match | None:
     typed = names_of(csv_columns(sample)) or frozenset(key.lower() for key in sample.first or ())
     if typed >= _TABLE or typed >= _TABLE_V2:
         return Match("table_csv" if sample.columns else "table", 0.95, "typed columns of a table of System Log events")
+    if columns >= _ROWS:
+        return Match("rows", 0.95, "eventType, published, actor and outcome columns")
     if sample.first is None:
         long = {"eventtype", "published", "displaymessage", "actor"} <= head_keys(sample)
         return Match("json", 0.8, "eventType and published in a first record longer than the head") if long else None
@@ -126,7 +129,7 @@ def _is_event(row: Mapping[str, Any]) -> bool:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Events as they stand in the file; CSV rows as objects, deliveries opened."""
-    if document.shape in ("csv", "table_csv"):
+    if document.shape in ("csv", "table_csv", "rows"):
         yield from row_chunks(document)
     elif document.shape == "pages":
         yield from page_records(document, *_PAGES)
@@ -164,7 +167,8 @@ def _event(entry: Entry, fields: Fields, org: str | None) -> None:
     kind = text(fields.get("eventtype"))
     if kind is None and text(fields.get("uuid")) is None and not fields.get("published"):
         raise RecordFault("no_event", "neither eventType nor uuid nor published")
-    entry.fields = {key: value for key, value in fields.items() if key != "_page"}
+    stored = OF_THE_WORKSPACE | {"timegenerated"} if "timegenerated" in fields else frozenset[str]()
+    entry.fields = {key: value for key, value in fields.items() if key != "_page" and key not in stored}
     native = name(fields.get("uuid"))
     entry.identify(PROVIDER, org, native, within="")
     debug = obj(obj(fields.get("debugcontext")).get("debugdata"))
