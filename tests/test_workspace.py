@@ -140,6 +140,15 @@ def test_a_workspace_may_lie_in_a_folder_whose_name_an_address_writes_otherwise(
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["0.json", "1.json", name])
 
 
+@pytest.mark.parametrize("name", ["a [b]", "a^b", "a|b", "a\\b", "a%20b"])
+def test_a_workspace_whose_path_the_table_library_cannot_hold_is_refused_before_anything_is_written(
+    name: str, tmp_path: Path,
+) -> None:
+    with pytest.raises(UsageError, match="choose another folder"):
+        Store.create(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("first", "then"), [(0, 512), (512, 0), (0, 0)])
 def test_a_record_that_is_no_single_event_is_its_id_whatever_else_is_said_under_it(
     first: int, then: int, tmp_path: Path

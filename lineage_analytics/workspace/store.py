@@ -30,6 +30,8 @@ SEEN = "seen"
 SEEN_SCHEMA = pl.Schema({"key": pl.Int64(), "fingerprint": pl.Int64()})
 MARKER = "committed.json"
 _ROW_GROUP = 16_384
+# The table library takes paths for addresses.
+_NO_PATH = re.compile(r"[\[\]\\^|]|%[0-9A-Fa-f]{2}")
 _SYSTEM_CODE = re.compile(r"\bcode: (\d+)|os error (\d+)")
 
 
@@ -52,7 +54,11 @@ class Store:
 
     @classmethod
     def create(cls, directory: Path) -> Store:
-        """The workspace at a directory, made private to its owner when it is new."""
+        """The workspace at a directory, private to its owner when it is new; UsageError for a path it cannot have."""
+        odd = _NO_PATH.search(str(directory.resolve()))
+        if odd is not None:
+            raise UsageError("Wanted a workspace whose path has no [ ] \\ ^ | and no % with two digits",
+                             f"{odd[0]} in {printable(directory)}", "choose another folder")
         (directory / "tables").mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(directory)
 
