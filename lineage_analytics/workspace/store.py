@@ -55,7 +55,7 @@ class Store:
     @classmethod
     def create(cls, directory: Path) -> Store:
         """The workspace at a directory, private to its owner when it is new; UsageError for a path it cannot have."""
-        odd = _NO_PATH.search(str(directory.resolve()))
+        odd = _NO_PATH.search(directory.resolve().as_posix())
         if odd is not None:
             raise UsageError("Wanted a workspace whose path has no [ ] \\ ^ | and no % with two digits",
                              f"{odd[0]} in {printable(directory)}", "choose another folder")
