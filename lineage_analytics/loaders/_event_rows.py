@@ -9,10 +9,10 @@ import msgspec
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.packings import json_or_array_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.secrets import cleaned
+from lineage_analytics.loaders.common.spread import spread
 from lineage_analytics.loaders.common.values import CONTENT, Fields, embedded, fold
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lineage_analytics.loaders.common.assembly import Entry
-    from lineage_analytics.loaders.common.contract import Document, Sample
+    from lineage_analytics.loaders.common.contract import Chunk, Document, Sample
 
 ENVELOPES = ("log", "result", "_raw", "_source", "message")
 """Where pipelines and search exports put the record: a test suite, Splunk (text in ``_raw``), Elastic."""
@@ -188,20 +188,15 @@ def page_records(document: Document, *paths: str) -> Iterator[Chunk]:
 
     What an outer object says of all its records is passed on with each of them under ``_page``.
     """
-    position = 0
-    for chunk in json_or_array_chunks(document):
-        raws: list[bytes | msgspec.Raw] = []
-        for raw in chunk.raws:
-            page = decode_object(raw)
-            held = listed(page, *paths)
-            if page is None or held is None:
-                raws.append(raw)
-                continue
-            around = {key: value for key, value in page.items() if isinstance(value, str)}
-            raws += [msgspec.json.encode({**item, "_page": around}) for item in held]
-        faults = [Fault(position + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(position, raws, faults=faults, truncated=chunk.truncated)
-        position += len(raws) + len(faults)
+    def inside(raw: bytes | msgspec.Raw) -> list[bytes | msgspec.Raw]:
+        page = decode_object(raw)
+        held = listed(page, *paths)
+        if page is None or held is None:
+            return [raw]
+        around = {key: value for key, value in page.items() if isinstance(value, str)}
+        return [msgspec.json.encode({**item, "_page": around}) for item in held]
+
+    return spread(json_or_array_chunks(document), inside)
 
 
 def is_lines_of_pages(sample: Sample, *paths: str) -> bool:

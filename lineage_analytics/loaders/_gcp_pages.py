@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.packings import json_or_array_chunks
+from lineage_analytics.loaders.common.spread import tagged_spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lineage_analytics.loaders.common.contract import Document
+    from lineage_analytics.loaders.common.contract import Chunk, Document
 
 
 # Pages in a page, as Policy Analyzer answers: the analysis asked for, and one per account that may be impersonated.
@@ -38,17 +38,7 @@ def paged(document: Document, keys: Sequence[str]) -> Iterator[Chunk]:
     lists_of = [(key, msgspec.Raw, msgspec.Raw(b"null")) for key in (*keys, *_ANALYSES)]
     page = msgspec.json.Decoder(msgspec.defstruct("Page", [*lists_of, ("readTime", str | None, None)], gc=False))
     lists = msgspec.json.Decoder(list[msgspec.Raw])
-    position = 0
-    for chunk in json_or_array_chunks(document):
-        raws: list[bytes | msgspec.Raw] = []
-        tags: list[str] = []
-        for raw in chunk.raws:
-            found, tag = _opened(raw, page, lists, keys)
-            raws += found
-            tags += [tag] * len(found)
-        faults = [Fault(position + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(position, raws, tags, faults=faults, truncated=chunk.truncated)
-        position += len(raws) + len(faults)
+    return tagged_spread(json_or_array_chunks(document), lambda raw: _opened(raw, page, lists, keys))
 
 
 def _opened(

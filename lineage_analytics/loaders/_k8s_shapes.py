@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lineage_analytics.loaders.common.contract import Chunk, Fault, Match
+from lineage_analytics.loaders.common.contract import Chunk, Match
 from lineage_analytics.loaders.common.packings import csv_columns, head_keys, json_or_array_chunks, row_chunks
 from lineage_analytics.loaders.common.records import json_chunks
+from lineage_analytics.loaders.common.spread import tagged_spread
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, text
 
 if TYPE_CHECKING:
@@ -75,19 +76,8 @@ def _is_cluster_log(first: Mapping[str, Any], head: bytes) -> bool:
 def unpacked(document: Document) -> Iterator[Chunk]:
     """Raw records; each tagged with the cluster its envelope names, else with nothing."""
     if document.shape != "pages":
-        yield from row_chunks(document) if document.shape == "csv" else json_or_array_chunks(document)
-        return
-    position = 0
-    for chunk in json_chunks(document, wrappers=()):
-        raws: list[bytes | msgspec.Raw] = []
-        tags: list[str] = []
-        for raw in chunk.raws:
-            found, cluster = _opened_page(raw)
-            raws += found
-            tags += [cluster] * len(found)
-        faults = [Fault(position + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(position, raws, tags, faults=faults, truncated=chunk.truncated)
-        position += len(raws) + len(faults)
+        return row_chunks(document) if document.shape == "csv" else json_or_array_chunks(document)
+    return tagged_spread(json_chunks(document, wrappers=()), _opened_page)
 
 
 def _opened_page(raw: bytes | msgspec.Raw) -> tuple[list[bytes | msgspec.Raw], str]:

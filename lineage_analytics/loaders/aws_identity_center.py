@@ -33,6 +33,7 @@ from lineage_analytics.loaders.common.contract import Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import changed_types, unmapped
 from lineage_analytics.loaders.common.scan import elements
+from lineage_analytics.loaders.common.spread import spread
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, fold, name, native, obj, objects, state_hash, text
 
@@ -81,7 +82,7 @@ def detect(sample: Sample) -> Match | None:
 def extract(document: Document) -> Iterator[Chunk]:
     """The entries of all lists, those of a page with what the page says of all of them."""
     if document.sample.wrapper != "object":
-        yield from _of_pages(records.json_chunks(document, wrappers=()))
+        yield from spread(records.json_chunks(document, wrappers=()), _inside)
         return
     data = records.whole(document)
     damage = getattr(document, "damage", None)
@@ -96,7 +97,7 @@ def extract(document: Document) -> Iterator[Chunk]:
                   for at, reason in enumerate((reason for _, reason in found if reason is not None), len(kept))]
         yield from _sliced(kept, faults, truncated=bool(damage) or any(f.reason == "truncated" for f in faults))
     else:
-        yield from _of_pages(records.json_chunks(cast("Document", _Read(document, data)), wrappers=()))
+        yield from spread(records.json_chunks(cast("Document", _Read(document, data)), wrappers=()), _inside)
 
 
 class _Read:
@@ -116,13 +117,8 @@ def _sliced(raws: list[Raw], faults: list[Fault], *, truncated: bool) -> Iterato
         yield Chunk(start, raws[start : start + step], faults=faults if last else [], truncated=truncated and last)
 
 
-def _of_pages(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    start = 0
-    for chunk in chunks:
-        raws = [entry for raw in chunk.raws for entry in (_entries(raw) or [raw])]
-        faults = [Fault(start + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(start, raws, faults=faults, truncated=chunk.truncated)
-        start += len(raws) + len(faults)
+def _inside(raw: Raw) -> list[Raw]:
+    return _entries(raw) or [raw]
 
 
 def _entries(raw: Raw) -> list[Raw] | None:

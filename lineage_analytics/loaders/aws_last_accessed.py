@@ -29,11 +29,12 @@ import msgspec
 from lineage_analytics import tables
 from lineage_analytics.loaders._aws_names import Caller, account_of, caller
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
-from lineage_analytics.loaders.common.contract import Chunk, Fault, Match
+from lineage_analytics.loaders.common.contract import Chunk, Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import changed_types, unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.spread import spread
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, fold, name, obj, objects, text
 
@@ -86,12 +87,7 @@ def _held(first: Mapping[str, Any]) -> list[Fields]:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Reports as they stand in the file; out of an object by ARN each with its ARN."""
-    start = 0
-    for chunk in json_or_array_chunks(document):
-        raws = [report for raw in chunk.raws for report in _opened(raw)]
-        faults = [Fault(start + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(start, raws, faults=faults, truncated=chunk.truncated)
-        start += len(raws) + len(faults)
+    return spread(json_or_array_chunks(document), _opened)
 
 
 def _opened(raw: bytes | msgspec.Raw) -> list[bytes | msgspec.Raw]:

@@ -39,10 +39,11 @@ from lineage_analytics.loaders._event_rows import (
 from lineage_analytics.loaders._query_export import names_of, renamed, untyped
 from lineage_analytics.loaders._workspace_actor import PROVIDER, actor_of, named
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
-from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
+from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
 from lineage_analytics.loaders.common.records import json_chunks
 from lineage_analytics.loaders.common.sampling import WRAPPERS, decode_object
+from lineage_analytics.loaders.common.spread import spread
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, objects, state_hash, text
 
 if TYPE_CHECKING:
@@ -146,14 +147,7 @@ def extract(document: Document) -> Iterator[Chunk]:
         chunks = json_or_array_chunks(document)
     else:
         chunks = json_chunks(document, _WRAPPERS)
-    position = 0
-    for chunk in chunks:
-        raws: list[bytes | msgspec.Raw] = []
-        for raw in chunk.raws:
-            raws += _events(raw)
-        faults = [Fault(position + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(position, raws, faults=faults, truncated=chunk.truncated)
-        position += len(raws) + len(faults)
+    return spread(chunks, _events)
 
 
 def _events(raw: bytes | msgspec.Raw) -> list[bytes | msgspec.Raw]:

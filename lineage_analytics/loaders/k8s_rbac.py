@@ -33,10 +33,11 @@ from lineage_analytics.loaders._k8s_changes import bound
 from lineage_analytics.loaders._k8s_settle import with_clusters
 from lineage_analytics.loaders._principals import fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
-from lineage_analytics.loaders.common.contract import Chunk, Fault, Match
+from lineage_analytics.loaders.common.contract import Chunk, Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.spread import tagged_spread
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, objects, text, texts
 
@@ -106,24 +107,18 @@ def _kind(fields: Fields, listed: str = "") -> str | None:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """Objects out of lists, also of several in one file, arrays and lines, tagged with the kind their list states."""
-    kind, position = _list_kind(document.sample), 0
-    for chunk in json_or_array_chunks(document):
-        found = [one for raw in chunk.raws for one in _listed(raw, kind)]
-        faults = [Fault(at, fault.reason, fault.detail)
-                  for at, fault in enumerate(chunk.faults, position + len(found))]
-        yield Chunk(position, [raw for raw, _ in found], [tag for _, tag in found], faults, chunk.truncated)
-        position += len(found) + len(faults)
+    kind = _list_kind(document.sample)
+    return tagged_spread(json_or_array_chunks(document), lambda raw: _listed(raw, kind))
 
 
-def _listed(raw: bytes | msgspec.Raw, kind: str) -> Iterator[tuple[bytes | msgspec.Raw, str]]:
+def _listed(raw: bytes | msgspec.Raw, kind: str) -> tuple[list[bytes | msgspec.Raw], str]:
     """The items of a list with the kind it states; any other object as it is."""
     fields = fold(decode_object(raw) or {})
     stated, items = name(fields.get("kind")) or "", fields.get("items")
     if not stated.endswith("List") or not isinstance(items, list):
-        yield raw, kind
-    else:
-        held = stated.removesuffix("List")
-        yield from ((msgspec.json.encode(item), held if held in _KINDS else "") for item in items)
+        return [raw], kind
+    held = stated.removesuffix("List")
+    return [msgspec.json.encode(item) for item in items], held if held in _KINDS else ""
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:

@@ -30,10 +30,11 @@ from lineage_analytics.loaders._m365_types import NAMES
 from lineage_analytics.loaders._m365_urls import site_address
 from lineage_analytics.loaders._purview_rows import by_heading, headings, rows
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
-from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
+from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.spread import spread
 from lineage_analytics.loaders.common.values import embedded, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
@@ -90,17 +91,7 @@ def detect(sample: Sample) -> Match | None:
 
 def extract(document: Document) -> Iterator[Chunk]:
     """The rows, out of ``ResultData`` and ``Records`` where they are packed."""
-    if document.shape == "csv":
-        yield from rows(document)
-        return
-    position = 0
-    for chunk in rows(document):
-        raws: list[bytes | msgspec.Raw] = []
-        for raw in chunk.raws:
-            raws += _unpacked(raw)
-        faults = [Fault(position + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(position, raws, faults=faults, truncated=chunk.truncated)
-        position += len(raws) + len(faults)
+    return rows(document) if document.shape == "csv" else spread(rows(document), _unpacked)
 
 
 def _unpacked(raw: bytes | msgspec.Raw) -> list[bytes | msgspec.Raw]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from lineage_analytics.loaders.common.contract import Chunk, Fault
 from lineage_analytics.loaders.common.records import csv_chunks, json_chunks
 from lineage_analytics.loaders.common.sampling import csv_header
+from lineage_analytics.loaders.common.spread import spread
 from lineage_analytics.loaders.common.times import shown_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from lineage_analytics.loaders.common.contract import Document, Sample
+    from lineage_analytics.loaders.common.contract import Chunk, Document, Sample
 
 
 class _Page(msgspec.Struct, gc=False):
@@ -30,16 +30,13 @@ _row = msgspec.json.Decoder(dict[str, str])
 
 def page_chunks(document: Document) -> Iterator[Chunk]:
     """Records out of a file with one page of an API (``value``) or one delivery of a hub (``records``) per line."""
-    position = 0
-    for chunk in json_chunks(document, wrappers=()):
-        raws: list[bytes | msgspec.Raw] = []
-        for raw in chunk.raws:
-            held = _page.decode(raw)
-            listed = held.value if held.value is not None else held.records
-            raws += [raw] if listed is None else listed
-        faults = [Fault(position + at, fault.reason, fault.detail) for at, fault in enumerate(chunk.faults, len(raws))]
-        yield Chunk(position, raws, faults=faults, truncated=chunk.truncated)
-        position += len(raws) + len(faults)
+    return spread(json_chunks(document, wrappers=()), _records_of)
+
+
+def _records_of(raw: bytes | msgspec.Raw) -> Sequence[bytes | msgspec.Raw]:
+    held = _page.decode(raw)
+    listed = held.value if held.value is not None else held.records
+    return [raw] if listed is None else listed
 
 
 def is_page(first: Mapping[str, Any] | None) -> bool:
