@@ -80,6 +80,11 @@ def test_the_role_of_a_session_keeps_the_path_its_session_drops() -> None:
     assert (row["kind"], row["basis"]) == ("unknown", "seen")
 
 
+def test_a_session_that_names_no_issuer_still_tells_the_arn_of_its_role() -> None:
+    [row] = _loaded(userIdentity=_session(sessionContext=None))["identity_facts"].to_dicts()
+    assert row["alt_ids"] == [{"kind": "arn", "value": f"arn:aws:iam::{ACCOUNT}:role/deploy"}]
+
+
 def test_a_federated_workload_is_software_and_an_empty_federation_nothing() -> None:
     session = _session()
     session["sessionContext"]["webIdFederationData"] = {"federatedProvider": "token.actions.example"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from lineage_analytics.loaders._aws_names import caller
 from lineage_analytics.loaders._cloudtrail_structure import structure
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.sampling import decode_object
@@ -170,7 +171,8 @@ def _role_session(who: _Identity, issuer: _Issuer | None, account: str | None) -
     native = who.principal_id or ""
     role_id = (issuer.principal_id if issuer else None) or native.split(":")[0]
     role_account = (issuer.account_id if issuer else None) or account
-    arn = issuer.arn if issuer else None
+    behind = caller(who.arn)
+    arn = (issuer.arn if issuer else None) or (behind.arn if behind and behind.session else None)
     name = (issuer.user_name if issuer else None) or _role_name(who.arn)
     if not role_id:
         role_id = arn or (f"arn:aws:iam::{role_account}:role/{name}" if name else who.arn or "unknown-role")
