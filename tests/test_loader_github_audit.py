@@ -349,4 +349,5 @@ def test_a_closed_app_request_says_not_how_it_ended_and_the_installation_is_what
 def test_the_identity_provider_names_of_an_account_are_other_names_of_it() -> None:
     found = Loaded(as_array([row(1, "git.push", external_identity_nameid="Ana@example.com")]))
     [fact] = [fact for fact in found["identity_facts"].to_dicts() if fact["id"] == "github:77:11"]
-    assert fact["alt_ids"] == [{"kind": "email", "value": "ana@example.com"}, {"kind": "login", "value": "ana"}]
+    assert fact["alt_ids"] == [{"kind": "email", "value": "ana@example.com"},
+                               {"kind": "external_id", "value": "ana@example.com"}, {"kind": "login", "value": "ana"}]

@@ -217,7 +217,7 @@ def _actor(held: Fields, tenant: str | None) -> Who:
     access = (text(held.get("programmatic_access_type")) or "").lower()
     mail, user = name(held.get("external_identity_nameid")), name(held.get("external_identity_username"))
     alt = tuple((kind, value.lower()) for kind, value in (
-        ("email" if mail and "@" in mail else "username", mail), ("username", user)) if value)
+        ("email" if mail and "@" in mail else "username", mail), ("external_id", mail), ("username", user)) if value)
     if agentic(held):
         kind: tuple[str, str | None, str | None] = ("ai_agent", "actor_is_agent", "agent")
     elif flag(held.get("actor_is_bot")) is True:
