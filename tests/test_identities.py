@@ -243,6 +243,39 @@ def test_who_asked_for_a_name_that_two_principals_carry_gives_both() -> None:
     assert who(facts, "ANA").accounts["account"].to_list() == ["aws:1:AIDAEXAMPLE000000001", "aws:2:AIDAEXAMPLE000000002"]
 
 
+def test_who_asked_for_an_address_never_shows_as_proved_what_only_the_address_joins() -> None:
+    found = _resolved(*(PEOPLE[name] for name in ("entra", "ad", "okta")))
+    facts = Facts.of(AS_OF, identities=found.identities, aliases=found.aliases, accounts=found.accounts)
+    answer = who(facts, "ana@northwind.example")
+    assert dict(answer.accounts.select("account", "tier").iter_rows()) == {
+        PEOPLE["entra"]["id"]: 4, PEOPLE["ad"]["id"]: 4, PEOPLE["okta"]["id"]: 2}
+    namesakes = _resolved(_fact("aws:1:AIDAEXAMPLE000000001", display_name="bo"),
+                          _fact("aws:1:AIDAEXAMPLE000000002", display_name="bo"))
+    facts = Facts.of(AS_OF, identities=namesakes.identities, aliases=namesakes.aliases, accounts=namesakes.accounts)
+    assert who(facts, "bo").accounts["tier"].to_list() == [2, 2]
+    assert "a label, not a proof" in repr(who(facts, "bo"))
+
+
+@pytest.mark.parametrize("asked", ["iam::1:role/ci/deploy", "iam::1:role/deploy", "sts::1:assumed-role/deploy/run-9"])
+def test_who_asked_for_the_arn_of_a_session_or_its_role_gives_the_role(asked: str) -> None:
+    found = _resolved(_fact("aws:1:AROAEXAMPLE000000001", alt_ids=_alt(arn="arn:aws:iam::1:role/ci/deploy")))
+    facts = Facts.of(AS_OF, identities=found.identities, aliases=found.aliases, accounts=found.accounts)
+    assert who(facts, f"arn:aws:{asked}").accounts.select("account", "tier").rows() == [
+        ("aws:1:AROAEXAMPLE000000001", 5)]
+
+
+def test_an_application_s_id_without_its_tenant_is_its_one_principal_and_of_two_neither() -> None:
+    app, other = "dddddddd-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
+    principal = _fact(f"entra::{OBJECT}", kind="app", alt_ids=_alt(app_id=app, object_id=OBJECT))
+    seen = _fact(f"entra::{app}", kind="app", alt_ids=_alt(app_id=app))
+    assert _resolved(principal, seen).aliases.select("alias", "id", "tier").rows() == [
+        (seen["id"], principal["id"], 4)]
+    second = _fact(f"entra::{other}", kind="app", alt_ids=_alt(app_id=app, object_id=other))
+    assert _resolved(principal, seen, second).identities.height == 3
+    elsewhere = [_fact(f"entra:{tenant}:{OBJECT[:-1]}{tenant}") for tenant in "89"]
+    assert _resolved(principal, seen, *elsewhere).aliases.is_empty()
+
+
 def test_aliases_are_applied_to_the_named_columns_only() -> None:
     frame = pl.LazyFrame({"actor_id": ["x", "y", None], "other": ["x", "x", "x"]})
     aliases = pl.DataFrame({"alias": ["x"], "id": ["z"], "rule": ["arn"], "tier": [5], "valid_from": [None],

@@ -32,7 +32,7 @@ _NO_PRINCIPAL = frozenset({"application", "agent_blueprint"})
 """Objects that carry the application id of the principals made from them, and are none themselves."""
 
 TIERS = {"arn": 5, "object_id": 5, "principal_id": 5, "sid": 5, "app_id_in_tenant": 4, "login_in_tenant": 4,
-         "native_id": 4, "declared": 3}
+         "native_id": 4, "app_id": 4, "declared": 3}
 """What shares it proves: 5 the provider states both ids in one record, 4 a name that is unique in its tenant, or an id
 stated without its tenant, 3 the customer says so."""
 
@@ -126,7 +126,7 @@ def _keys(facts: pl.DataFrame, held: _Held) -> dict[_Key, set[str]]:
             keys[_Key("login_in_tenant", next(iter(found)))] |= ids
         elif len(ids) > 1:
             keys.setdefault(_Key("declared", login), set()).update(ids)
-    return keys | _without_tenant(facts["id"].unique())
+    return keys | _without_tenant(facts["id"].unique()) | _applications_without_tenant(facts, held)
 
 
 def _stated(
@@ -176,6 +176,25 @@ def _without_tenant(ids: pl.Series) -> dict[_Key, set[str]]:
     return {
         _Key("native_id", f"{provider} {native}"): {f"{provider}:{tenant}:{native}" for tenant in found}
         for (provider, native), found in tenants.items() if len(found) == 2 and "" in found
+    }
+
+
+def _applications_without_tenant(facts: pl.DataFrame, held: _Held) -> dict[_Key, set[str]]:
+    """Application ids where an export leaves out the tenant: with the principal that states one, if the estate knows
+    one principal of that application and no second directory that could hold another."""
+    known = facts.filter(pl.col("provider").is_in(list(_MICROSOFT)) & ~pl.col("subkind").is_in(
+        list(_NO_PRINCIPAL)).fill_null(value=False))
+    if known.filter(pl.col("provider") == "entra")["tenant"].drop_nulls().str.to_lowercase().n_unique() > 1:
+        return {}
+    ids: dict[str, set[str]] = {}
+    for identity, alt_ids in known.select("id", "alt_ids").unique().iter_rows():
+        for alt in alt_ids or []:
+            if alt["kind"] == "app_id" and alt["value"]:
+                ids.setdefault(alt["value"].lower(), set()).add(identity)
+    return {
+        _Key("app_id", app): found for app, found in ids.items()
+        if len({_native(identity).lower() for identity in found - held.by_application}) == 1
+        and any(identity.split(":", 2)[1] == "" for identity in found)
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics.errors import UsageError, did_you_mean
+from lineage_analytics.identities.persons import TIERS
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
@@ -19,11 +21,15 @@ _COLUMNS: dict[str, Any] = {
     "name": pl.String, "joined_by": pl.String, "tier": pl.Int8, "why": pl.String, "enabled": pl.Boolean,
     "last_seen_at": pl.Datetime("us", "UTC"), "inventoried": pl.Boolean}
 _NEAREST = 8
+_INFERRED = TIERS["equal_address"]
+_SESSION = re.compile(r"(arn:[^:]+):sts::(\d*):assumed-role/([^/]+)(?:/.*)?")
+_PATH = ":role/.*/"
 _WORDS = {
     "asked": "this is what was asked for", "declared": "the customer declares it", "on_premises_sid":
     "its directory states the SID {}", "external_id": "it states the name {} of its identity provider",
     "equal_address": "only the address {} is the same: inferred, not proved",
-    "name": "it carries the name {}", "alias": "the id {} means it",
+    "name": "it carries the name {}", "shared_name":
+    "it carries the name {}, as others do: a label, not a proof", "alias": "the id {} means it",
 }
 
 
@@ -59,7 +65,8 @@ class Who:
 def who(facts: Facts, asked: str) -> Who:
     """Every account of the person or workload that an id or a name means.
 
-    Names are compared without case. A name that several principals carry (a deleted and a new account) gives all.
+    Names are compared without case. A name that several principals carry (a deleted and a new account, one address in
+    two systems) gives all, each only as sure as what else joins it. The ARN of a session means the role behind it.
 
     Raises
     ------
@@ -76,9 +83,11 @@ def who(facts: Facts, asked: str) -> Who:
     persons = joined.filter(pl.col("account_id").is_in(list(found)))["person_id"].unique()
     others = joined.filter(pl.col("person_id").is_in(persons.implode())).sort(
         "tier", descending=True, maintain_order=True)
-    rows = {account: (None, rule, 5, _WORDS[rule].format(shared)) for account, (rule, shared) in found.items()}
+    shared_name = len(found) > 1 and {rule for rule, _ in found.values()} == {"name"}
+    rows = {account: (None, rule, _INFERRED, _WORDS["shared_name"].format(shared)) if shared_name else
+            (None, rule, 5, _WORDS[rule].format(shared)) for account, (rule, shared) in found.items()}
     for row in others.unique("account_id", keep="first", maintain_order=True).iter_rows(named=True):
-        asked_for = rows.get(row["account_id"])
+        asked_for = None if shared_name else rows.get(row["account_id"])
         why = _WORDS[row["rule"]].format(row["evidence"])
         rows[row["account_id"]] = (row["person_id"], *(asked_for[1:] if asked_for else (row["rule"], row["tier"], why)))
     table = pl.DataFrame([(account, *row) for account, row in rows.items()], orient="row",
@@ -97,10 +106,17 @@ def _meant(identities: pl.DataFrame, aliases: pl.DataFrame, asked: str) -> dict[
     by_alias = aliases.filter(pl.col("alias") == asked)["id"].unique().sort()
     if by_alias.len():
         return dict.fromkeys(by_alias, ("alias", asked))
-    low = asked.casefold()
+    low = _role(asked).casefold()
     named = identities.filter(
         (pl.col("display_name").str.to_lowercase() == low) | (pl.col("person_id").str.to_lowercase() == low)
         | (pl.col("person_id").str.to_lowercase() == f"person:{low}")
         | pl.col("id").str.to_lowercase().str.ends_with(f":{low}")
-        | pl.col("alt_ids").list.eval(pl.element().struct.field("value").str.to_lowercase() == low).list.any())
+        | pl.col("alt_ids").list.eval(
+            pl.element().struct.field("value").str.to_lowercase().str.replace(_PATH, ":role/") == low).list.any())
     return dict.fromkeys(named["id"].sort(), ("name", asked))
+
+
+def _role(asked: str) -> str:
+    """The ARN of the role that a session's or a role's ARN means, without the path that sessions drop; other text as
+    it is."""
+    return re.sub(_PATH, ":role/", _SESSION.sub(r"\1:iam::\2:role/\3", asked))
