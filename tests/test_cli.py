@@ -206,6 +206,15 @@ def test_doctor_writes_templates_that_load_and_leaves_files_that_are_there(
     assert len(out.splitlines()) == len(list(tmp_path.glob("*.csv"))) - 1 > 3
 
 
+@pytest.mark.parametrize(("size", "bounds"), [(("--days", 34), "35 to 400"), (("--days", 401), "35 to 400"),
+                                              (("--people", 19), "20 to 5000"), (("--people", 5001), "20 to 5000")])
+def test_a_size_no_story_has_room_in_is_refused_with_the_sizes_that_have(
+    size: tuple[str, int], bounds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = _said(capsys, "simulate", tmp_path / "made", *size)
+    assert (code, bounds in err, (tmp_path / "made").exists()) == (2, True, False)
+
+
 def test_simulate_writes_the_asked_size_and_never_over_other_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lineage_analytics.reporting.records import degradation
 from lineage_analytics.workspace import Store, integrity, load, open_estate
 from tests._trail import ACCOUNT, event
 
@@ -57,6 +58,15 @@ def test_a_source_that_is_expected_and_never_came_is_missing_and_one_that_came_l
     assert _row(found, "aws_cloudtrail")["missing_days"] == [date(2026, 6, 1), date(2026, 6, 2)]
     assert (_row(found, "github_audit")["state"], _row(found, "github_audit")["missing_days"]) == ("missing", None)
     assert _row(found, "declared")["state"] == "undated"
+
+
+def test_a_declared_source_that_no_loader_is_named_for_is_missing_and_told_with_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "log.json").write_bytes(_records(1))
+    (tmp_path / "in" / "expected.csv").write_text("source,since\ncloudtrail,2026-06-01\nokta_system_log,2026-06-01\n")
+    assert degradation(_estate(tmp_path / "in", tmp_path / "w")) == [
+        "cloudtrail: declared, nothing loaded. No loader has that name. Did you mean aws_cloudtrail or aws_cloudtrail_digest?",
+        "okta_system_log: declared, nothing loaded"]
 
 
 def test_lateness_is_what_95_of_100_records_kept_where_the_provider_says_when_it_received_them(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.errors import ConfigurationError, UsageError, did_you_mean
 from lineage_analytics.loaders.common.places import is_remote
+from lineage_analytics.simulation import DAYS, PEOPLE
 
 if TYPE_CHECKING:
     import argparse
@@ -102,9 +103,10 @@ OPTIONS: dict[str, Option] = {
     "require_anchor": Option(("--require-anchor",), "exit 3 when the run is intact but unsigned", _flag, False,
                              {"action": "store_true"}),
     "seed": Option(("--seed",), "same seed and sizes, same bytes; default 7", _whole(0, 2**31), 7, {"metavar": "N"}),
-    "people": Option(("--people",), "people in the organisation; default 200", _whole(5, 100_000), 200,
-                     {"metavar": "N"}),
-    "days": Option(("--days",), "days of logs; default 120", _whole(1, 3660), 120, {"metavar": "N"}),
+    "people": Option(("--people",), f"people in the organisation, {PEOPLE[0]} to {PEOPLE[1]}; default 200",
+                     _whole(*PEOPLE), 200, {"metavar": "N"}),
+    "days": Option(("--days",), f"days of logs, {DAYS[0]} to {DAYS[1]}; default 120", _whole(*DAYS), 120,
+                   {"metavar": "N"}),
     "scale": Option(("--scale",), "rows of everyday activity beyond the story; default 0", _whole(0, 10**9), 0,
                     {"metavar": "ROWS"}),
 }

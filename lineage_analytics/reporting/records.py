@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics import __version__, metrics
+from lineage_analytics.errors import did_you_mean
+from lineage_analytics.loaders import loaders
 from lineage_analytics.reporting.manifest import canonical
 
 if TYPE_CHECKING:
@@ -73,7 +75,14 @@ def degradation(estate: Estate) -> list[str]:
     coverage = estate.frame("coverage")
     expected = set(coverage.filter(pl.col("basis") == "expected")["source"])
     received = {row["source"] for row in estate.counts}
-    return reasons + [f"{source}: declared, nothing loaded" for source in sorted(expected - received)]
+    missing = sorted(expected - received)
+    return reasons + [f"{source}: declared, nothing loaded{_misnamed(source)}" for source in missing]
+
+
+def _misnamed(source: str) -> str:
+    """What to say beside a declared source that no loader is named for."""
+    known = loaders()
+    return "" if source in known else f". No loader has that name. {did_you_mean(source, known)}"
 
 
 def checks(analysis: Analysis) -> list[dict[str, Any]]:

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
     from lineage_analytics.simulation.model import World
 
-__all__ = ["simulate"]
+__all__ = ["DAYS", "PEOPLE", "simulate"]
+
+PEOPLE = (20, 5000)
+DAYS = (35, 400)
+"""The sizes a story has room in: fewest and most."""
 
 
 def simulate(directory: Path, seed: int = 7, people: int = 200, days: int = 120, scale: int = 0) -> None:
@@ -41,7 +45,7 @@ def thought_up(seed: int, people: int, days: int) -> World:
     from lineage_analytics.errors import UsageError  # noqa: PLC0415
     from lineage_analytics.simulation import aws_changes, chapters, everyday, organisation, owners, pim, stories  # noqa: PLC0415  # noqa: PLC0415
 
-    for name, value, low, high in (("people", people, 20, 5000), ("days", days, 35, 400)):
+    for name, value, (low, high) in (("people", people, PEOPLE), ("days", days, DAYS)):
         if not low <= value <= high:
             raise UsageError(f"Wanted {name} from {low} to {high}", f"found {value}")
     world = organisation.founded(seed, people, days)
