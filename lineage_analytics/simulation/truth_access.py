@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LOOKBACK = timedelta(days=90)
 Actions = frozenset[str]
+_Names = tuple[tuple[str, ...], tuple[str, ...]]
+"""Actions and not-actions of a statement."""
 
 
 @dataclass
@@ -32,13 +34,20 @@ class Rights:
     principal: Principal
     granted: Actions | None
     used: Actions = frozenset()
-    unused: Actions = frozenset()
-    hidden: Actions = frozenset()
     wildcard: bool = False
     young: bool = False
     admin: bool = False
     last_use: datetime | None = None
     successes: set[str] = field(default_factory=set)
+
+    @property
+    def hidden(self) -> Actions:
+        """Not used as far as the logs reach, which would not show the use of these."""
+        return ((self.granted or frozenset()) & unlogged_actions()) - self.used
+
+    @property
+    def unused(self) -> Actions:
+        return (self.granted or frozenset()) - self.used - unlogged_actions()
 
     @property
     def privileged(self) -> bool | None:
@@ -90,9 +99,13 @@ def unlogged_actions() -> Actions:
     return _union(row["pattern"] for row in _listed("data_plane_actions.csv"))
 
 
-@lru_cache(maxsize=4096)
 def _covers(statement: Statement) -> Actions:
-    return _catalogue() - _union(statement.not_actions) if statement.not_actions else _union(statement.actions)
+    return _named(statement.actions, statement.not_actions)
+
+
+@lru_cache(maxsize=4096)
+def _named(actions: tuple[str, ...], not_actions: tuple[str, ...]) -> Actions:
+    return _catalogue() - _union(not_actions) if not_actions else _union(actions)
 
 
 def _policies(who: Principal) -> list[Policy]:
@@ -104,11 +117,21 @@ def _granted(who: Principal) -> Actions | None:
     if not all(p.readable for p in policies):
         return None
     statements = [s for p in policies for s in p.statements]
-    allowed = frozenset().union(*(_covers(s) for s in statements if s.effect == "Allow"))
-    denied = frozenset().union(*(_covers(s) for s in statements if s.effect == "Deny" and not s.condition))
-    if who.boundary is not None:
-        allowed &= frozenset().union(*(_covers(s) for s in who.boundary.statements))
-    return allowed - denied
+    return _allowed(
+        tuple((s.actions, s.not_actions) for s in statements if s.effect == "Allow"),
+        tuple((s.actions, s.not_actions) for s in statements if s.effect == "Deny" and not s.condition),
+        None if who.boundary is None else tuple((s.actions, s.not_actions) for s in who.boundary.statements))
+
+
+@lru_cache(maxsize=4096)
+def _allowed(
+    allows: tuple[_Names, ...], denies: tuple[_Names, ...], bounds: tuple[_Names, ...] | None
+) -> Actions:
+    """Kept, because most people hold the policies that others hold: thousands of people have few of these sets."""
+    allowed = frozenset().union(*(_named(*names) for names in allows))
+    if bounds is not None:
+        allowed &= frozenset().union(*(_named(*names) for names in bounds))
+    return allowed - frozenset().union(*(_named(*names) for names in denies))
 
 
 def _wild(who: Principal) -> bool:
@@ -154,12 +177,8 @@ def _one(who: Principal) -> Rights:
 
 
 def _used(own: Rights) -> None:
-    if own.granted is None:
-        return
-    own.used = own.granted & own.successes
-    rest = own.granted - own.used
-    own.hidden = rest & unlogged_actions()
-    own.unused = rest - own.hidden
+    if own.granted is not None:
+        own.used = own.granted & own.successes
 
 
 def _reach(world: World, found: dict[str, Rights]) -> None:
