@@ -298,8 +298,9 @@ RESOURCES = Table("resources", "resources named by inventories and declarations"
 }))
 
 COVERAGE = Table("coverage", "what was received, per source, tenant and day; and what is expected", _columns({
-    "basis": (pl.String, "received: counted from records; expected: declared; stated: the provider says that it "
-                         "delivered logs with events of that day", "received expected stated"),
+    "basis": (pl.String, "received: counted from records; expected: declared; expected_inventory: declared, and of "
+                         "a kind that has no days; stated: the provider says that it delivered logs with events of "
+                         "that day", "received expected expected_inventory stated"),
     "source": PROVENANCE["source"], "tenant": PROVENANCE["tenant"], "provider": PROVENANCE["provider"],
     "day": (pl.Date, "UTC day; null for an expected source"),
     "records": (pl.Int64, "accepted that day; null for an expected source"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lineage_analytics.reporting.records import degradation
+from lineage_analytics.source_days import source_days
 from lineage_analytics.workspace import Store, integrity, load, open_estate
 from tests._trail import ACCOUNT, event
 
@@ -58,6 +59,20 @@ def test_a_source_that_is_expected_and_never_came_is_missing_and_one_that_came_l
     assert _row(found, "aws_cloudtrail")["missing_days"] == [date(2026, 6, 1), date(2026, 6, 2)]
     assert (_row(found, "github_audit")["state"], _row(found, "github_audit")["missing_days"]) == ("missing", None)
     assert _row(found, "declared")["state"] == "undated"
+
+
+def test_an_inventory_that_is_expected_has_no_missing_days_and_is_missing_only_when_it_never_came(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "log.json").write_bytes(_records(1, 2, 5))
+    (tmp_path / "in" / "owners.csv").write_text("identity,owner\nana,bo\n")
+    (tmp_path / "in" / "expected.csv").write_text("source,since\ndeclared,2026-06-01\nk8s_rbac,2026-06-01\n")
+    estate = _estate(tmp_path / "in", tmp_path / "w")
+    states = estate.sources.select("source", "state", "missing_days").rows()
+    assert [row for row in states if row[0] != "aws_cloudtrail"] == [
+        ("declared", "undated", None), ("k8s_rbac", "missing", None)]
+    assert degradation(estate) == ["k8s_rbac: declared, nothing loaded"]
+    days = source_days(estate.frame("coverage"), date(2026, 6, 1), date(2026, 6, 5), estate.as_of)
+    assert set(days["source"]) == {"aws_cloudtrail"}
 
 
 def test_a_declared_source_that_no_loader_is_named_for_is_missing_and_told_with_the_nearest_name(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def degradation(estate: Estate) -> list[str]:
     reasons = [f"{row['source']}: {row['quarantined']:,} quarantined, {row['rejected']:,} rejected"
                for row in estate.counts if row["quarantined"] or row["rejected"]]
     coverage = estate.frame("coverage")
-    expected = set(coverage.filter(pl.col("basis") == "expected")["source"])
+    expected = set(coverage.filter(pl.col("basis").is_in(["expected", "expected_inventory"]))["source"])
     received = {row["source"] for row in estate.counts}
     missing = sorted(expected - received)
     return reasons + [f"{source}: declared, nothing loaded{_misnamed(source)}" for source in missing]

@@ -42,7 +42,10 @@ def sources(facts: Facts) -> pl.DataFrame:
         pl.col("rejected").sum(), accepted=pl.col("accepted").sum()).collect()
     undated = booked.filter(pl.col("accepted") > 0).join(dated, on="source", how="anti").select(
         "source", tenant=pl.lit(None, dtype=pl.String), state=pl.lit("undated"), records="accepted")
-    rows = pl.concat([dated, undated], how="diagonal").join(booked.drop("accepted"), on="source", how="left").join(
+    awaited = facts.frame("coverage").filter(pl.col("basis") == "expected_inventory").select(
+        "source", "tenant", state=pl.lit("missing")).unique().join(undated, on="source", how="anti")
+    rows = pl.concat([dated, undated, awaited], how="diagonal").join(
+        booked.drop("accepted"), on="source", how="left").join(
         _lateness(facts), on=["source", "tenant"], how="left", nulls_equal=True).join(
         _drift(facts), on="source", how="left").join(
         _digests(facts), on=["source", "tenant"], how="left", nulls_equal=True)
