@@ -110,6 +110,8 @@ SHAPES: Mapping[str, Callable[[list[Json]], bytes]] = {
                                        for held in records]),
     "array": as_array, "lines": as_lines, "page": lambda records: json.dumps(page(records)).encode(),
     "pages": lambda records: as_lines([page(records[:3]), page(records[3:])]),
+    "records": lambda records: json.dumps({"records": records}).encode(),
+    "array_of_pages": lambda records: as_array([page(records[:3]), page(records[3:])]),
     "concatenated": lambda records: b"\n".join(json.dumps(held, indent=1).encode() for held in records),
     "events_first": lambda records: as_lines([{"events": held["events"], **held} for held in records]),
     "table": lambda records: as_array(tabled(records)), "saved_table": saved,
