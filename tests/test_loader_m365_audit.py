@@ -740,7 +740,7 @@ def test_what_cannot_be_read_is_counted_with_its_reason_and_place() -> None:
         {"RecordId": "1", "Operation": "FileAccessed", "AuditData": json.dumps(good)},
         {"RecordId": "2", "Operation": "FileAccessed", "AuditData": '{"Id": "2", "Operation": "File'},
         {"RecordId": "3", "Operation": "FileAccessed", "AuditData": ""},
-        {"RecordId": "4", "Operation": "FileAccessed", "AuditData": json.dumps(good | {"CreationTime": "13/12/2023 17:12"})},
+        {"RecordId": "4", "Operation": "FileAccessed", "AuditData": json.dumps(good | {"CreationTime": "12/11/2023 17:12"})},
         {"RecordId": "5", "Operation": "FileAccessed", "AuditData": json.dumps(good | {"CreationTime": "1601-01-01T00:00:00"})},
         {"RecordId": "6", "Operation": "FileAccessed", "AuditData": json.dumps(good | {"CreationTime": "1999-01-01T00:00:00"})},
         {"RecordId": "7", "Operation": "FileAccessed", "AuditData": json.dumps({"Id": "7"})},
@@ -751,6 +751,19 @@ def test_what_cannot_be_read_is_counted_with_its_reason_and_place() -> None:
     assert sorted((fault.position, fault.reason, fault.disposition) for fault in found.faults) == [
         (1, "broken_json", "quarantined"), (2, "broken_json", "quarantined"), (3, "no_time", "quarantined"),
         (4, "no_time", "quarantined"), (5, "implausible_time", "quarantined")]
+
+
+@pytest.mark.parametrize(("stated", "read"), [
+    ("3/31/2026 1:05:00 PM", "2026-03-31T13:05:00+00:00"), ("31/03/2026 13:05:00", "2026-03-31T13:05:00+00:00"),
+    ("4/4/2026 10:00:00 AM", "2026-04-04T10:00:00+00:00"), ("3/4/2026 10:00:00 AM", None), ("03/04/2026 10:00:00", None),
+])
+def test_a_row_that_alone_tells_the_time_is_read_where_its_day_cannot_be_another(stated: str, read: str | None) -> None:
+    timeless = {key: held for key, held in RECORDS[1].items() if key != "CreationTime"}
+    found = load(as_csv([{
+        "CreationDate": stated, "Operations": "FileAccessed", "Identity": timeless["Id"],
+        "AuditData": json.dumps(timeless)}]))
+    assert [row["time"].isoformat() for row in found.rows("activity")] == ([read] if read else [])
+    assert [fault.reason for fault in found.faults] == ([] if read else ["no_time"])
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.99])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lineage_analytics.loaders._m365_types import NUMBERS
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.times import unmistakable_time
 from lineage_analytics.loaders.common.values import (
     Fields,
     embedded,
@@ -225,10 +226,16 @@ def _record(fields: Fields, position: int) -> Record:
     native_id = native(name(fields.get("id")))
     return Record(
         position, fields, native_id or synthetic_id(PROVIDER, fields), native(name(fields.get("organizationid"))),
-        text(fields.get("creationtime")), operation, _number(fields.get("recordtype"), NUMBERS),
+        _time(fields), operation, _number(fields.get("recordtype"), NUMBERS),
         _login(fields), _number(fields.get("usertype"), _USER_TYPES), obj(fields.get("appaccesscontext")),
         unmapped({k: v for k, v in fields.items() if not k.startswith("copiloteventdata")}, KNOWN, texts=False),
     )
+
+
+def _time(fields: Fields) -> str | None:
+    """The time as stated; in ISO form where PowerShell wrote it in figures that cannot be taken for another day."""
+    stated = text(fields.get("creationtime"))
+    return unmistakable_time(stated) or stated if stated is not None else None
 
 
 def _login(fields: Fields) -> str | None:

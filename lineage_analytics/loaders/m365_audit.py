@@ -12,6 +12,9 @@ Drops   what was asked or answered, and every other text people wrote; the decis
 Schema  the Management Activity schema as of 2026; unknown operations and record types are activity, the types noted as
         drift, unknown keys ``unmapped`` without their texts.
 
+A row whose only time is one in figures, as PowerShell writes ``CreationDate`` in the language of its reader, is read
+where day and month cannot be taken for each other, and is ``no_time`` elsewhere; ``AuditData`` that is cut is
+``broken_json``, because a part of a record would pass for the whole.
 A user is their login in lower case within the organisation; an empty ``UserId`` leaves the actor null. The declared
 lateness is that of interaction records, 72 h; other workloads deliver within 24 h.
 """
@@ -156,7 +159,7 @@ def _decoded(chunk: Chunk) -> tuple[list[Record], list[Fault]]:
 
 def _time_fault(record: Record, time: datetime | None) -> Fault:
     if time is None:
-        return Fault(record.position, "no_time", "CreationTime is not a time in ISO form")
+        return Fault(record.position, "no_time", "CreationTime is no time, or one in which day and month may be either")
     return Fault(record.position, "implausible_time", f"CreationTime {time.isoformat()}, wanted 2000 to 2089")
 
 
