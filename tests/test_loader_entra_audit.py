@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lineage_analytics.loaders._entra_pim import phase_of
 from lineage_analytics.loaders._entra_record import clean_activity
 from lineage_analytics.loaders._entra_steps import EFFECTS
+from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines, load, same
 
 if TYPE_CHECKING:
@@ -766,3 +767,10 @@ def test_the_real_pim_request_is_a_request_for_its_beneficiary(shared_data: Path
     assert asked["target_key"] == "entra:12345:role/123412351|12345"
     assert asked["justification_present"] is True
     assert "test assign" not in str(asked)
+
+
+def test_a_page_of_few_selected_properties_is_known_by_the_name_and_time_of_the_activity() -> None:
+    found = Loaded({"value": [{"id": "Directory_1", "activityDisplayName": "Add user", "result": "success",
+                               "activityDateTime": "2026-03-01T10:00:00Z"}]})
+    assert (found.source, found.faults) == ("entra_audit", [])
+    assert found["activity"].select("action", "outcome").rows() == [("Add user", "success")]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lineage_analytics import tables
 from lineage_analytics.loaders._entra_directory import with_directory
 from lineage_analytics.loaders._entra_keys import with_users_of_keys
+from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines, load, same
 
 if TYPE_CHECKING:
@@ -431,3 +432,10 @@ _KEYS = sorted({key for objects in LISTS.values() for found in objects for key i
 def test_any_value_anywhere_is_counted_and_never_an_error(entity: str, fields: Json) -> None:
     objects = [LISTS[entity][0], LISTS[entity][0] | fields, LISTS[entity][-1]]
     assert load(as_json(page(entity, objects))).seen == 3
+
+
+def test_users_of_whom_only_the_login_was_selected_are_known_where_nothing_else_is_said() -> None:
+    row = {"id": "00000002-0000-4000-8000-000000000000", "userPrincipalName": "ann@example.org"}
+    assert Loaded({"value": [row]}).source == "entra_directory"
+    with pytest.raises(AssertionError, match="no loader"):
+        Loaded({"value": [row | {"isMfaRegistered": True}]})

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.loaders._entra_signin_rows import DENIED, INTERRUPTED
+from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines, load, same
 
 if TYPE_CHECKING:
@@ -340,3 +341,16 @@ def test_every_shared_sign_in_is_read_with_its_ids_actors_and_outcomes(shared_da
         assert len(rows) == len(wanted), path
         seen += len(rows)
     assert seen == 20
+
+
+@pytest.mark.parametrize("selected", [
+    ("id", "createdDateTime", "userId", "status"), ("id", "createdDateTime", "appId", "status"),
+    ("createdDateTime", "userPrincipalName", "status"),
+])
+def test_a_page_of_few_selected_properties_is_known_by_the_code_of_its_status(selected: tuple[str, ...]) -> None:
+    whole = {"id": "s-1", "createdDateTime": "2026-03-01T10:00:00Z", "userPrincipalName": "ann@example.org",
+             "userId": "00000002-0000-4000-8000-000000000000", "appId": "00000005-0000-4000-8000-000000000000",
+             "status": {"errorCode": 53003}}
+    found = Loaded({"value": [{key: whole[key] for key in selected}]})
+    assert (found.source, found.faults) == ("entra_signins", [])
+    assert found["activity"]["outcome"].to_list() == ["denied"]

@@ -42,6 +42,7 @@ _APPLICATION = frozenset({"passwordcredentials", "keycredentials", "signinaudien
 _PRINCIPAL = frozenset({"serviceprincipalnames", "approleassignmentrequired", "appownerorganizationid"})
 _USER = frozenset({"accountenabled", "usertype", "businessphones", "mail", "signinactivity", "identityparentid",
                    "createddatetime", "displayname", "givenname"})
+_SELECTED = frozenset({"id", "userprincipalname", "@odata.id", "@odata.etag"})  # with no more, there is nothing else
 # Keys of other Entra exports that share some of the above.
 _OTHERS = frozenset({"riskstate", "activitydisplayname", "roledefinitionid", "reviewedby", "recommendation",
                      "auditdata", "action", "ipaddress", "timegenerated", "scheduleinfo", "accesspackage",
@@ -150,7 +151,7 @@ def _by_keys(row: Fields) -> str | None:
     if "appid" in keys:
         return "application" if keys & _APPLICATION else None
     if "userprincipalname" in keys:
-        return "user" if keys & _USER else None
+        return "user" if keys & _USER or keys <= _SELECTED else None
     if "grouptypes" in keys or {"securityenabled", "mailenabled"} <= keys:
         return "group"
     if "roletemplateid" in keys:

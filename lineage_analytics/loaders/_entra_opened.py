@@ -44,6 +44,7 @@ _BY_TYPE = {
 }
 _TENANT_PATH = re.compile(r"/tenants/([^/]{1,64})", re.IGNORECASE)
 UTC_COLUMN = " [utc]"
+_SIGNED_IN = frozenset({"appid", "userid", "userprincipalname", "serviceprincipalid"})
 _SIGN_IN_KEYS = frozenset({
     "signineventtypes", "appliedconditionalaccesspolicies", "conditionalaccesspolicies", "conditionalaccessstatus",
     "isinteractive", "clientcredentialtype", "clientappused", "uniquetokenidentifier", "authenticationprotocol",
@@ -138,7 +139,8 @@ def _by_keys(payload: Fields) -> str | None:
     keys = payload.keys()
     if "riskstate" in keys and ({"riskeventtype", "risktype", "risklastupdateddatetime"} & keys):
         return "risk"
-    if {"initiatedby", "targetresources"} & keys or {"activitydisplayname", "loggedbyservice"} <= keys:
+    if {"initiatedby", "targetresources"} & keys or (
+            "activitydisplayname" in keys and {"loggedbyservice", "activitydatetime"} & keys):
         return "audit"
     if {"date (utc)", "activity", "actortype"} <= keys:
         return "audit"
@@ -146,6 +148,8 @@ def _by_keys(payload: Fields) -> str | None:
         return "graph"
     if {"createddatetime", "appid"} <= keys and keys & _SIGN_IN_KEYS:
         return "signin"
+    if "createddatetime" in keys and keys & _SIGNED_IN and "errorcode" in obj(payload.get("status")):
+        return "signin"  # of which a query selected a few properties
     if {"date (utc)", "request id"} <= keys:
         return "signin"
     return "signin" if {"resulttype", "appid", "timegenerated"} <= keys and "riskstate" in keys else None

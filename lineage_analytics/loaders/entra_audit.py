@@ -46,7 +46,7 @@ FEEDS = frozenset({"activity", "decision_steps", "entitlements", "identity_facts
 
 
 def detect(sample: Sample) -> Match | None:
-    """Directory audit by ``activityDisplayName`` with who and what: alone, in envelopes, beside other logs."""
+    """Directory audit by ``activityDisplayName`` with who, what or when: alone, in envelopes, beside other logs."""
     return _entra_shapes.detect(sample, "audit")
 
 

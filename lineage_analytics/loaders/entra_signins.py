@@ -42,7 +42,8 @@ FEEDS = frozenset({"activity", "decision_steps", "identity_facts"})
 
 
 def detect(sample: Sample) -> Match | None:
-    """Sign-ins by category or table, or by ``createdDateTime`` and ``appId`` with what only sign-ins have."""
+    """Sign-ins by category or table, by ``createdDateTime`` and ``appId`` with what only sign-ins have, or, of a page
+    with few selected properties, by the error code in ``status``."""
     return _entra_shapes.detect(sample, "signin")
 
 
