@@ -22,6 +22,7 @@ from lineage_analytics.text import printable
 from lineage_analytics.workspace import integrity, rollup
 from lineage_analytics.workspace.drifted import Drifted
 from lineage_analytics.workspace.seen import Seen, fingerprints
+from lineage_analytics.workspace.strays import Found, Strays
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lineage_analytics.loaders.common.contract import Chunk, Loader
+    from lineage_analytics.loaders.common.contract import Chunk, Loader, Match
     from lineage_analytics.workspace.store import Store
 
 UNRECOGNISED = "unrecognised"
@@ -194,24 +195,47 @@ class _Load:
                          Fault(None, "unrecognised", _why_unrecognised(member), "rejected"), UNRECOGNISED)
             return
         source, match = found
+        strays = Strays(source)
+        for other in self._document(source, match, member, counts, strays):
+            self._strayed(other, member, counts)
+
+    def _document(self, source: str, match: Match, member: Member, counts: dict[str, Count], strays: Strays
+                  ) -> Iterator[Found]:
+        """Keep what the loader takes; gives what other loaders do."""
+        loader, drifted = loaders()[source], Drifted(source)
         member.shape = match.shape
-        loader = loaders()[source]
         count = counts.setdefault(source, Count(source))
         count.shaped(match.shape)
-        drifted = Drifted(source)
-        for batch in self._read(loader, member, count):
-            drifted.note(batch)
-            if batch.sequences is not None:
-                self._keep("sequences", batch.sequences)
-            drifted.revised(self._store_batch(batch, member, count))
+        for chunk, batch in self._read(loader, member, count):
+            yield from strays.sort_out(chunk, batch)
+            self._take(batch, member, count, drifted)
+        yield from strays.rest()
         self._keep("drift", drifted.rows(member))
 
-    def _read(self, loader: Loader, member: Member, count: Count) -> Iterator[Batch]:
+    def _strayed(self, found: Found, member: Member, counts: dict[str, Count]) -> None:
+        """Records of another source than the document's, as a document of their own."""
+        inside, loader, drifted = found.member(member), loaders()[found.source], Drifted(found.source)
+        match = loader.detect(inside.sample)
+        inside.shape = match.shape if match is not None else ""
+        count = counts.setdefault(found.source, Count(found.source))
+        count.shaped(inside.shape)
+        for _, batch in self._read(loader, inside, count):
+            self._take(found.placed(batch), inside, count, drifted)
+        self._keep("drift", drifted.rows(inside))
+
+    def _take(self, batch: Batch, member: Member, count: Count, drifted: Drifted) -> None:
+        drifted.note(batch)
+        if batch.sequences is not None:
+            self._keep("sequences", batch.sequences)
+        drifted.revised(self._store_batch(batch, member, count))
+
+    def _read(self, loader: Loader, member: Member, count: Count) -> Iterator[tuple[Chunk, Batch]]:
         """The batches of a member. One odd file costs the others nothing; a failure to store is not its fault."""
         try:
             for chunk in loader.extract(member):
                 count.truncated |= chunk.truncated
-                yield from _batches(loader, chunk, member)
+                for batch in _batches(loader, chunk, member):
+                    yield chunk, batch
         except _ODD as error:
             detail = error.found if isinstance(error, LimitError) else f"the loader stopped: {type(error).__name__}"
             self._note(count, Fault(None, "unreadable", detail), member)
