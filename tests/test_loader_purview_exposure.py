@@ -120,7 +120,7 @@ def test_a_new_heading_is_kept_as_it_stands() -> None:
 
 def test_a_row_without_a_site_is_quarantined_and_one_without_a_measure_is_out_of_scope() -> None:
     blank = dict.fromkeys(site(1), "")
-    found = Loaded(as_csv([site(1), blank, blank | {"Site URL": HR}]))
+    found = Loaded(as_csv([site(1), blank | {"Report date": "2026-02-01"}, blank | {"Site URL": HR}]))
     assert [(fault.reason, fault.disposition, fault.position) for fault in found.faults] == [
         ("no_site", "quarantined", 1), ("out_of_scope", "rejected", 2)]
 
