@@ -264,6 +264,19 @@ def test_who_asked_for_the_arn_of_a_session_or_its_role_gives_the_role(asked: st
         ("aws:1:AROAEXAMPLE000000001", 5)]
 
 
+def test_who_shows_an_agent_with_its_blueprint_and_a_blueprint_with_its_agents_as_other_principals() -> None:
+    blueprint, agents = "entra:9:b1", ["entra:9:a1", "entra:9:a2"]
+    found = _resolved(_fact(blueprint, kind="app", display_name="Helper blueprint"),
+                      *(_fact(agent, kind="ai_agent", display_name=agent[-2:], parent_id=blueprint) for agent in agents))
+    facts = Facts.of(AS_OF, identities=found.identities, aliases=found.aliases, accounts=found.accounts)
+    columns = ("account", "joined_by", "tier", "person")
+    assert who(facts, "a1").accounts.select(columns).rows() == [
+        ("entra:9:a1", "name", 5, None), (blueprint, "parent", 5, None)]
+    assert who(facts, blueprint).accounts.select(columns).rows() == [
+        ("entra:9:a1", "child", 5, None), ("entra:9:a2", "child", 5, None), (blueprint, "asked", 5, None)]
+    assert "entra:9:a1 derives from it" in repr(who(facts, "a1"))
+
+
 def test_an_application_s_id_without_its_tenant_is_its_one_principal_and_of_two_neither() -> None:
     app, other = "dddddddd-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
     principal = _fact(f"entra::{OBJECT}", kind="app", alt_ids=_alt(app_id=app, object_id=OBJECT))

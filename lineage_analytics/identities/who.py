@@ -14,6 +14,8 @@ from lineage_analytics.identities.persons import TIERS
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lineage_analytics.tables import Facts
 
 _COLUMNS: dict[str, Any] = {
@@ -30,6 +32,7 @@ _WORDS = {
     "equal_address": "only the address {} is the same: inferred, not proved",
     "name": "it carries the name {}", "shared_name":
     "it carries the name {}, as others do: a label, not a proof", "alias": "the id {} means it",
+    "parent": "{} derives from it, as its directory states", "child": "it derives from {}, as its directory states",
 }
 
 
@@ -66,7 +69,8 @@ def who(facts: Facts, asked: str) -> Who:
     """Every account of the person or workload that an id or a name means.
 
     Names are compared without case. A name that several principals carry (a deleted and a new account, one address in
-    two systems) gives all, each only as sure as what else joins it. The ARN of a session means the role behind it.
+    two systems) gives all, each only as sure as what else joins it. The ARN of a session means the role behind it. An
+    agent comes with its blueprint, a blueprint with its agents: another principal, which the reason says.
 
     Raises
     ------
@@ -90,6 +94,7 @@ def who(facts: Facts, asked: str) -> Who:
         asked_for = None if shared_name else rows.get(row["account_id"])
         why = _WORDS[row["rule"]].format(row["evidence"])
         rows[row["account_id"]] = (row["person_id"], *(asked_for[1:] if asked_for else (row["rule"], row["tier"], why)))
+    rows |= _related(identities, {account: row[2] for account, row in rows.items()})
     table = pl.DataFrame([(account, *row) for account, row in rows.items()], orient="row",
                          schema=["account", "person", "joined_by", "tier", "why"])
     return Who(asked, table.join(
@@ -97,6 +102,18 @@ def who(facts: Facts, asked: str) -> Who:
                           name="display_name"), on="account", how="left")
         .select(pl.col(name).cast(dtype) for name, dtype in _COLUMNS.items())
         .sort(pl.col("tier"), "account", descending=[True, False]))
+
+
+def _related(identities: pl.DataFrame, tiers: Mapping[str, int]) -> dict[str, tuple[None, str, int, str]]:
+    """What the accounts derive from and what derives from them, as sure as the account is: an agent's blueprint, a
+    blueprint's agents."""
+    held, known = identities.select("id", "parent_id").drop_nulls().sort("id"), identities.select(parent_id="id")
+    above = held.filter(pl.col("id").is_in(list(tiers))).join(known, on="parent_id", how="semi", maintain_order="left")
+    below = held.filter(pl.col("parent_id").is_in(list(tiers)))
+    found = {parent: ("parent", child) for child, parent in above.iter_rows()}
+    found |= {child: ("child", parent) for child, parent in below.iter_rows()}
+    return {account: (None, rule, tiers[other], _WORDS[rule].format(other)) for account, (rule, other) in found.items()
+            if account not in tiers}
 
 
 def _meant(identities: pl.DataFrame, aliases: pl.DataFrame, asked: str) -> dict[str, tuple[str, str]]:
