@@ -49,8 +49,11 @@ EDGES = [
     edge("GH_AdminTo", by_id("U_1"), {"match_by": "name", "value": "nobody knows", "kind": "GH_Repository"}),
 ]
 WHOLE = {"metadata": {"source_kind": "GH_Base"}, "graph": {"nodes": NODES, "edges": EDGES}}
+HALVES = [{"graph": {"nodes": NODES[:3], "edges": EDGES[:1]}}, {"graph": {"nodes": NODES[3:], "edges": EDGES[1:]}}]
 CONTRACT_FILES = {
-    "whole": json.dumps(WHOLE).encode(), "indented": json.dumps(WHOLE, indent=2).encode(),
+    "on_lines": "\n".join(map(json.dumps, HALVES)).encode(),
+    "one_behind_the_other": "".join(json.dumps(half, indent=1) for half in HALVES).encode(),
+    "array": json.dumps(HALVES).encode(), "whole": json.dumps(WHOLE).encode(), "indented": json.dumps(WHOLE, indent=2).encode(),
     "metadata_last": json.dumps({"graph": {"edges": EDGES, "nodes": NODES}, "metadata": {}}).encode(),
 }
 

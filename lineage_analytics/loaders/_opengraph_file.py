@@ -44,7 +44,11 @@ def _items(data: bytes) -> Iterator[records.Tagged]:
     try:
         graph = _whole.decode(data).graph
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        yield from _salvaged(data)
+        several = _several(data)
+        for part in several:
+            yield from _items(part)
+        if not several:
+            yield from _salvaged(data)
         return
     for key, listed in (("nodes", graph.nodes), ("edges", graph.edges)):
         for raw in listed or ():
@@ -52,6 +56,14 @@ def _items(data: bytes) -> Iterator[records.Tagged]:
                 yield key, raw
             else:
                 yield Fault(None, "not_an_object", f"an entry of {key} that is not a JSON object")
+
+
+def _several(data: bytes) -> list[bytes]:
+    """The graphs of a file in which several stand one after another or in an array; none where it is no such file."""
+    kind = "array" if data.lstrip()[:1] == b"[" else "object"
+    found = list(elements(iter((data,)), kind, len(data) + 1))
+    whole = [bytes(memoryview(raw)) for raw, reason in found if reason is None and len(raw) < len(data.strip())]
+    return whole if len(whole) == len(found) else []
 
 
 def _salvaged(data: bytes) -> Iterator[records.Tagged]:

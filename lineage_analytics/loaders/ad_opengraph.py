@@ -2,8 +2,8 @@
 
 A record is one node or one edge.
 
-Shapes  ``{"graph": {"nodes": [...], "edges": [...]}, "metadata": {...}}``, in any order; what a cut or broken document
-        still holds of both lists.
+Shapes  ``{"graph": {"nodes": [...], "edges": [...]}, "metadata": {...}}``, in any order, also several in
+        one file; what a cut or broken document still holds of both lists.
 Maps    nodes of users, groups, roles, applications and machines to ``identity_facts``, all others to ``resources``;
         edges to ``entitlements``: membership, owner, or a right named as the edge is.
 Drops   texts among a node's properties but for names and addresses, as they may hold anything, and the properties of
@@ -75,7 +75,7 @@ _NOT_STATE = frozenset({"description", "lastseen", "lastcollected"})
 def detect(sample: Sample) -> Match | None:
     """A graph with lists of nodes and edges as BloodHound takes them."""
     keys = {key.lower() for key in sample.keys}
-    opens = sample.wrapper == "object" and "graph" in keys and _OPENING.search(sample.head)
+    opens = "graph" in keys and _OPENING.search(sample.head)
     if opens and _EVIDENCE.search(sample.head):
         return Match("graph", 0.92, "a graph with nodes or edges, and kinds or ends")
     return None
