@@ -57,7 +57,27 @@ SHAPES: dict[str, Callable[[list[Json]], bytes]] = {
     "powershell": lambda values: as_json([{k[0].upper() + k[1:]: v for k, v in value.items()} for value in values]),
     "test_suite": lambda values: as_lines([{"_origin": {"test": 1}, "log": value} for value in values]),
 }
-CONTRACT_FILES: dict[str, bytes] = {**{name: write(ITEMS) for name, write in SHAPES.items()},
+def guid(number: int) -> str:
+    return f"{number:08d}-0000-4000-8000-000000000000"
+
+
+def reported(number: int = 1, **changed: Any) -> Json:
+    """A row of the review history report, with the columns that Microsoft documents."""
+    return {
+        "AccessReviewId": guid(700), "AccessReviewSeriesId": guid(0), "ReviewType": "Group",
+        "ResourceDisplayName": "Admins", "ResourceId": guid(20), "ReviewName": "Q2",
+        "CreatedDateTime": "2026-04-01T00:00:00Z", "ReviewStartDate": "2026-04-01T00:00:00Z",
+        "ReviewEndDate": "2026-04-20T00:00:00Z", "ReviewStatus": "Applied", "OwnerId": guid(3), "OwnerName": "Own",
+        "OwnerUPN": "own@example.org", "PrincipalId": guid(number), "PrincipalName": "Bob",
+        "PrincipalUPN": "bob@example.org", "PrincipalType": "User", "ReviewDate": "2026-04-10T09:00:00Z",
+        "ReviewResult": "Deny", "Justification": "left, see CHG0001234", "ReviewerId": guid(5), "ReviewerName": "Ann",
+        "ReviewerUPN": "ann@example.org", "ReviewerEmailAddress": "", "AppliedByName": "", "AppliedByUPN": "",
+        "AppliedByEmailAddress": "", "AppliedDate": "2026-04-20T01:00:00Z", "AccessRecommendation": "Deny",
+        "SubmissionResult": "Applied"} | changed
+
+
+CONTRACT_FILES: dict[str, bytes] = {"history_csv": as_csv([reported(1), reported(2, ReviewResult="Not reviewed")]),
+                                    **{name: write(ITEMS) for name, write in SHAPES.items()},
                                     "definitions": as_json(DEFINITIONS), "instances": as_json({"value": INSTANCES})}
 
 
@@ -190,6 +210,30 @@ def test_an_item_exported_before_and_after_its_review_is_two_records_of_one_case
     assert set(steps(before, after)["native_key"]) == {"88888888-0000-4000-8000-000000000001"}
 
 
-@pytest.mark.parametrize("name", ["array", "definitions"])
+def test_a_row_of_the_history_report_is_the_decision_its_item_would_be() -> None:
+    found = Loaded(as_csv([reported()]))
+    assert found.faults == []
+    target = f"entra::group/{guid(20)}|{guid(1)}"
+    assert found["decision_steps"].select("kind", "verdict", "target_key", "effect_key", "actor_id").rows() == [
+        ("recommendation", None, target, f"revoke({target})", None),
+        ("decision", "approve", target, f"revoke({target})", f"entra::{guid(5)}"),
+        ("action", None, target, f"revoke({target})", None)]
+    assert found["decision_steps"]["quoted_keys"].to_list()[1] == ["CHG0001234"]
+    assert "left, see" not in repr([frame.to_dicts() for frame in found.frames.values()])
+
+
+def test_a_reported_review_nobody_did_or_that_was_not_applied_leaves_no_decision_or_no_action() -> None:
+    undone = reported(ReviewResult="Not reviewed", ReviewDate="", SubmissionResult="Not applied", AppliedDate="")
+    assert steps(undone)["kind"].to_list() == ["recommendation"]
+    kept = reported(SubmissionResult="Not applied")
+    assert steps(kept)["kind"].to_list() == ["recommendation", "decision"]
+
+
+def test_a_reported_row_without_a_review_or_a_principal_has_no_id() -> None:
+    [fault] = Loaded([reported(), reported(PrincipalId="")]).faults
+    assert (fault.position, fault.reason) == (1, "no_id")
+
+
+@pytest.mark.parametrize("name", ["array", "definitions", "history_csv"])
 def test_any_value_anywhere_is_counted_and_never_an_error(name: str) -> None:
     assert _odd_values.check("entra_access_reviews", CONTRACT_FILES[name]) > 50

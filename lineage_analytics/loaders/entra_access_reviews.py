@@ -1,7 +1,8 @@
 """Entra access reviews: what was recommended, what the reviewer decided, what was applied (sources 3.5).
 
 Shapes  Graph objects in pages (``value``), arrays, lines or alone, keys in any case, as CSV with nested values as JSON
-        text: decision items of v1.0 and beta (``target``), decisions of the older API, review definitions, instances.
+        text: decision items of v1.0 and beta (``target``), decisions of the older API, review definitions, instances;
+        rows of the portal's review history report.
 Maps    a decision item to ``decision_steps``: its insights as signals where they are expanded, the recommendation by a
         rule, the decision, the action once a removal was applied; reviewers and the reviewed to ``identity_facts``;
         definitions and instances to ``resources``.
@@ -28,6 +29,7 @@ import msgspec
 from lineage_analytics import tables
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._governance import PROVIDER
+from lineage_analytics.loaders._review_history import as_item
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
@@ -96,7 +98,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
 
 
 def _read(entry: Entry) -> None:
-    row = gov.opened(entry.fields)
+    row = as_item(gov.opened(entry.fields))
     kind = _kind(frozenset(row))
     if kind is None:
         raise RecordFault("unknown_object", "neither a decision, nor a definition, nor an instance of a review")
