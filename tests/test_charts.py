@@ -284,6 +284,17 @@ def test_a_day_under_a_tenth_of_the_median_is_not_received_and_a_late_one_is_not
     assert "s: 27 of 29 days, 1 may still arrive" in text
 
 
+@pytest.mark.parametrize(("quarantined", "rejected", "title"), [
+    (0, 0, "All 100 records were understood"), (0, 60, "All 100 records were understood; 60 are not for us"),
+    (1, 0, "1 of 100 records was not understood"), (2, 1, "2 of 100 records were not understood; 1 is not for us")])
+def test_what_is_not_for_us_is_understood_and_what_is_quarantined_is_not(
+    quarantined: int, rejected: int, title: str,
+) -> None:
+    frame = pl.DataFrame({"source": ["s"], "accepted": [100 - quarantined - rejected], "duplicate": [0],
+                          "quarantined": [quarantined], "rejected": [rejected]})
+    assert " ".join(render.spec(charts.source_counts(frame))["title"]["text"]) == title
+
+
 def test_every_bar_of_the_elements_is_of_all_cases() -> None:
     frame = elements("thirty").filter((pl.col("case_id") != "category number 3") | (pl.col("element") != "rollback"))
     document = render.spec(charts.decision_elements(frame))

@@ -310,6 +310,19 @@ def test_no_table_of_a_notebook_has_more_than_ten_rows(read: Path, name: str) ->
         assert 1 <= body.count("<tr>") <= 10
 
 
+def test_three_records_set_aside_for_one_reason_are_three_though_they_stand_in_one_row(tmp_path: Path) -> None:
+    import lineage_analytics as la
+    (tmp_path / "in").mkdir()
+    begun = {"auditID": "a", "stage": "RequestReceived", "verb": "get", "kind": "Event", "apiVersion": "audit.k8s.io/v1"}
+    done = begun | {"stage": "ResponseComplete", "requestReceivedTimestamp": "2026-06-01T10:00:00Z"}
+    (tmp_path / "in" / "audit.json").write_text("\n".join(map(json.dumps, [done, *([begun] * 3)])))
+    la.read(tmp_path / "in", workspace=tmp_path / "w")
+    given = notebooks.parameters({"workspace": str(tmp_path / "w")})
+    text = notebooks.execute(notebooks.source("01_coverage"), tmp_path / "n.ipynb", given).read_text("utf-8")
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", text.split("What was set aside", 1)[1])
+    assert cells[:5] == ["k8s_audit", "rejected", "out_of_scope", "1", "3"]
+
+
 def test_a_board_reads_no_names(read: Path, tmp_path: Path) -> None:
     given = notebooks.parameters({"workspace": str(read.parent / "workspace"), "profile": "board"})
     for name in ("02_privilege", "04_copilot"):

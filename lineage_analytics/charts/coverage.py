@@ -17,10 +17,8 @@ from lineage_analytics.charts.layout import (
     frame,
     many,
     nothing,
-    percent,
     plot_width,
     row_names,
-    sentence,
     sheet,
     unique_labels,
 )
@@ -262,11 +260,12 @@ def source_counts(counts: pl.DataFrame) -> alt.LayerChart:
 
 
 def _understood(totals: dict[str, int], seen: int) -> str:
-    aside = totals["quarantined"] + totals["rejected"]
-    if not aside:
-        return f"All {many(seen, 'record')} were understood" if seen > 1 else "The one record was understood"
-    used, verb = sentence(percent((seen - aside) / seen)), "was" if aside == 1 else "were"
-    return f"{used} of {many(seen, 'record')} were understood; {aside:,} {verb} set aside"
+    """What is not for us is understood, too: it is no fault of a log that most of it is about something else."""
+    odd, foreign = totals["quarantined"], totals["rejected"]
+    said = f"All {many(seen, 'record')} were understood" if seen > 1 else "The one record was understood"
+    if odd:
+        said = f"{odd:,} of {many(seen, 'record')} {'was' if odd == 1 else 'were'} not understood"
+    return f"{said}; {foreign:,} {'is' if foreign == 1 else 'are'} not for us" if foreign else said
 
 
 def _fates(rows: list[dict[str, int]], names: list[str], y: alt.Y) -> list[alt.Chart]:

@@ -77,8 +77,8 @@ def _loaded(reading: Reading) -> Section:
              f"{row['first'][:10]} to {row['last'][:10]}" if row["first"] else "no dated records") for row in counts]
     unused = seen - accepted - duplicate
     heading = (
-        f"All {seen:,} records were understood" if not unused
-        else f"{accepted + duplicate:,} of {seen:,} records were understood, {unused:,} are listed with a reason")
+        f"All {seen:,} records were used" if not unused else f"{accepted + duplicate:,} of {seen:,} records were used, "
+        f"{unused:,} {'is' if unused == 1 else 'are'} listed with a reason")
     header = ("Source", "Files", "Accepted", "Duplicate", "Quarantined", "Rejected", "Period")
     return Section(
         "loaded", "What was loaded", heading,
