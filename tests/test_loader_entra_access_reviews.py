@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from lineage_analytics.workspace import Store, load, open_estate
 from tests import _odd_values
 from tests._documents import Loaded
 from tests._microsoft import Json, as_csv, as_json, as_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ANA, BO = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
 GROUP, REVIEW = "44444444-0000-4000-8000-000000000004", "77777777-0000-4000-8000-000000000007"
@@ -227,6 +229,19 @@ def test_a_reported_review_nobody_did_or_that_was_not_applied_leaves_no_decision
     assert steps(undone)["kind"].to_list() == ["recommendation"]
     kept = reported(SubmissionResult="Not applied")
     assert steps(kept)["kind"].to_list() == ["recommendation", "decision"]
+
+
+@pytest.mark.parametrize("reversed_", [False, True])
+def test_a_decision_that_an_item_and_the_report_tell_is_one_and_one_the_report_alone_tells_stays(
+    tmp_path: Path, reversed_: bool,
+) -> None:
+    same: Json = {"AccessReviewId": REVIEW, "ResourceId": GROUP}
+    files = [as_json([item()]), as_csv([reported(PrincipalId=ANA, **same), reported(PrincipalId=BO, **same)])]
+    for number, data in enumerate(files[::-1] if reversed_ else files):
+        (tmp_path / f"{number}").write_bytes(data)
+    load([tmp_path / "0", tmp_path / "1"], Store.create(tmp_path / "w"))
+    found = open_estate(tmp_path / "w").frame("decision_steps").filter(pl.col("kind") == "decision")
+    assert sorted(found["native_key"]) == sorted([item()["id"], f"{REVIEW}/{BO}/{GROUP}"])
 
 
 def test_a_reported_row_without_a_review_or_a_principal_has_no_id() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from lineage_analytics.loaders.common.values import name, native, text
 
 if TYPE_CHECKING:
@@ -45,6 +47,18 @@ def as_item(row: Fields) -> Fields:
         "appliedby": {"displayname": row.get("appliedbyname"), "userprincipalname": row.get("appliedbyupn")},
         **{key: held for key, held in row.items() if key not in _NAMED},
     }
+
+
+def without_repeats(steps: pl.LazyFrame, source: str) -> pl.LazyFrame:
+    """The steps without those of a row whose decision an item of Graph tells as well: of the same review, about the
+    same principal and resource."""
+    ours = (pl.col("source") == source) & pl.col("native_key").is_not_null()
+    about = pl.col("target_key").str.extract(r"([^/|]*\|.*)$")
+    told = steps.filter(ours).select("native_key", "correlation_id", about=about).unique().collect()
+    reported = pl.col("native_key").str.contains("/", literal=True)
+    repeated = told.filter(reported).join(told.filter(~reported), on=["correlation_id", "about"], how="semi")
+    again = ours & pl.col("native_key").is_in(repeated["native_key"].implode())
+    return steps if repeated.is_empty() else steps.filter(~again)
 
 
 def _squeezed(value: object) -> str:

@@ -29,21 +29,23 @@ import msgspec
 from lineage_analytics import tables
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._governance import PROVIDER
-from lineage_analytics.loaders._review_history import as_item
+from lineage_analytics.loaders._review_history import as_item, without_repeats
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+
+    import polars as pl
 
     from lineage_analytics.loaders._governance import Who
     from lineage_analytics.loaders.common.assembly import Entry
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Document, Sample
 
-__all__ = ["LATENESS", "PROVIDER", "detect", "extract", "transform"]
+__all__ = ["LATENESS", "PROVIDER", "detect", "extract", "settle", "transform"]
 
 LATENESS = timedelta(0)
 FEEDS = frozenset({"decision_steps", "identity_facts", "resources"})
@@ -95,6 +97,14 @@ def extract(document: Document) -> Iterator[Chunk]:
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Steps, identities and resources out of access reviews."""
     return assemble(chunk, document, SOURCE, _read)
+
+
+def settle(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    """A decision that both an item of Graph and the history report tell is that of the item."""
+    found = dict(tables)
+    if "decision_steps" in found:
+        found["decision_steps"] = without_repeats(found["decision_steps"], SOURCE)
+    return found
 
 
 def _read(entry: Entry) -> None:
