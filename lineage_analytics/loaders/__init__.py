@@ -26,6 +26,11 @@ def loaders() -> dict[str, Loader]:
     return {name: cast("Loader", importlib.import_module(f"{__name__}.{name}")) for name in names}
 
 
+def inventories() -> list[str]:
+    """The sources whose records are of no day."""
+    return [source for source, loader in loaders().items() if "activity" not in loader.FEEDS]
+
+
 def settled(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
     """The fact tables after every loader had its say on what only all files together can tell.
 

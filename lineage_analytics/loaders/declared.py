@@ -35,10 +35,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.loaders import loaders
 from lineage_analytics.loaders._declared_cells import (
     CellError,
     Cells,
@@ -294,14 +292,6 @@ def _workflow(cells: Cells) -> Made:
 def _expected(cells: Cells) -> Made:
     return [(tables.COVERAGE, {"basis": "expected", "source": name(wanted(cells, "source")),
                                "tenant": cells.get("tenant") or None, "first": date(cells, "since")})]
-
-
-def settle(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
-    """An inventory is expected to come, not to come every day: its days are no missing ones."""
-    inventories = [source for source, loader in loaders().items() if "activity" not in loader.FEEDS]
-    basis = pl.when((pl.col("basis") == "expected") & pl.col("source").is_in(inventories)).then(
-        pl.lit("expected_inventory")).otherwise("basis").alias("basis")
-    return {**tables, "coverage": tables["coverage"].with_columns(basis)}
 
 
 def _environment(cells: Cells) -> Made:

@@ -10,7 +10,7 @@ import polars as pl
 
 from lineage_analytics import identities
 from lineage_analytics.errors import NothingAssessableError, UsageError, did_you_mean
-from lineage_analytics.loaders import settled, superseded
+from lineage_analytics.loaders import inventories, settled, superseded
 from lineage_analytics.tables import ALL, Facts
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup, sequences
@@ -144,7 +144,7 @@ def open_estate(
     scanned = {name: store.scan(name) for name in _LOADED}
     loaded = settled(without(scanned, superseded(scanned)))
     loaded["usage"] = rollup.merged_usage(loaded["usage"])
-    loaded["coverage"] = rollup.merged_coverage(loaded["coverage"])
+    loaded["coverage"] = rollup.merged_coverage(rollup.expectations(loaded["coverage"], inventories()))
     moment = parse_as_of(as_of) or _newest(loaded)
     facts = Facts(loaded, moment, window, lookback)
     resolution = identities.resolve(facts)

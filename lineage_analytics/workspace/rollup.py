@@ -51,6 +51,12 @@ def merged_coverage(partials: pl.LazyFrame) -> pl.LazyFrame:
     ).select(tables.COVERAGE.schema.names())
 
 
+def expectations(coverage: pl.LazyFrame, inventories: list[str]) -> pl.LazyFrame:
+    """An inventory is expected to come, not to come every day: its days are no missing ones."""
+    without_days = (pl.col("basis") == "expected") & pl.col("source").is_in(inventories)
+    return coverage.with_columns(basis=pl.when(without_days).then(pl.lit("expected_inventory")).otherwise("basis"))
+
+
 def merged(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A buffer about to be written: partials of the same key become one row."""
     if name == "usage":
