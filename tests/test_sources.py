@@ -75,6 +75,15 @@ def test_an_inventory_that_is_expected_has_no_missing_days_and_is_missing_only_w
     assert set(days["source"]) == {"aws_cloudtrail"}
 
 
+def test_of_two_declared_accounts_of_one_source_the_one_that_never_came_degrades_the_run(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "log.json").write_bytes(_records(1))
+    (tmp_path / "in" / "expected.csv").write_text(
+        f"source,tenant,since\naws_cloudtrail,{ACCOUNT},2026-06-01\naws_cloudtrail,999988887777,2026-06-01\n")
+    assert degradation(_estate(tmp_path / "in", tmp_path / "w")) == [
+        "aws_cloudtrail 999988887777: declared, nothing loaded"]
+
+
 def test_a_declared_source_that_no_loader_is_named_for_is_missing_and_told_with_the_nearest_name(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "log.json").write_bytes(_records(1))

@@ -72,11 +72,11 @@ def degradation(estate: Estate) -> list[str]:
     """Why a run is less than complete, in words; empty when it is complete."""
     reasons = [f"{row['source']}: {row['quarantined']:,} quarantined, {row['rejected']:,} rejected"
                for row in estate.counts if row["quarantined"] or row["rejected"]]
-    coverage = estate.frame("coverage")
-    expected = set(coverage.filter(pl.col("basis").is_in(["expected", "expected_inventory"]))["source"])
     received = {row["source"] for row in estate.counts}
-    missing = sorted(expected - received)
-    return reasons + [f"{source}: declared, nothing loaded{_misnamed(source)}" for source in missing]
+    missing = estate.sources.filter(pl.col("state") == "missing").select("source", "tenant")
+    return reasons + [
+        f"{source}{f' {tenant}' if tenant else ''}: declared, nothing loaded{_misnamed(source)}"
+        for source, tenant in missing.iter_rows() if tenant or source not in received]
 
 
 def _misnamed(source: str) -> str:
