@@ -81,6 +81,16 @@ def test_many_strays_are_handed_over_in_parts_and_none_is_lost(tmp_path: Path, m
     assert (result.counts["azure_activity"].accepted, result.counts["k8s_audit"].accepted) == (1, 20)
 
 
+def test_after_so_many_kinds_of_records_no_other_loader_is_asked_about_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sorting, "KINDS", 2)
+    odd = [{f"key{number}": 1} for number in range(2)]
+    result = _load(tmp_path, [activity(0), *odd, audit(1)])
+    assert "k8s_audit" not in result.counts
+    assert [fault["position"] for fault in result.faults] == [1, 2, 3]
+
+
 def test_what_nobody_knows_stays_a_fault_of_the_loader_of_the_file(tmp_path: Path) -> None:
     result = _load(tmp_path, [event(1), {"hello": "world"}, event(2)])
     [fault] = result.faults

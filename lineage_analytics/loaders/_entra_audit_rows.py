@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,20 +19,20 @@ from lineage_analytics.loaders._entra_record import (
     target_id,
 )
 from lineage_analytics.loaders._entra_steps import change_of, entitlement, step
-from lineage_analytics.loaders.common.columns import frame, raw_refs, times
+from lineage_analytics.loaders.common.columns import frame, plausible, raw_refs, times
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault
 from lineage_analytics.loaders.common.ids import identity_id, record_ids
 from lineage_analytics.loaders.common.values import first, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from lineage_analytics.loaders._entra_steps import Change
     from lineage_analytics.loaders.common.contract import Document
 
 SOURCE = "entra_audit"
 
-_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 _OUTCOMES = {"success": "success", "failure": "failure", "timeout": "failure"}
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,80}")
 _WRITES = frozenset({"add", "assign", "update", "unassign", "delete", "create", "remove", "restore", "activate"})
@@ -51,8 +50,7 @@ def read_chunk(chunk: Chunk, document: Document) -> Batch:
         except NoRecordError as error:
             faults.append(Fault(position, error.reason, error.detail, error.disposition))
     when = times([record.time for record in kept])
-    good = when.is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False) | pl.Series(
-        [record.time is None for record in kept], dtype=pl.Boolean)
+    good = plausible(when, (record.time for record in kept))
     if not good.all():
         faults += [_time_fault(record, at) for record, at, ok in zip(kept, when, good, strict=True) if not ok]
         kept = [record for record, ok in zip(kept, good, strict=True) if ok]

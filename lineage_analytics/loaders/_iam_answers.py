@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics.loaders._iam_policy import listed
 from lineage_analytics.loaders.common import records
 from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,12 +46,9 @@ def about(keys: Iterable[str]) -> str | None:
 
 def chunk(document: Document) -> Chunk:
     """What the answer lists, each set aside with the reason; a broken document is one fault."""
-    data = records.whole(document).strip()
-    found = decode_object(data)
-    if found is None:
-        cut = bool(getattr(document, "damage", None)) or not data.endswith(b"}")
-        return Chunk(0, [], faults=[Fault(0, "truncated" if cut else "broken_json", "wanted one answer of IAM")],
-                     truncated=cut)
+    found = records.lone(document, "one answer of IAM")
+    if isinstance(found, Chunk):
+        return found
     said: dict[str, Any] = {key.lower(): held for key, held in found.items()}
     key = about(said)
     what = "something else than one answer of IAM" if key is None else _SAID[key]

@@ -12,8 +12,7 @@ import msgspec
 from lineage_analytics.loaders import _iam_policy as policies
 from lineage_analytics.loaders._iam_policy import EntryError, inner, needed, objects, text
 from lineage_analytics.loaders.common import records
-from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.contract import Chunk
 from lineage_analytics.loaders.common.secrets import cleaned
 
 if TYPE_CHECKING:
@@ -59,12 +58,9 @@ def chunks(document: Document) -> Iterator[Chunk]:
             chunk.tags = [RESOURCE_POLICY] * len(chunk.raws)
             yield chunk
         return
-    data = records.whole(document).strip()
-    found = decode_object(data)
-    if found is None:
-        cut = bool(getattr(document, "damage", None)) or not data.endswith(b"}")
-        yield Chunk(0, [], faults=[Fault(0, "truncated" if cut else "broken_json", "wanted one JSON object")],
-                    truncated=cut)
+    found = records.lone(document, "one JSON object")
+    if isinstance(found, Chunk):
+        yield found
         return
     entries = list(_entries(spelled(found)))
     for start in range(0, max(len(entries), 1), _ENTRIES_PER_CHUNK):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 LISTS = ("nodes", "edges")
 _OPENINGS = {key: re.compile(rb'"' + key.encode() + rb'"\s{0,40}:\s{0,40}\[') for key in LISTS}
-_RECORD_BYTES = 16 << 20
 _RECORDS_PER_CHUNK = 8_192
 
 
@@ -74,7 +73,7 @@ def _salvaged(data: bytes) -> Iterator[records.Tagged]:
     for (start, key), end in zip(opened, ends, strict=True):
         last = end == len(data)
         piece = b"{" + data[start:end] + (b"" if last else b"}")
-        for raw, reason in elements(iter((piece,)), key, _RECORD_BYTES):
+        for raw, reason in elements(iter((piece,)), key, records.RECORD_BYTES):
             if reason is None and decode_object(raw) is not None:
                 yield key, raw
                 continue

@@ -22,7 +22,7 @@ and in which fields; the step stays that of the first record. One that is merely
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,6 +38,7 @@ from lineage_analytics.loaders._cloudtrail_record import Record, decode
 from lineage_analytics.loaders._cloudtrail_shapes import form, unpacked
 from lineage_analytics.loaders._cloudtrail_steps import Change, is_change, steps
 from lineage_analytics.loaders.common.assembly import assemble
+from lineage_analytics.loaders.common.columns import plausible
 from lineage_analytics.loaders.common.contract import Batch, Fault, Match
 
 if TYPE_CHECKING:
@@ -51,9 +52,6 @@ PROVIDER = columns.PROVIDER
 LATENESS = timedelta(hours=1)
 FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
 
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-# Not the clock: one mistyped year must not become the newest record of an estate.
-_LATEST = datetime(2090, 1, 1, tzinfo=UTC)
 _actors = Actors()
 
 
@@ -82,9 +80,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     found, unmapped, positions = map(list, zip(*kept, strict=True))
     actors = _actors.resolve(found)
     activity = columns.activity(found, actors, unmapped, positions, document)
-    good = activity["time"].is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False)
-    if not good.all():
-        good |= pl.Series([record.event_time is None for record in found], dtype=pl.Boolean)
+    good = plausible(activity["time"], (record.event_time for record in found))
     if not good.all():
         faults += [_time_fault(position, activity["time"][row]) for row, position in enumerate(positions)
                    if not good[row]]

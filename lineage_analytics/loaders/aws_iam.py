@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import polars as pl
 
 from lineage_analytics import tables
@@ -51,8 +52,6 @@ from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import msgspec
 
     from lineage_analytics.loaders.common.contract import Document, Sample
 
@@ -122,12 +121,8 @@ def _enveloped(document: Document) -> Iterator[Chunk]:
 
 
 def _alone(document: Document) -> Chunk:
-    data = records.whole(document)
-    if decode_object(data) is None:
-        reason = "broken_json" if data.rstrip().endswith(b"}") else "truncated"
-        return Chunk(0, [], faults=[Fault(0, reason, "wanted one managed policy as a JSON object")],
-                     truncated=reason == "truncated")
-    return Chunk(0, [data], [_MANAGED])
+    found = records.lone(document, "one managed policy as a JSON object")
+    return found if isinstance(found, Chunk) else Chunk(0, [msgspec.json.encode(found)], [_MANAGED])
 
 
 def transform(chunk: Chunk, document: Document) -> Batch:

@@ -21,7 +21,7 @@ lateness is that of interaction records, 72 h; other workloads deliver within 24
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -43,7 +43,7 @@ from lineage_analytics.loaders._m365_record import KNOWN, PAYLOADS, PROVIDER, No
 from lineage_analytics.loaders._m365_steps import step
 from lineage_analytics.loaders._m365_types import NAMES
 from lineage_analytics.loaders.common import secrets
-from lineage_analytics.loaders.common.columns import frame, times
+from lineage_analytics.loaders.common.columns import frame, plausible, times
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import Drift, changed_types
@@ -62,7 +62,6 @@ FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_f
 SOURCE = "m365_audit"
 
 _TYPED = {key: types for key, types in KNOWN.items() if types}
-_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 
 
 def detect(sample: Sample) -> Match | None:
@@ -116,8 +115,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, assistant access and decision steps of one chunk."""
     kept, faults = _decoded(chunk)
     when = times([record.time for record in kept])
-    good = when.is_between(_EARLIEST, _LATEST, closed="left").fill_null(value=False) | pl.Series(
-        [record.time is None for record in kept], dtype=pl.Boolean)
+    good = plausible(when, (record.time for record in kept))
     faults = [*chunk.faults, *faults]
     if not good.all():
         faults += [_time_fault(record, at) for record, at, ok in zip(kept, when, good, strict=True) if not ok]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SURE = 0.9
 TOGETHER = 8_192
+KINDS = 1_000
+"""Records whose keys are data must not have every loader asked about each of them."""
 # Of records that are no records, or that their own loader found wanting in something else than what they are.
 _NOT_ASKED = frozenset({"broken_json", "broken_csv", "broken_record", "not_an_object", "truncated", "record_too_large",
                         "too_deep", "no_time", "implausible_time", "unreadable"})
@@ -88,9 +90,9 @@ class Strays:
         if fields is None:
             return None
         alike = (*sorted(fields), *(str(fields.get(key)) for key in _CATEGORIES))
-        if alike not in self._known:
+        if alike not in self._known and len(self._known) < KINDS:
             self._known[alike] = self._asked(sample(bytes(memoryview(raw)), complete=True))
-        return self._known[alike]
+        return self._known.get(alike)
 
     def _asked(self, record: Sample) -> str | None:
         """The source that is sure of it; None where that is nobody or the document's own loader knows it too."""

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lineage_analytics.loaders.common.records import RECORD_BYTES
 from lineage_analytics.loaders.common.scan import elements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-RECORD_BYTES = 16 << 20
 HELD_BYTES = 512 << 20
 """An answer is held as a whole up to this size; what a larger one lists is read as that of a broken one."""
 

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +22,16 @@ from lineage_analytics.loaders.common.ids import derived_id, record_id
 from lineage_analytics.loaders.common.leftovers import Drift, changed_types, unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.sequences import Counted
-from lineage_analytics.loaders.common.times import parse_time
+from lineage_analytics.loaders.common.times import EARLIEST, LATEST, parse_time
 from lineage_analytics.loaders.common.values import synthetic_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from lineage_analytics.loaders.common.contract import Chunk, Document
     from lineage_analytics.loaders.common.leftovers import Known
 
-_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
 
 
@@ -82,7 +81,7 @@ class Entry:
         found = parse_time(value)
         if found is None:
             raise RecordFault("no_time", f"{key} is missing or not a time")
-        if not _EARLIEST <= found < _LATEST:
+        if not EARLIEST <= found < LATEST:
             raise RecordFault("implausible_time", f"{key} {found.isoformat()}, wanted 2000 to 2089")
         return found
 

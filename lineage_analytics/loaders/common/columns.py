@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lineage_analytics.loaders.common.times import parse_time
+from lineage_analytics.loaders.common.times import EARLIEST, LATEST, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from lineage_analytics.loaders.common.contract import Document
@@ -26,6 +26,12 @@ def times(values: Sequence[str | None]) -> pl.Series:
     if len(odd):
         found = found.scatter(odd, [_odd_time(texts[int(i)]) for i in odd])
     return found.set(found.dt.year().is_in(_SENTINEL_YEARS).fill_null(value=False), None)
+
+
+def plausible(when: pl.Series, stated: Iterable[object]) -> pl.Series:
+    """Whether each is a time an event can have, or stated by nobody: such an event is kept, and of no day."""
+    good = when.is_between(EARLIEST, LATEST, closed="left").fill_null(value=False)
+    return good if good.all() else good | pl.Series([value is None for value in stated], dtype=pl.Boolean)
 
 
 def _odd_time(value: str) -> datetime | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lineage_analytics.loaders.common.records import RECORD_BYTES
 from lineage_analytics.loaders.common.sampling import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RECORD_BYTES = 16 << 20
 _LINES_TRIED = 5
 _PRIORITY = rb"<\d{1,3}>"
 _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]{0,10}(?:Z|[+-]\d\d:?\d\d)"

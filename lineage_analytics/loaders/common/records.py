@@ -18,7 +18,7 @@ import msgspec
 
 from lineage_analytics.errors import LimitError
 from lineage_analytics.loaders.common.contract import Chunk, Fault
-from lineage_analytics.loaders.common.sampling import LINES, WRAPPERS, delimiter_of, page_key
+from lineage_analytics.loaders.common.sampling import LINES, WRAPPERS, decode_object, delimiter_of, page_key
 from lineage_analytics.loaders.common.scan import elements
 from lineage_analytics.loaders.common.windows import Windows
 
@@ -128,6 +128,16 @@ def whole(document: Document) -> bytes:
         raise LimitError(f"Wanted {document.file} whole in memory", "it is larger than 512 MiB",
                          "export it in pages")
     return data
+
+
+def lone(document: Document, wanted: str) -> dict[str, Any] | Chunk:
+    """The one object that the whole document is; where it is none, a chunk that says so."""
+    data = whole(document).strip()
+    found = decode_object(data)
+    if found is not None:
+        return found
+    cut = bool(getattr(document, "damage", None)) or not data.endswith(b"}")
+    return Chunk(0, [], faults=[Fault(0, "truncated" if cut else "broken_json", f"wanted {wanted}")], truncated=cut)
 
 
 def tagged_chunks(items: Iterable[Tagged], document: Document, size: int) -> Iterator[Chunk]:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 NEVER = frozenset({"", "0", "-1", "n/a", "no_information", "not_supported", "none", "null"})
 _SENTINEL_YEARS = frozenset({1, 1601, 9999})
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+"""When an event can have been. Not the clock: one mistyped year must not become the newest record of an estate."""
 _MONTHS = 12
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
