@@ -284,6 +284,14 @@ def test_a_day_under_a_tenth_of_the_median_is_not_received_and_a_late_one_is_not
     assert "s: 27 of 29 days, 1 may still arrive" in text
 
 
+def test_a_chart_that_cannot_be_drawn_says_why_in_words_and_without_the_code() -> None:
+    frame = permissions("thirty").with_columns(
+        used=pl.lit(None, pl.Int64), unused=pl.lit(None, pl.Int64), reason=pl.lit("no_source: no inventory is read"))
+    text = json.dumps(render.spec(charts.use_states(frame)))
+    assert "no inventory is read" in text
+    assert "no_source" not in text
+
+
 @pytest.mark.parametrize(("quarantined", "rejected", "title"), [
     (0, 0, "All 100 records were understood"), (0, 60, "All 100 records were understood; 60 are not for us"),
     (1, 0, "1 of 100 records was not understood"), (2, 1, "2 of 100 records were not understood; 1 is not for us")])

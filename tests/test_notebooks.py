@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from lineage_analytics.errors import LineageError, UsageError
@@ -321,6 +322,32 @@ def test_three_records_set_aside_for_one_reason_are_three_though_they_stand_in_o
     text = notebooks.execute(notebooks.source("01_coverage"), tmp_path / "n.ipynb", given).read_text("utf-8")
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", text.split("What was set aside", 1)[1])
     assert cells[:5] == ["k8s_audit", "rejected", "out_of_scope", "1", "3"]
+
+
+def test_what_assistants_read_is_unknown_and_not_zero_where_no_interaction_names_a_file(tmp_path: Path) -> None:
+    import lineage_analytics as la
+    (tmp_path / "in").mkdir()
+    done = {"auditID": "a", "stage": "ResponseComplete", "verb": "get", "kind": "Event",
+            "apiVersion": "audit.k8s.io/v1", "requestReceivedTimestamp": "2026-06-01T10:00:00Z"}
+    (tmp_path / "in" / "audit.json").write_text(json.dumps(done))
+    la.read(tmp_path / "in", workspace=tmp_path / "w")
+    given = notebooks.parameters({"workspace": str(tmp_path / "w")})
+    text = notebooks.execute(notebooks.source("04_copilot"), tmp_path / "n.ipynb", given).read_text("utf-8")
+    assert "What assistants read is unknown: no interaction that names a file is loaded." in text
+    assert "for 0 users" not in text
+
+
+def test_the_answers_say_how_many_could_not_be_told(read: Path) -> None:
+    import lineage_analytics as la
+    estate = la.open(read.parent / "workspace")
+    blind = la.assistant_reach(estate)["accessed_not_opened"].null_count()
+    cases = la.decision_lineage(estate).cases.filter(
+        pl.col("executed") & (pl.col("involvement_class") == "unknown")
+        & pl.col("time").is_between(estate.window_start, estate.as_of, closed="right"))
+    for name, untold in (("04_copilot", blind), ("03_decisions", cases.height)):
+        answer = re.findall(r'<p class="la-answer">(.*?)</p>', (read / f"{name}.html").read_text("utf-8"), re.S)[0]
+        assert untold > 0
+        assert f"({untold:,} cannot be told)" in answer
 
 
 def test_a_board_reads_no_names(read: Path, tmp_path: Path) -> None:

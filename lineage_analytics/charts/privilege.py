@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ DEFINITIONS = {
     "a": (0.0, "any unused permission, or a wildcard"), "b": (0.5, "half of it unused, or a sensitive one"),
     "c": (1.0, "holds or reaches admin control"),
 }
+_CODE = re.compile(r"^[a-z]+(?:_[a-z]+)+: ")
 _STEPS = 100
 
 
@@ -95,7 +97,8 @@ def _unused_shares(held: pl.DataFrame) -> pl.DataFrame:
 
 
 def _why(held: pl.DataFrame) -> str:
-    reasons = Counter(reason for reason in held["reason"].to_list() if reason)
+    """The reason that most have, in words: the code before it is for programs."""
+    reasons = Counter(_CODE.sub("", reason) for reason in held["reason"].to_list() if reason)
     if held.is_empty():
         return "no service account with permissions was loaded"
     return min(reasons, key=lambda reason: (-reasons[reason], reason)) if reasons else "no use of permissions is known"
