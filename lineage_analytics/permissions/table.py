@@ -10,12 +10,12 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.errors import UsageError, did_you_mean
-from lineage_analytics.permissions.aws import Effective, effective
-from lineage_analytics.permissions.catalogue import catalogue, positions
-from lineage_analytics.permissions.datafiles import WEIGHTS, sensitive
-from lineage_analytics.permissions.policies import Grants, narrowest, read_grants
-from lineage_analytics.permissions.principals import Principal, aws_principals, is_service
-from lineage_analytics.permissions.usage import Log, States, Used, account_logs, split, used
+from lineage_analytics.permissions.aws.catalogue import catalogue, positions
+from lineage_analytics.permissions.aws.datafiles import WEIGHTS, sensitive
+from lineage_analytics.permissions.aws.effective import Effective, effective
+from lineage_analytics.permissions.aws.policies import Grants, narrowest, read_grants
+from lineage_analytics.permissions.aws.principals import Principal, aws_principals, is_service
+from lineage_analytics.permissions.aws.usage import Log, States, Used, account_logs, split, used
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lineage_analytics.permissions.catalogue import catalogue
-from lineage_analytics.permissions.datafiles import data_plane, iam_action
+from lineage_analytics.permissions.aws.catalogue import catalogue
+from lineage_analytics.permissions.aws.datafiles import data_plane, iam_action
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from lineage_analytics.permissions.policies import Grants, Scope, Statement
+    from lineage_analytics.permissions.aws.policies import Grants, Scope, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lineage_analytics.errors import ConfigurationError
-from lineage_analytics.permissions.catalogue import catalogue
+from lineage_analytics.permissions.aws.catalogue import catalogue
 from lineage_analytics.permissions.patterns import matches
 
 if TYPE_CHECKING:

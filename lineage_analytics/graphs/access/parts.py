@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.permissions.principals import native
+from lineage_analytics.permissions.aws.principals import native
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

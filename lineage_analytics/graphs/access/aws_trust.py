@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lineage_analytics.graphs._access_records import arn_index
-from lineage_analytics.permissions.catalogue import catalogue
+from lineage_analytics.graphs.access.records import arn_index
+from lineage_analytics.permissions.aws.catalogue import catalogue
+from lineage_analytics.permissions.aws.policies import has_condition
+from lineage_analytics.permissions.aws.principals import account_of, is_service, native
 from lineage_analytics.permissions.patterns import compiled, is_pattern
-from lineage_analytics.permissions.policies import has_condition
-from lineage_analytics.permissions.principals import account_of, is_service, native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lineage_analytics.graphs._access_parts import Builder
-    from lineage_analytics.permissions.aws import Effective, Grant
-    from lineage_analytics.permissions.principals import Principal
+    from lineage_analytics.graphs.access.parts import Builder
+    from lineage_analytics.permissions.aws.effective import Effective, Grant
+    from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.table import Permissions
     from lineage_analytics.tables import Facts
 

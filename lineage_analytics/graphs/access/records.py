@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lineage_analytics.permissions.datafiles import tier0_roles
-from lineage_analytics.permissions.principals import is_service, native
+from lineage_analytics.permissions.aws.datafiles import tier0_roles
+from lineage_analytics.permissions.aws.principals import is_service, native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lineage_analytics.graphs._access_parts import Builder
+    from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.tables import Facts
 
 _ACTIVE = ("standing", "timebound", "activated")

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from lineage_analytics.graphs._access_trust import Trusts, read_trusts, trust_edges
-from lineage_analytics.permissions.catalogue import catalogue
-from lineage_analytics.permissions.datafiles import Control, controls, sensitive
+from lineage_analytics.graphs.access.aws_trust import Trusts, read_trusts, trust_edges
+from lineage_analytics.permissions.aws.catalogue import catalogue
+from lineage_analytics.permissions.aws.datafiles import Control, controls, sensitive
+from lineage_analytics.permissions.aws.principals import arn_of, native
 from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix, matches
-from lineage_analytics.permissions.principals import arn_of, native
 
 if TYPE_CHECKING:
-    from lineage_analytics.graphs._access_parts import Builder
-    from lineage_analytics.permissions.aws import Effective, Grant
-    from lineage_analytics.permissions.principals import Principal
+    from lineage_analytics.graphs.access.parts import Builder
+    from lineage_analytics.permissions.aws.effective import Effective, Grant
+    from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.table import Permissions
     from lineage_analytics.tables import Facts
 

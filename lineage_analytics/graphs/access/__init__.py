@@ -22,10 +22,10 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.errors import UsageError, did_you_mean
-from lineage_analytics.graphs._access_aws import aws_edges
-from lineage_analytics.graphs._access_parts import Builder
-from lineage_analytics.graphs._access_reach import Reachability
-from lineage_analytics.graphs._access_records import record_edges
+from lineage_analytics.graphs.access.aws import aws_edges
+from lineage_analytics.graphs.access.parts import Builder
+from lineage_analytics.graphs.access.reachability import Reachability
+from lineage_analytics.graphs.access.records import record_edges
 from lineage_analytics.permissions.table import permission_table, permissions
 from lineage_analytics.text import printable
 

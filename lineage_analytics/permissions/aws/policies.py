@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lineage_analytics.permissions.catalogue import catalogue
+from lineage_analytics.permissions.aws.catalogue import catalogue
 from lineage_analytics.permissions.patterns import contains, disjoint, is_pattern, matches
 
 if TYPE_CHECKING:
