@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lineage_analytics import charts
     from lineage_analytics.analysis import (
         access_lineage,
+        allowed,
         assistant_reach,
         decision_lineage,
         evidence,
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Estate", "LineageError", "access_lineage", "assistant_reach", "charts", "decision_lineage", "evidence", "facets",
-    "measure", "notebook", "open", "read", "sample", "score", "words",
+    "Estate", "LineageError", "access_lineage", "allowed", "assistant_reach", "charts", "decision_lineage", "evidence",
+    "facets", "measure", "notebook", "open", "read", "sample", "score", "words",
 ]
 
 _ANALYSIS = (
-    "access_lineage", "assistant_reach", "decision_lineage", "evidence", "facets", "measure", "notebook", "open",
-    "read", "sample", "score",
+    "access_lineage", "allowed", "assistant_reach", "decision_lineage", "evidence", "facets", "measure", "notebook",
+    "open", "read", "sample", "score",
 )
 __getattr__ = lazily(__name__, {
     **dict.fromkeys(_ANALYSIS, f"{__name__}.analysis"),

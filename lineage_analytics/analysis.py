@@ -23,6 +23,7 @@ from lineage_analytics.graphs import decisions as decisions_room
 from lineage_analytics.graphs.access import AccessLineage
 from lineage_analytics.loaders.common.places import existing
 from lineage_analytics.metrics import Measured
+from lineage_analytics.permissions import asking
 from lineage_analytics.workspace import derived, ingest
 from lineage_analytics.workspace.estate import Estate, open_estate
 from lineage_analytics.workspace.store import Store
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.graphs.decisions import DecisionLineage
     from lineage_analytics.maturity import Levels
+    from lineage_analytics.permissions.decision import Decision
     from lineage_analytics.workspace.ingest import Result
 
 SAMPLE = Path("data/sample")
@@ -167,6 +169,17 @@ def access_lineage(estate: Estate) -> AccessLineage:
     return analyse(estate).access
 
 
+def allowed(estate: Estate, principal: str, action: str, resource: str = "*") -> Decision:
+    """Whether a principal may do an action on a resource: ``.verdict`` in allowed, denied, conditional, unknown, and
+    ``.because``, the statements that decided; see ``permissions.asking.allowed``.
+
+    Examples
+    --------
+    >>> la.allowed(estate, "deploy-ci", "iam:PassRole", "arn:aws:iam::111122223333:role/admin")  # doctest: +SKIP
+    """
+    return asking.allowed(estate, principal, action, resource)
+
+
 def decision_lineage(estate: Estate) -> DecisionLineage:
     """How each change was decided: ``.cases .steps .links .gaps .elements`` (polars) and ``.explain(id)``."""
     return analyse(estate).decisions
@@ -205,6 +218,6 @@ def _once(estate: Estate, name: str, compute: Callable[[], pl.DataFrame]) -> pl.
 
 
 __all__ = [
-    "Analysis", "access_lineage", "analyse", "assistant_reach", "decision_lineage", "evidence", "facets", "load",
-    "measure", "notebook", "open", "read", "sample", "score",
+    "Analysis", "access_lineage", "allowed", "analyse", "assistant_reach", "decision_lineage", "evidence", "facets",
+    "load", "measure", "notebook", "open", "read", "sample", "score",
 ]

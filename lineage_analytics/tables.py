@@ -376,12 +376,16 @@ EDGES = Table("edges", "edges of the access graph", _columns({
     "rel": (pl.String, "", "member_of holds_policy bounded_by may_assume owns authenticates_with controls"),
     "state": (pl.String, "proved or conditional: the grant has a condition we did not evaluate",
               "proved conditional"),
+    "technique": (pl.String, "what it takes to go along it, in words"),
+    "followed": (pl.Boolean, "true: who acts as src can act as dst, or over it"),
     "reason": (pl.String, "why this edge is there, a sentence with the statement or record behind it"),
     "record_ids": (TEXTS, ""),
 }), derived=True)
 
 PERMISSIONS = Table("permissions", "per principal: how many permissions are granted, used, unused", _columns({
     "principal_id": (pl.String, ""), "granted": (pl.Int64, "distinct granted actions; null: not known"),
+    "granted_basis": (pl.String, "effective: actions after denies, limits and groups; assigned: roles, since what they "
+                      "allow is not all known; null: not known", "effective assigned"),
     "used": (pl.Int64, "null: look-back too short or no log"), "unused": (pl.Int64, "as used"),
     "unobservable": (pl.Int64, "granted, but the loaded logs would not show use"),
     "too_young": (pl.Int64, "granted within the look-back"),

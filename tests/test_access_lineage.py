@@ -553,7 +553,7 @@ def loaded(path: Path, tmp_path: Path) -> AccessLineage:
     ("role-boundary-no-policies", "denied"), ("user-boundary-allow", "allowed"), ("user-boundary-deny", "denied")])
 def test_iamspy_cases_are_reproduced(name: str, verdict: str, shared_data: Path, tmp_path: Path) -> None:
     from lineage_analytics.permissions.aws.catalogue import catalogue
-    from lineage_analytics.permissions.table import permissions
+    from lineage_analytics.permissions.aws.table import permissions
 
     estate = opened(shared_data / "aws_iam" / "iamspy" / f"{name}.json", tmp_path)
     (found,) = permissions(estate).effective.values()

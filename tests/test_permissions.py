@@ -12,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.errors import LineageError
+from lineage_analytics.permissions import datafiles as shared_files
 from lineage_analytics.permissions.aws import datafiles
 from lineage_analytics.permissions.aws.catalogue import Catalogue, catalogue, positions
 from lineage_analytics.permissions.aws.effective import Effective, effective
 from lineage_analytics.permissions.aws.policies import Scope, read_grants
+from lineage_analytics.permissions.aws.table import DETAIL, detail
 from lineage_analytics.permissions.aws.usage import unmapped_events
+from lineage_analytics.permissions.datafiles import rows as rows_of
 from lineage_analytics.permissions.patterns import contains, disjoint, matches
-from lineage_analytics.permissions.table import DETAIL, detail, permission_table
+from lineage_analytics.permissions.table import permission_table
 from lineage_analytics.tables import ENTITLEMENTS, PERMISSIONS, Facts, closed_value_faults, conform
 
 if TYPE_CHECKING:
@@ -94,9 +97,9 @@ def row(facts: Facts, principal: str = ROLE) -> dict[str, Any]:
 
 
 def test_every_pattern_of_the_data_files_names_a_known_action() -> None:
-    patterns = [r["pattern"] for r in datafiles.rows("sensitive_actions", ("pattern", "weight", "class", "reason"))]
-    patterns += [r["pattern"] for r in datafiles.rows("data_plane_actions", ("pattern", "reason"))]
-    patterns += [r["action"] for r in datafiles.rows("event_names", ("event", "action"))]
+    patterns = [r["pattern"] for r in rows_of("sensitive_actions", ("pattern", "weight", "class", "reason"))]
+    patterns += [r["pattern"] for r in rows_of("data_plane_actions", ("pattern", "reason"))]
+    patterns += [r["action"] for r in rows_of("event_names", ("event", "action"))]
     patterns += [c.action for c in datafiles.controls()]
     assert [p for p in patterns if not catalogue().mask(p)] == []
     assert len(patterns) > 400
@@ -118,9 +121,9 @@ def test_controls_are_all_of_weight_ten_or_change_a_provider() -> None:
 def test_a_data_file_with_another_header_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "sensitive_actions.csv").write_text("# note\npattern,weight\niam:*,10\n")
-    monkeypatch.setattr(datafiles, "files", lambda _: tmp_path)
+    monkeypatch.setattr(shared_files, "files", lambda _: tmp_path)
     with pytest.raises(LineageError, match=r"Wanted sensitive_actions\.csv with columns pattern,weight,class,reason"):
-        datafiles.rows("sensitive_actions", ("pattern", "weight", "class", "reason"))
+        rows_of("sensitive_actions", ("pattern", "weight", "class", "reason"))
 
 
 def test_patterns_expand_as_policy_sentry_expands_them_on_real_policies(shared_data: Path) -> None:

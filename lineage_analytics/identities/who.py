@@ -78,7 +78,7 @@ def who(facts: Facts, asked: str) -> Who:
     """
     identities = facts.frame("identities")
     joined = facts.frame("accounts")
-    found = _meant(identities, facts.frame("aliases"), asked)
+    found = meant(identities, facts.frame("aliases"), asked)
     if not found:
         names = sorted({*identities["id"], *identities["display_name"].drop_nulls()})
         holding = [name for name in names if asked.casefold() in name.casefold()][:_NEAREST]
@@ -116,7 +116,7 @@ def _related(identities: pl.DataFrame, tiers: Mapping[str, int]) -> dict[str, tu
             if account not in tiers}
 
 
-def _meant(identities: pl.DataFrame, aliases: pl.DataFrame, asked: str) -> dict[str, tuple[str, str]]:
+def meant(identities: pl.DataFrame, aliases: pl.DataFrame, asked: str) -> dict[str, tuple[str, str]]:
     """The identities an id or a name means, each with the rule that says so: an id before an alias before a name."""
     if identities.filter(pl.col("id") == asked).height:
         return {asked: ("asked", asked)}

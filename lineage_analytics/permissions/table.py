@@ -1,153 +1,27 @@
-"""Permissions of every principal: computed once per estate, as a table and in detail."""
+"""Permissions of every principal of an estate, whichever provider it is of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.errors import UsageError, did_you_mean
-from lineage_analytics.permissions.aws.catalogue import catalogue, positions
-from lineage_analytics.permissions.aws.datafiles import WEIGHTS, sensitive
-from lineage_analytics.permissions.aws.effective import Effective, effective
-from lineage_analytics.permissions.aws.policies import Grants, narrowest, read_grants
-from lineage_analytics.permissions.aws.principals import Principal, aws_principals, is_service
-from lineage_analytics.permissions.aws.usage import Log, States, Used, account_logs, split, used
-from lineage_analytics.text import printable
+from lineage_analytics.permissions.providers import providers
 
 if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
-
-_UNLISTED = "no_source: no account authorization export lists it"
-_ROOT = "no_source: policies do not bind the root user, so no export lists what it may do"
-_SERVICE = "no_source: an AWS service acts by the roles it is given, not by policies of its own"
-_MOST = 20
-
-
-@dataclass(frozen=True)
-class Permissions:
-    """Effective permissions of an estate's AWS principals, by id."""
-
-    facts: Facts
-    principals: dict[str, Principal]
-    grants: Grants
-    effective: dict[str, Effective]
-
-    @cached_property
-    def logs(self) -> dict[str, Log]:
-        return account_logs(self.facts)
-
-    @cached_property
-    def used(self) -> Used:
-        return used(self.facts)
-
-    def states(self, principal: Principal) -> States:
-        """The states of what the principal is granted."""
-        start = self.facts.lookback_start
-        found = self.effective[principal.id]
-        old = 0
-        for grant in found.grants:
-            if grant.granted_at is None or grant.granted_at <= start:
-                old |= grant.mask
-        return split(found.granted, self.used.masks.get(principal.id, 0), self.logs.get(principal.account),
-                     principal.account, principal.created_at, old, start)
-
-
-def permissions(facts: Facts) -> Permissions:
-    """Permissions of the estate, computed once and kept in ``facts.parts``."""
-    if "permissions" not in facts.parts:
-        identities = facts.frame("identities")
-        found = aws_principals(identities)
-        grants = read_grants(facts.frame("entitlements"), (p.id for p in found if p.listed))
-        facts.parts["permissions"] = Permissions(
-            facts, {p.id: p for p in found}, grants,
-            {p.id: effective(grants, p.id, p.username) for p in found})
-    return cast("Permissions", facts.parts["permissions"])
 
 
 def permission_table(facts: Facts) -> pl.DataFrame:
     """``tables.PERMISSIONS`` without the answers that need the access graph (``admin_equivalent``, ``admin_reason``).
 
-    One row per identity of the estate; ``granted`` is known (not null) for AWS users, roles and groups that an account
-    authorization export lists and whose policies could all be read. ``reason`` begins with a code: ``policy_missing``,
-    ``no_source``, ``lookback_too_short``, ``age_unknown``.
+    One row per identity of the estate. Of a provider that no module reads, ``granted`` is null and ``reason`` says so.
     """
-    have = permissions(facts)
-    rows = [_row(have, p) for p in have.principals.values()]
-    others = facts.frame("identities").filter(~pl.col("id").is_in(list(have.principals))).select("id", "provider")
-    rows += [{"principal_id": identity, "last_used_at": None, "reason": _SERVICE if is_service(identity) else
-              f"no_source: no inventory of what {provider or 'its provider'} permits is read"}
-             for identity, provider in others.iter_rows()]
-    frame = pl.DataFrame(rows, schema_overrides=dict(tables.PERMISSIONS.schema), infer_schema_length=None,
-                         schema=None if rows else tables.PERMISSIONS.schema)
-    return tables.conform(frame, tables.PERMISSIONS).sort("principal_id")
-
-
-def _row(have: Permissions, principal: Principal) -> dict[str, Any]:
-    found = have.effective[principal.id]
-    row: dict[str, Any] = {"principal_id": principal.id, "last_used_at": have.used.last.get(principal.id),
-                           "record_ids": narrowest(found.record_ids, _MOST)}
-    weight = sensitive().weight(found.granted)
-    unknown = _ROOT if principal.root else found.reason if principal.listed else _UNLISTED
-    if unknown is not None:
-        proved = found.wildcard if found.grants else None
-        return row | {"reason": unknown, "wildcard": proved or None, "conditional": found.conditional or None,
-                      "weight_max": weight if weight == max(WEIGHTS) else None}
-    states = have.states(principal)
-    row |= {name: None if mask is None else mask.bit_count() for name, mask in (
-        ("granted", found.granted), ("used", states.used), ("unused", states.unused),
-        ("unobservable", states.unobservable), ("too_young", states.too_young),
-        ("sensitive_granted", found.granted & sensitive().every))}
-    row |= {"weight_max": weight, "wildcard": found.wildcard, "conditional": found.conditional,
-            "reason": states.reason}
-    if states.unused is not None:
-        idle = states.unused & sensitive().every
-        row |= {"sensitive_unused": idle.bit_count(), "unused_sensitive_actions": _heaviest(idle)}
-    return row
-
-
-def _heaviest(mask: int) -> list[str]:
-    named: list[str] = []
-    for weight in WEIGHTS:
-        named += catalogue().actions(mask & sensitive().by_weight[weight])
-    return named[:_MOST]
-
-
-DETAIL = pl.Schema([("action", pl.String), ("state", pl.String), ("weight", pl.Int64), ("via", pl.String),
-                    ("record_ids", tables.TEXTS)])
-
-
-def detail(facts: Facts, principal_id: str) -> pl.DataFrame:
-    """Each action a principal is granted.
-
-    Returns
-    -------
-    frame : ``action``; ``state``, one of used, unused, unobservable, too_young, or null where the log cannot say;
-        ``weight`` 0, 1, 3 or 10; ``via``, the policies that grant it, ``;`` between; ``record_ids`` of them.
-        Sorted by weight, heaviest first, then action. Empty when nothing is granted or known: the table has the reason.
-
-    Raises
-    ------
-    UsageError : no such AWS principal.
-    """
-    have = permissions(facts)
-    if principal_id not in have.principals:
-        raise UsageError(f"Wanted an AWS principal of this estate, got {printable(principal_id)}",
-                         "there is none of that id", did_you_mean(principal_id, have.principals))
-    principal = have.principals[principal_id]
-    states = have.states(principal)
-    masks = {"used": states.used, "unused": states.unused, "too_young": states.too_young,
-             "unobservable": states.unobservable}
-    rows = []
-    for at in positions(have.effective[principal_id].granted):
-        bit = 1 << at
-        grants = [g for g in have.effective[principal_id].grants if g.mask & bit]
-        state = next((name for name, mask in masks.items() if mask is not None and mask & bit), None)
-        via = sorted({f"{g.statement.policy} ({g.via})" + ("" if g.sure & bit else ", under a condition")
-                      for g in grants})
-        rows.append((catalogue().names[at], state, sensitive().weight(bit), "; ".join(via),
-                     narrowest(g.statement.record_id for g in grants)))
-    return pl.DataFrame(rows, schema=DETAIL, orient="row").sort("weight", "action", descending=[True, False])
+    asked = sorted({id(module): module for module in providers().values()}.values(), key=lambda m: sorted(m.PROVIDERS))
+    found = tables.concat([module.permission_rows(facts) for module in asked], tables.PERMISSIONS)
+    others = facts.frame("identities").select("id", "provider").join(
+        found, left_on="id", right_on="principal_id", how="anti").select(
+        principal_id="id", reason=pl.format("no_source: no inventory of what {} permits is read",
+                                            pl.col("provider").fill_null("its provider")))
+    return tables.concat([found, tables.conform(others, tables.PERMISSIONS)], tables.PERMISSIONS).sort("principal_id")

@@ -14,19 +14,19 @@ nor are resource policies and organisation policies.
 from __future__ import annotations
 
 import html
+import importlib
+import pkgutil
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.errors import UsageError, did_you_mean
-from lineage_analytics.graphs.access.aws import aws_edges
 from lineage_analytics.graphs.access.parts import Builder
 from lineage_analytics.graphs.access.reachability import Reachability
-from lineage_analytics.graphs.access.records import record_edges
-from lineage_analytics.permissions.table import permission_table, permissions
+from lineage_analytics.permissions.table import permission_table
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
@@ -129,18 +129,31 @@ def _counts(pairs: Any) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in pairs)
 
 
+class EdgeBuilder(Protocol):
+    """A module of this room that adds what its subject says."""
+
+    def edges(self, facts: Facts, build: Builder) -> None: ...
+
+
+@cache
+def builders() -> list[EdgeBuilder]:
+    """Every module of this room that defines ``edges``: a new kind of edge is one new file."""
+    found = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    return [cast("EdgeBuilder", module) for module in found if hasattr(module, "edges")]
+
+
 def access_lineage(facts: Facts) -> AccessLineage:
     """The access lineage of an estate, computed once and kept in ``facts.parts``.
 
     Tier 0 is what ``declared/crown_jewels.csv`` names, plus by default identities that hold every action or ``iam:*``
-    on every resource without a condition, and the directory roles of ``permissions/data/tier0_roles.csv``.
+    on every resource without a condition, and what ``graphs/data/tier0.csv`` names.
     ``admin_equivalent`` (PRV-01 c) is true for what is tier 0 or reaches it over proved edges, null when only a
     conditional edge leads there or grants are unknown, else false; ``admin_reason`` holds the statement or path.
     """
     if "access" not in facts.parts:
         build = Builder()
-        record_edges(facts, build)
-        aws_edges(facts, permissions(facts), build)
+        for module in builders():
+            module.edges(facts, build)
         nodes, edges = build.nodes(), build.edges()
         lineage = AccessLineage(nodes, edges, permission_table(facts))
         facts.parts["access"] = AccessLineage(nodes, edges, _with_admin(lineage))

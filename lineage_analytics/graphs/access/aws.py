@@ -12,13 +12,14 @@ from lineage_analytics.graphs.access.aws_trust import Trusts, read_trusts, trust
 from lineage_analytics.permissions.aws.catalogue import catalogue
 from lineage_analytics.permissions.aws.datafiles import Control, controls, sensitive
 from lineage_analytics.permissions.aws.principals import arn_of, native
+from lineage_analytics.permissions.aws.table import permissions
 from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix, matches
 
 if TYPE_CHECKING:
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.aws.effective import Effective, Grant
     from lineage_analytics.permissions.aws.principals import Principal
-    from lineage_analytics.permissions.table import Permissions
+    from lineage_analytics.permissions.aws.table import Permissions
     from lineage_analytics.tables import Facts
 
 
@@ -71,9 +72,9 @@ class Accounts:
         return self._targets[account, sort].matching(pattern)
 
 
-def aws_edges(facts: Facts, have: Permissions, build: Builder) -> None:
+def edges(facts: Facts, build: Builder) -> None:
     """May-assume and controls edges of every AWS user, role and group, and the tier-0 default."""
-    trusts = read_trusts(facts)
+    have, trusts = permissions(facts), read_trusts(facts)
     trust_edges(have, trusts, build)
     accounts = Accounts(have, trusts)
     for principal in have.principals.values():

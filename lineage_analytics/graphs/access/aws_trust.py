@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.aws.effective import Effective, Grant
     from lineage_analytics.permissions.aws.principals import Principal
-    from lineage_analytics.permissions.table import Permissions
+    from lineage_analytics.permissions.aws.table import Permissions
     from lineage_analytics.tables import Facts
 
 _ASSUME = "sts:AssumeRole"

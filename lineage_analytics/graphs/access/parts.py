@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _REASONS, _RECORDS = 3, 20
+FOLLOWED = frozenset({"may_assume", "controls"})
+_TECHNIQUES = {"may_assume": "assume the role", "holds_policy": "hold the role or policy", "member_of": "be a member",
+               "bounded_by": "be limited by it", "owns": "own it", "authenticates_with": "sign in with it"}
 
 
 @dataclass
 class Edge:
-    """What is known of one edge: per reason its records; proved once one reason needs no condition."""
+    """What is known of one edge: per reason its records and technique; proved once one reason needs no condition."""
 
     proved: dict[str, set[str]] = field(default_factory=dict)
     conditional: dict[str, set[str]] = field(default_factory=dict)
+    techniques: dict[str, str] = field(default_factory=dict)
+    followed: bool = False
 
 
 @dataclass
@@ -50,8 +55,15 @@ class Builder:
         return identity in self._nodes
 
     def edge(self, src: str, rel: str, dst: str, reason: str, records: Iterable[str | None] = (), *,
-             proved: bool = True) -> None:
+             proved: bool = True, technique: str | None = None, followed: bool | None = None) -> None:
+        """Adds a reason for an edge.
+
+        ``technique`` says what it takes to go along it; ``followed`` whether one who acts as ``src`` can act as or over
+        ``dst`` by it: so are ``may_assume`` and ``controls`` unless stated otherwise, others only where stated.
+        """
         edge = self._edges.setdefault((src, rel, dst), Edge())
+        edge.followed |= rel in FOLLOWED if followed is None else followed
+        edge.techniques.setdefault(reason, technique or _TECHNIQUES.get(rel) or reason.split(":", 1)[0])
         into = edge.proved if proved else edge.conditional
         into.setdefault(reason, set()).update(record for record in records if record)
 
@@ -73,6 +85,6 @@ class Builder:
             reasons = sorted(said)
             more = f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
             records = sorted({record for reason in reasons for record in said[reason]})[:_RECORDS]
-            rows.append((src, dst, rel, "proved" if edge.proved else "conditional",
-                         "; ".join(reasons[:_REASONS]) + more, records))
+            rows.append((src, dst, rel, "proved" if edge.proved else "conditional", edge.techniques[reasons[0]],
+                         edge.followed, "; ".join(reasons[:_REASONS]) + more, records))
         return pl.DataFrame(rows, schema=tables.EDGES.schema, orient="row")

@@ -14,7 +14,6 @@ from lineage_analytics.graphs.reach import Csr, Flags, Ints, Reached, search, wa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FOLLOWED = ("may_assume", "controls")
 _HELD = ("holds_policy", "member_of")
 _STEPS = 5
 _NO_PRINCIPAL = {"policy", "credential", "resource", "scope", "service", "federation", "group", "directory_role"}
@@ -36,7 +35,7 @@ class Reachability:
         index = {identity: at for at, identity in enumerate(nodes["node_id"])}
         tier0 = nodes.filter(pl.col("tier0"))["node_id"].to_list()
         followed = edges.filter(
-            pl.col("rel").is_in(FOLLOWED) | (pl.col("rel").is_in(_HELD) & pl.col("dst").is_in(tier0)))
+            pl.col("followed") | (pl.col("rel").is_in(_HELD) & pl.col("dst").is_in(tier0)))
         return Reachability(
             nodes, followed, index,
             np.fromiter((index[s] for s in followed["src"]), np.int32, followed.height),
@@ -74,13 +73,14 @@ class Reachability:
     def paths(self, targets: Sequence[str] | None) -> list[tuple[Any, ...]]:
         rows = []
         ids, kinds = self.nodes["node_id"].to_list(), self.nodes["kind"].to_list()
-        dst, rel, reason, records = (self.edges[name].to_list() for name in ("dst", "rel", "reason", "record_ids"))
+        dst, takes, reason, records = (self.edges[name].to_list()
+                                       for name in ("dst", "technique", "reason", "record_ids"))
         for node, state, way in self._ways(targets):
             if kinds[node] in _NO_PRINCIPAL:
                 continue
             shown = [e for e in way if kinds[self.index[dst[e]]] != "scope"]
             rows.append((ids[node], len(shown), state, [ids[node], *(dst[e] for e in shown)],
-                         [technique(rel[e], reason[e]) for e in way if kinds[int(self.src[e])] != "scope"],
+                         [takes[e] for e in way if kinds[int(self.src[e])] != "scope"],
                          [reason[e] for e in way], sorted({r for e in way for r in records[e] or ()})))
         return rows
 
@@ -112,9 +112,3 @@ class Reachability:
         return [(*rows[node], int(some.hops[node]), "proved" if sure.hops[node] >= 0 else "conditional")
                 for node in np.flatnonzero((some.hops >= 0) & ~self._scopes) if node != start]
 
-
-def technique(rel: str, reason: str) -> str:
-    """What the hop takes, in words: of ``controls`` the part of its reason before the evidence."""
-    if rel == "controls":
-        return reason.split(":", 1)[0]
-    return {"may_assume": "assume the role", "holds_policy": "hold the role or policy", "member_of": "be a member"}[rel]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lineage_analytics.permissions.aws.datafiles import tier0_roles
+from lineage_analytics.graphs.access.tier0 import is_tier0
 from lineage_analytics.permissions.aws.principals import is_service, native
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ACTIVE = ("standing", "timebound", "activated")
 
 
-def record_edges(facts: Facts, build: Builder) -> None:
+def edges(facts: Facts, build: Builder) -> None:
     """Nodes of all identities and crown jewels, and the edges their records state."""
     for identity, kind, label, tenant, provider in facts.frame("identities").select(
             "id", "kind", "display_name", "tenant", "provider").iter_rows():
@@ -96,7 +96,7 @@ def _directory_roles(facts: Facts, build: Builder) -> None:
         whole = scope in {None, "", "/"}
         node = build.node(f"{provider}:{tenant or ''}:directory_role:{role}" + ("" if whole else f":{scope}"),
                           "directory_role", role if whole else f"{role} over {scope}", tenant, provider)
-        if whole and role.lower() in tier0_roles():
+        if whole and is_tier0(provider or "", "directory_role", role):
             build.tier0(node)
         held = state != "eligible"
         words = "holds" if held else "is eligible for"

@@ -1,16 +1,15 @@
-"""The data files of this room, each read once: lists an analyst may edit, comment lines begin with ``#``."""
+"""The data files about AWS, each read once."""
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lineage_analytics.errors import ConfigurationError
 from lineage_analytics.permissions.aws.catalogue import catalogue
+from lineage_analytics.permissions.datafiles import rows
 from lineage_analytics.permissions.patterns import matches
 
 if TYPE_CHECKING:
@@ -50,17 +49,6 @@ class Control:
     raises: bool
 
 
-def rows(name: str, header: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a data file; ConfigurationError when its header or a row is not as wanted."""
-    text = (files("lineage_analytics.permissions") / "data" / f"{name}.csv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    table = list(csv.reader(lines))
-    if not table or tuple(table[0]) != header or any(len(row) != len(header) for row in table):
-        raise ConfigurationError(f"Wanted {name}.csv with columns {','.join(header)}",
-                                 "found other columns, or a row with too few or too many", "mend the data file")
-    return [dict(zip(header, row, strict=True)) for row in table[1:]]
-
-
 @lru_cache(maxsize=1)
 def sensitive() -> Sensitive:
     """``sensitive_actions.csv``: weight 10, 3 or 1 per action pattern, the heaviest counts (metrics 2)."""
@@ -88,12 +76,6 @@ def controls() -> tuple[Control, ...]:
     """``control_actions.csv``: actions that change another principal's permissions or credentials."""
     table = rows("control_actions", ("action", "target", "technique", "raises_self"))
     return tuple(Control(row["action"], row["target"], row["technique"], row["raises_self"] == "yes") for row in table)
-
-
-@lru_cache(maxsize=1)
-def tier0_roles() -> frozenset[str]:
-    """``tier0_roles.csv``: directory roles that are tier 0 by default, names in lower case."""
-    return frozenset(row["role"].lower() for row in rows("tier0_roles", ("provider", "role", "reason")))
 
 
 @lru_cache(maxsize=1)
