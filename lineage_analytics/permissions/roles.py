@@ -157,12 +157,16 @@ class Book:
 
     def decide(self, principal: str, action: str, resource: str) -> Decision:
         """A deny that surely holds denies; else an allow that surely holds allows, unless a deny may hold; then what
-        hangs on a condition, then what is not known; and denied where everything that could grant it is loaded."""
-        found: dict[str, list[Because]] = {"deny": [], "maybe_deny": [], "allow": [], "maybe_allow": [], "unread": []}
+        hangs on a condition, then what is not known; and denied where everything that could grant it is loaded. Whether
+        a scope covers the resource, where that is not loaded, is not known: no condition of the grant."""
+        found: dict[str, list[Because]] = {
+            "deny": [], "maybe_deny": [], "unread_deny": [], "allow": [], "maybe_allow": [], "unread": []}
         for held in self.held(principal):
             self._weigh(held, action, resource, found)
         if found["deny"]:
             verdict, because = DENIED, found["deny"]
+        elif found["allow"] and found["unread_deny"]:
+            verdict, because = UNKNOWN, found["unread_deny"] + found["allow"]
         elif found["allow"] and not found["maybe_deny"]:
             verdict, because = ALLOWED, found["allow"]
         elif found["allow"] or found["maybe_allow"]:
@@ -173,7 +177,7 @@ class Book:
             verdict = UNKNOWN if because else DENIED
             because = because or [Because("missing", "no role that is assigned allows it")]
         if verdict == CONDITIONAL:
-            because = because + found["unread"]
+            because = because + found["unread_deny"] + found["unread"]
         return Decision(principal, action, resource, verdict, tuple(because[:_REASONS]))
 
     def _weigh(self, held: Held, action: str, resource: str, found: dict[str, list[Because]]) -> None:
@@ -186,23 +190,34 @@ class Book:
         if blocks is None:
             found["unread"].append(Because("missing", f"{held.says()}: what this role allows is not loaded", records))
             return
-        for block in blocks:
-            if not self._covers(block, action):
-                continue
+        covering = [block for block in blocks if self.covers(block, action, resource)]
+        if not covering and not self.whole(assignment):
+            says = f"{held.says()}: not all that this role allows is known"
+            found["unread"].append(Because("missing", says, records))
+        for block in covering:
             deny = assignment.deny or block.deny
-            doubts = _doubts(held, block, inside)
+            behind = tuple(dict.fromkeys(record for record in (*records, block.record_id) if record))
+            if inside is None:
+                says = f"{held.says()}: whether its scope covers the resource is not loaded"
+                found["unread_deny" if deny else "unread"].append(Because("missing", says, behind))
+                continue
+            doubts = _doubts(held, block)
             says = held.says() + (f": {'; '.join(doubts)}" if doubts else "")
             kind = ("maybe_" if doubts else "") + ("deny" if deny else "allow")
             effect = "condition" if doubts else "deny" if deny else "allow"
-            behind = tuple(dict.fromkeys(record for record in (*records, block.record_id) if record))
             found[kind].append(Because(effect, says, behind))
 
-    def _covers(self, block: Block, action: str) -> bool:
+    def covers(self, block: Block, action: str, resource: str) -> bool:  # noqa: ARG002  (others look at it, too)
+        """Does the statement speak of the action? A provider whose statements name resources looks at those, too."""
         return any(self.rules.matches(pattern, action) for pattern in block.actions) and not any(
             self.rules.matches(pattern, action) for pattern in block.excluded)
 
+    def whole(self, assignment: Assignment) -> bool:  # noqa: ARG002  (others look at it)
+        """Are the blocks of the role all that it allows? Where not, what they leave out is not known."""
+        return True
 
-def _doubts(held: Held, block: Block, inside: bool | None) -> list[str]:
+
+def _doubts(held: Held, block: Block) -> list[str]:
     """What has to hold besides, and was not evaluated."""
     doubts = []
     if held.assignment.eligible:
@@ -211,6 +226,4 @@ def _doubts(held: Held, block: Block, inside: bool | None) -> list[str]:
         doubts.append("under a condition that was not evaluated")
     if held.conditional:
         doubts.append("a membership it comes through has a condition")
-    if inside is None:
-        doubts.append("whether its scope covers the resource is not loaded")
     return doubts
