@@ -76,7 +76,10 @@ def open(  # noqa: A001  (reads as la.open)
     return open_estate(Path(workspace), as_of, window, lookback)
 
 
-def read(*paths: str | Path, workspace: str | Path | None = None) -> Estate:
+def read(
+    *paths: str | Path, workspace: str | Path | None = None, as_of: str | datetime | None = None, window: int = 30,
+    lookback: int = 90,
+) -> Estate:
     """Load exported logs and inventories, and hold them as an estate.
 
     Parameters
@@ -84,6 +87,8 @@ def read(*paths: str | Path, workspace: str | Path | None = None) -> Estate:
     paths : files, folders, archives, globs, or addresses of object stores and web servers (``s3:// abfss:// gs://
         https://``, extra ``cloud``); what each file is, is found from its content.
     workspace : folder to keep the tables in; default: a temporary one that ends with this process.
+    as_of, window, lookback : as of ``open``. Where no record is dated, the newest date that inventories state of their
+        objects; state one to measure ages by.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def read(*paths: str | Path, workspace: str | Path | None = None) -> Estate:
     """
     directory = Path(workspace) if workspace is not None else _temporary()
     load(paths, directory)
-    return open_estate(directory)
+    return open_estate(directory, as_of, window, lookback, undated=True)
 
 
 def load(paths: Iterable[str | Path], directory: Path, progress: ingest.Progress | None = None) -> Result:

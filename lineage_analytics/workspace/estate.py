@@ -124,7 +124,8 @@ def _stamp(moment: datetime | None) -> str | None:
 
 
 def open_estate(
-    directory: Path, as_of: str | datetime | None = None, window: int = 30, lookback: int = 90
+    directory: Path, as_of: str | datetime | None = None, window: int = 30, lookback: int = 90, *,
+    undated: bool = False,
 ) -> Estate:
     """The estate of a workspace folder.
 
@@ -132,6 +133,8 @@ def open_estate(
     ----------
     as_of : ISO date (its end) or time, UTC when no zone is given; default: the newest record.
     window, lookback : days, 1 to 3660.
+    undated : where no record is dated, take the newest date that inventories state of their objects: they are no older
+        than that, which is enough to ask who may do what and too little to measure ages by.
 
     Raises
     ------
@@ -145,7 +148,7 @@ def open_estate(
     loaded = settled(without(scanned, superseded(scanned)))
     loaded["usage"] = rollup.merged_usage(loaded["usage"])
     loaded["coverage"] = rollup.merged_coverage(rollup.expectations(loaded["coverage"], inventories()))
-    moment = parse_as_of(as_of) or _newest(loaded)
+    moment = parse_as_of(as_of) or _newest(loaded, undated=undated)
     facts = Facts(loaded, moment, window, lookback)
     resolution = identities.resolve(facts)
     resolved = {
@@ -176,7 +179,11 @@ def parse_as_of(value: str | datetime | None) -> datetime | None:
     return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _newest(loaded: dict[str, pl.LazyFrame]) -> datetime:
+_STATED = {"identity_facts": ("created_at", "last_seen_at"), "credentials": ("created_at", "last_used_at"),
+           "entitlements": ("granted_at", "last_used_at")}
+
+
+def _newest(loaded: dict[str, pl.LazyFrame], *, undated: bool) -> datetime:
     """The newest dated record of any fact table; inventories count by their snapshot."""
     newest = pl.concat([
         loaded["coverage"].filter(pl.col("basis") == "received").select(at=pl.col("last").max()),
@@ -185,6 +192,9 @@ def _newest(loaded: dict[str, pl.LazyFrame]) -> datetime:
         loaded["identity_facts"].select(at=pl.col("snapshot_at").max()),
         loaded["entitlements"].select(at=pl.col("as_of").max()),
     ]).collect()["at"].max()
+    if newest is None and undated:
+        newest = pl.concat([loaded[name].select(at=pl.col(column).max()) for name, columns in _STATED.items()
+                            for column in columns]).collect()["at"].max()
     if isinstance(newest, datetime):
         return newest
     if loaded["ledger"].select(pl.len()).collect().item():

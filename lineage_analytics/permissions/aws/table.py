@@ -13,8 +13,10 @@ from lineage_analytics.errors import UsageError, did_you_mean
 from lineage_analytics.permissions.aws.catalogue import catalogue, positions
 from lineage_analytics.permissions.aws.datafiles import WEIGHTS, sensitive
 from lineage_analytics.permissions.aws.effective import Effective, effective
+from lineage_analytics.permissions.aws.organisation import Organisation
 from lineage_analytics.permissions.aws.policies import Grants, narrowest, read_grants
 from lineage_analytics.permissions.aws.principals import Principal, aws_principals
+from lineage_analytics.permissions.aws.resource_policies import ResourcePolicies
 from lineage_analytics.permissions.aws.usage import Log, States, Used, account_logs, split, used
 from lineage_analytics.text import printable
 
@@ -34,11 +36,16 @@ class Permissions:
     facts: Facts
     principals: dict[str, Principal]
     grants: Grants
+    organisation: Organisation
     effective: dict[str, Effective]
 
     @cached_property
     def logs(self) -> dict[str, Log]:
         return account_logs(self.facts)
+
+    @cached_property
+    def resource_policies(self) -> ResourcePolicies:
+        return ResourcePolicies(self.facts)
 
     @cached_property
     def used(self) -> Used:
@@ -62,9 +69,12 @@ def permissions(facts: Facts) -> Permissions:
         identities = facts.frame("identities")
         found = aws_principals(identities)
         grants = read_grants(facts.frame("entitlements"), (p.id for p in found if p.listed))
+        organisation = Organisation(facts)
+        limits = {account: organisation.limits(account) for account in sorted({p.account for p in found})}
         facts.parts["permissions"] = Permissions(
-            facts, {p.id: p for p in found}, grants,
-            {p.id: effective(grants, p.id, p.username) for p in found})
+            facts, {p.id: p for p in found}, grants, organisation,
+            {p.id: effective(grants, p.id, p.username, () if p.service_linked else limits[p.account])
+             for p in found})
     return cast("Permissions", facts.parts["permissions"])
 
 
