@@ -85,7 +85,7 @@ class _Question:
         if allow == Sure.UNKNOWN or (self.found.reason is not None and not self.principal.root):
             if self.found.reason is not None:
                 self._say("missing", "missing", self.found.reason)
-            return UNKNOWN, self._because("missing", "condition", "allow")
+            return UNKNOWN, self._because("missing", "condition", "allow", "gap")
         if Sure.MAYBE in {allow, deny}:
             return CONDITIONAL, self._because("condition", "allow", "limit")
         return ALLOWED, self._because("allow", "note")
@@ -172,7 +172,7 @@ class _Question:
             most = max(most, self._allowing(statement, how))
         if most == Sure.NO:
             self._say("gap", "missing", "none of its policies allows it")
-        return most
+        return max(most, Sure.UNKNOWN) if self.found.reason is not None else most
 
     def _allowing(self, statement: Statement, how: str = "") -> Sure:
         sure = speaks(statement, self.bit, self.about)
@@ -187,6 +187,8 @@ class _Question:
         if self.found.bounds is None or self.principal.root:
             return Sure.YES
         sure = strongest([b for b in self.found.bounds if b.allow], self.bit, self.about)
+        if not self.found.boundary_known:
+            return max(sure, Sure.UNKNOWN)
         records = sorted({b.record_id for b in self.found.bounds})
         if sure == Sure.NO:
             self._say("limit", "limit", "its permissions boundary does not allow it", *records)

@@ -42,7 +42,7 @@ class Effective:
     ``granted`` and ``sure`` are masks over the catalogue, ``reason`` says why the whole is not known (null: it is).
     ``bounds`` holds the statements of the boundary, null when there is none; ``walls`` the allow statements of each
     level of its organisation that does not allow everything; ``stated`` the allow statements before any limit, each
-    with what it is held through.
+    with what it is held through. ``boundary_known`` is false where a boundary is set whose text is not there.
     """
 
     principal_id: str
@@ -55,6 +55,7 @@ class Effective:
     record_ids: tuple[str, ...]
     walls: tuple[tuple[Statement, ...], ...] = ()
     stated: tuple[tuple[Statement, str], ...] = ()
+    boundary_known: bool = True
 
     @property
     def within(self) -> tuple[tuple[Statement, ...], ...]:
@@ -115,6 +116,7 @@ def effective(
         via = f"group {group}" if group else policy.via
         statements += [(s, via, policy.granted_at) for s in grants.statements.get(policy.policy_id, [])]
     bounds: tuple[Statement, ...] | None = None
+    boundary_known = all(grants.readable(b.policy_id) for b in grants.boundaries.get(principal_id, []))
     for boundary in grants.boundaries.get(principal_id, []):
         if not grants.readable(boundary.policy_id):
             reasons.append(f"policy_missing: boundary {boundary.name} is set but missing or unreadable in the export")
@@ -127,7 +129,7 @@ def effective(
               *(s for limit in limits for s in limit.denies))
     found = Effective(principal_id, 0, 0, "; ".join(sorted(set(reasons))) or None, (), denies, bounds,
                       tuple(sorted({record for record in records if record})), walls,
-                      tuple((s, via) for s, via, _ in said if s.allow))
+                      tuple((s, via) for s, via, _ in said if s.allow), boundary_known)
     return _resolved(found, said)
 
 
