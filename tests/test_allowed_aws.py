@@ -182,8 +182,8 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     _write(folder / "home.json", _details(roles, policies, [user, tidy], [group]))
     _write(folder / "other.json", _details([_role("trusts-home", OTHER, [], _trust({"AWS": f"arn:aws:iam::{HOME}:root"}), None)], []))
     _write(folder / "resources.json", RESOURCES)
-    for number, name in ((FREE, "free"), (MANAGEMENT, "management"), ("444444444444", "fenced"), ("555555555555", "blank")):
-        _write(folder / f"{name}.json", _details([_role("worker", number, [allow("*")], _trust({"Service": "ec2.amazonaws.com"}), None)], []))
+    for owner, name in ((FREE, "free"), (MANAGEMENT, "management"), ("444444444444", "fenced"), ("555555555555", "blank")):
+        _write(folder / f"{name}.json", _details([_role("worker", owner, [allow("*")], _trust({"Service": "ec2.amazonaws.com"}), None)], []))
     everything = _scp("Full", [allow("*")])
     _write(folder / "organisation.json", {
         "Id": "r-1", "Arn": f"arn:aws:organizations::{MANAGEMENT}:root/o-1/r-1", "Name": "Root",
