@@ -28,7 +28,8 @@ _REASONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A role, or the denial of one, as a record states it. ``state`` null: listed without one, which is active."""
+    """A role, or the denial of one, as a record states it. ``state`` null: listed without one, which is active;
+    ``doubt``: what has to hold besides before it counts, in words; null: nothing."""
 
     holder: str
     role: str
@@ -38,6 +39,7 @@ class Assignment:
     state: str | None
     record_id: str
     provider: str
+    doubt: str | None = None
 
     @property
     def eligible(self) -> bool:
@@ -188,7 +190,9 @@ class Book:
         blocks = self.rules.blocks(assignment)
         records = tuple(dict.fromkeys(r for r in (assignment.record_id, *held.records) if r))
         if blocks is None:
-            found["unread"].append(Because("missing", f"{held.says()}: what this role allows is not loaded", records))
+            does = "denies" if assignment.deny else "allows"
+            found["unread_deny" if assignment.deny else "unread"].append(
+                Because("missing", f"{held.says()}: what this role {does} is not loaded", records))
             return
         covering = [block for block in blocks if self.covers(block, action, resource)]
         if not covering and not self.whole(assignment):
@@ -222,8 +226,10 @@ def _doubts(held: Held, block: Block) -> list[str]:
     doubts = []
     if held.assignment.eligible:
         doubts.append("it must be activated first")
+    if held.assignment.doubt:
+        doubts.append(held.assignment.doubt)
     if held.assignment.condition or block.condition:
         doubts.append("under a condition that was not evaluated")
     if held.conditional:
-        doubts.append("a membership it comes through has a condition")
+        doubts.append("a membership it comes through has a condition or must be activated first")
     return doubts
