@@ -11,6 +11,7 @@ import pytest
 import lineage_analytics as la
 from lineage_analytics.errors import LineageError
 from lineage_analytics.permissions.decision import VERDICTS
+from tests._trail import event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,6 +283,23 @@ def test_a_session_is_asked_about_as_its_role(estate: Estate) -> None:
     at = list(CASES).index("an allow allows")
     decision = la.allowed(estate, f"arn:aws:sts::{HOME}:assumed-role/case{at}/session", "s3:GetObject", OBJECT)
     assert decision.verdict == "allowed"
+
+
+def test_a_session_may_do_what_its_role_and_the_policy_it_was_started_with_allow(tmp_path: Path) -> None:
+    role = _role("wide", HOME, [allow("s3:*")], _trust({"AWS": HOME}), None)
+    _write(tmp_path / "details.json", _details([role], []))
+    session = f"arn:aws:sts::{HOME}:assumed-role/wide/narrow"
+    _write(tmp_path / "trail.json", {"Records": [event(
+        1, eventSource="sts.amazonaws.com", eventName="AssumeRole", recipientAccountId=HOME, requestParameters={
+            "roleArn": role["Arn"], "roleSessionName": "narrow",
+            "policy": json.dumps({"Statement": [allow("s3:Get*"), deny("s3:GetObjectAcl")]})},
+        responseElements={"assumedRoleUser": {"arn": session, "assumedRoleId": f"{role['RoleId']}:narrow"}})]})
+    estate = la.read(tmp_path)
+    verdicts = {action: la.allowed(estate, session, f"s3:{action}", OBJECT).verdict
+                for action in ("GetObject", "PutObject", "GetObjectAcl")}
+    assert verdicts == {"GetObject": "allowed", "PutObject": "denied", "GetObjectAcl": "denied"}
+    assert la.allowed(estate, role["Arn"], "s3:PutObject", OBJECT).verdict == "allowed"
+    assert la.allowed(estate, session.replace("narrow", "other"), "s3:PutObject", OBJECT).verdict == "allowed"
 
 
 def test_a_name_that_several_carry_is_refused_with_their_ids(estate: Estate) -> None:

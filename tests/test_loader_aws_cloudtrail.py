@@ -27,6 +27,13 @@ HISTORY = (
 CONTRACT_FILES = {"event_history": HISTORY, "records": json.dumps({"Records": [
     *(event(n) for n in range(3)),
     event(3, eventSource="q.amazonaws.com", eventName="SendMessage", requestParameters={"conversationId": "c-1"}),
+    event(4, eventSource="sts.amazonaws.com", eventName="AssumeRole", requestParameters={
+        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ci/deploy", "roleSessionName": "narrow",
+        "policy": '{"Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}',
+        "policyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]}, responseElements={
+        "assumedRoleUser": {"arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/narrow",
+                            "assumedRoleId": "AROAEXAMPLE000000001:narrow"},
+        "credentials": {"expiration": "Jun 1, 2026, 1:00:00 PM"}}),
 ]}).encode()}
 STS = f"arn:aws:sts::{ACCOUNT}:assumed-role"
 ROLE = "AROAEXAMPLE000000001"
@@ -42,6 +49,17 @@ def _session(**more: Any) -> dict[str, Any]:
 
 def _loaded(**more: Any) -> Loaded:
     return Loaded({"Records": [event(1, **more)]})
+
+
+def test_the_policies_a_session_was_started_with_limit_that_session() -> None:
+    found = Loaded(json.loads(CONTRACT_FILES["records"]))["entitlements"]
+    limits = found.filter(pl.col("grant_kind") == "boundary").sort("privilege")
+    session = f"aws:{ACCOUNT}:arn:aws:sts::{ACCOUNT}:assumed-role/deploy/narrow"
+    assert limits.select("principal_id", "privilege", "origin").rows() == [
+        (session, "ReadOnlyAccess", "session_policy"), (session, "session policy", "session_policy")]
+    assert limits["scope"][0] == "aws:aws:arn:aws:iam::aws:policy/ReadOnlyAccess"
+    said = found.filter(pl.col("grant_kind") == "statement")
+    assert said.select("principal_id", "actions", "resources").rows() == [(limits["scope"][1], ["s3:Get*"], ["*"])]
 
 
 ACTORS = {

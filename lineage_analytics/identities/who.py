@@ -24,7 +24,7 @@ _COLUMNS: dict[str, Any] = {
     "last_seen_at": pl.Datetime("us", "UTC"), "inventoried": pl.Boolean}
 _NEAREST = 8
 _INFERRED = TIERS["equal_address"]
-_SESSION = re.compile(r"(arn:[^:]+):sts::(\d*):assumed-role/([^/]+)(?:/.*)?")
+SESSION = re.compile(r"(arn:[^:]+):sts::(\d*):assumed-role/([^/]+)(?:/.*)?")
 _PATH = ":role/.*/"
 _WORDS = {
     "asked": "this is what was asked for", "declared": "the customer declares it", "on_premises_sid":
@@ -136,4 +136,4 @@ def meant(identities: pl.DataFrame, aliases: pl.DataFrame, asked: str) -> dict[s
 def _role(asked: str) -> str:
     """The ARN of the role that a session's or a role's ARN means, without the path that sessions drop; other text as
     it is."""
-    return re.sub(_PATH, ":role/", _SESSION.sub(r"\1:iam::\2:role/\3", asked))
+    return re.sub(_PATH, ":role/", SESSION.sub(r"\1:iam::\2:role/\3", asked))

@@ -8,7 +8,8 @@ Shapes  ``Records`` files, bare arrays, single objects, newline-delimited object
         the console's event history as CSV.
 Maps    every record to ``activity`` (one that states no time is of no day); callers to ``identity_facts``; changes of
         identities, access and the rules on it, and change sets, change requests and pipeline approvals, to
-        ``decision_steps``; conversations with the console assistant and calls of agents to ``assistant_access``.
+        ``decision_steps``; conversations with the console assistant and calls of agents to ``assistant_access``;
+        policies that a session was started with to ``entitlements``.
 Drops   request and response bodies but for the target and the hash of what was set; results of CloudTrail Insights,
         which are rates and no calls, rejected as ``out_of_scope``.
 Schema  event versions 1.02 to 1.11; fields this version does not know are kept in ``unmapped``.
@@ -35,6 +36,7 @@ from lineage_analytics.loaders._cloudtrail_assistants import assistant_access
 from lineage_analytics.loaders._cloudtrail_console import superseded
 from lineage_analytics.loaders._cloudtrail_identities import identity_facts
 from lineage_analytics.loaders._cloudtrail_record import Record, decode
+from lineage_analytics.loaders._cloudtrail_sessions import session_limits
 from lineage_analytics.loaders._cloudtrail_shapes import form, unpacked
 from lineage_analytics.loaders._cloudtrail_steps import Change, is_change, steps
 from lineage_analytics.loaders.common.assembly import assemble
@@ -50,7 +52,7 @@ __all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "superseded", "
 
 PROVIDER = columns.PROVIDER
 LATENESS = timedelta(hours=1)
-FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
+FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "entitlements", "identity_facts"})
 
 _actors = Actors()
 
@@ -91,6 +93,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
         "identity_facts": identity_facts(found, actors, activity),
         "decision_steps": _steps(found, actors, activity),
         "assistant_access": assistant_access(found, activity),
+        "entitlements": session_limits(found, activity),
     }
     return Batch(activity["record_id"], frames, faults)
 

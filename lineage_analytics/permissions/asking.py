@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lineage_analytics.errors import UsageError
-from lineage_analytics.identities.who import meant
+from lineage_analytics.identities.who import SESSION, meant
 from lineage_analytics.permissions.decision import UNKNOWN, Because, Decision
 from lineage_analytics.permissions.providers import providers
 from lineage_analytics.text import printable
@@ -48,4 +48,5 @@ def allowed(facts: Facts, principal: str, action: str, resource: str = "*") -> D
         says = ("no inventory and no log of this estate names this principal" if not found else
                 f"what principals of {who.split(':', 1)[0]} may do is in no file that is read")
         return Decision(who, action, resource, UNKNOWN, (Because("missing", says),))
-    return provider.decide(facts, who, action, resource)
+    # A session may do less than its role: what limits it is known by the session's own ARN.
+    return provider.decide(facts, principal if SESSION.fullmatch(principal) else who, action, resource)

@@ -16,6 +16,7 @@ from lineage_analytics.permissions.aws.organisation import RESOURCE
 from lineage_analytics.permissions.aws.policies import Scope
 from lineage_analytics.permissions.aws.principals import account_of
 from lineage_analytics.permissions.aws.resource_policies import BY_ACCOUNT, BY_NAME, EVERYBODY
+from lineage_analytics.permissions.aws.sessions import session_limits
 from lineage_analytics.permissions.aws.sureness import Sure, speaks, strongest
 from lineage_analytics.permissions.aws.table import permissions
 from lineage_analytics.permissions.aws.trust import trust_of
@@ -23,6 +24,7 @@ from lineage_analytics.permissions.decision import ALLOWED, CONDITIONAL, DENIED,
 
 if TYPE_CHECKING:
     from lineage_analytics.permissions.aws.effective import Effective
+    from lineage_analytics.permissions.aws.organisation import Limit
     from lineage_analytics.permissions.aws.policies import Statement
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
@@ -36,9 +38,11 @@ _SHOWN = 20
 
 
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:
-    """The verdict for one principal by id, one action and one resource (an ARN, or a pattern: all it covers)."""
+    """The verdict for one principal by id, or a session by its ARN, one action and one resource (an ARN, or a pattern:
+    all it covers)."""
     have = permissions(facts)
-    at, known = catalogue().index(action), have.principals.get(principal)
+    session = principal if principal.startswith("arn:") else None
+    at, known = catalogue().index(action), have.principals.get(principal) or have.behind(principal)
     lacking = None
     if at is None:
         lacking = f"the catalogue of AWS actions knows no {action}"
@@ -48,7 +52,8 @@ def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision
         return Decision(principal, action, resource, UNKNOWN, (Because("missing", lacking or ""),))
     bit = 1 << at
     about = "*" if bit & catalogue().resourceless else resource
-    question = _Question(facts, have, known, have.effective[principal], bit, about)
+    limits = session_limits(facts, session) if session is not None else ()
+    question = _Question(facts, have, known, have.effective[known.id], bit, about, session, limits)
     verdict, because = question.answer()
     return Decision(principal, catalogue().names[at], resource, verdict, tuple(because[:_SHOWN]))
 
@@ -63,6 +68,8 @@ class _Question:
     found: Effective
     bit: int
     resource: str
+    session: str | None
+    session_limits: tuple[Limit, ...]
     said: dict[str, list[Because]] = field(default_factory=dict)
 
     @property
@@ -103,7 +110,7 @@ class _Question:
     def _own_denies(self) -> Sure:
         """Of the principal, its boundary and its organisation; the root user only its organisation denies."""
         if not self.principal.root:
-            return self._denying(self.found.denies)
+            return self._denying([*self.found.denies, *(s for limit in self.session_limits for s in limit.denies)])
         return self._denying([s for limit in self.have.organisation.limits(self.principal.account)
                               for s in limit.denies])
 
@@ -122,14 +129,14 @@ class _Question:
     def _resource_denies(self) -> Sure:
         policy = self.have.resource_policies.of(self.resource)
         denies = [named.statement for named in (policy.statements if policy else ())
-                  if not named.statement.allow and named.names(self.principal, None) is not None]
+                  if not named.statement.allow and named.names(self.principal, self.session) is not None]
         owner = self.account
         if owner is not None and catalogue().names[self.bit.bit_length() - 1].split(":")[0] in _RESOURCE_LIMITED:
             denies += [s for limit in self.have.organisation.limits(owner, RESOURCE) for s in limit.denies]
         most = self._denying(denies)
         if _BECOME.match(catalogue().names[self.bit.bit_length() - 1]):
             for row in self._trust():
-                if not row.allow and row.names(self.principal, None) is not None:
+                if not row.allow and row.names(self.principal, self.session) is not None:
                     self._say("condition" if row.condition else "deny", "deny", row.says(), row.record_id)
                     most = max(most, Sure.MAYBE if row.condition else Sure.YES)
         return most
@@ -157,7 +164,7 @@ class _Question:
 
     def _by_itself(self) -> Sure:
         """By its own policies, and where the resource lies elsewhere or guards itself, by the resource's as well."""
-        own = min(self._identity(), self._boundary())
+        own = min(self._identity(), self._boundary(), self._session())
         if own == Sure.NO:
             return own
         return min(own, self._resource_agrees())
@@ -197,6 +204,21 @@ class _Question:
                       *records)
         return sure
 
+    def _session(self) -> Sure:
+        """What the policies a session was started with leave of it."""
+        if not self.session_limits:
+            return Sure.YES
+        most = max(Sure.UNKNOWN if limit.unread else strongest(limit.allows, self.bit, self.about)
+                   for limit in self.session_limits)
+        for limit in self.session_limits:
+            if limit.unread is not None and most == Sure.UNKNOWN:
+                self._say("missing", "missing", limit.unread, *limit.record_ids)
+            elif most in {Sure.NO, Sure.MAYBE}:
+                only = "does not allow it" if most == Sure.NO else "allows it only in part or under a condition"
+                self._say("limit" if most == Sure.NO else "condition", "limit", f"{limit.name} {only}",
+                          *limit.record_ids)
+        return most
+
     def _resource_agrees(self) -> Sure:
         """Does the resource let in whom its own account, or another, allows?"""
         name = catalogue().names[self.bit.bit_length() - 1]
@@ -227,13 +249,13 @@ class _Question:
         # What a resource grants a user by name its boundary does not limit; that of a role does.
         if sure == Sure.NO or self.principal.sort == "user":
             return sure
-        return min(sure, self._boundary())
+        return min(sure, self._boundary(), self._session())
 
     def _granted_by(self, resource: str, ways: tuple[str, ...]) -> Sure:
         policy = self.have.resource_policies.of(resource)
         most = Sure.NO
         for named in policy.statements if policy is not None else ():
-            if named.statement.allow and named.names(self.principal, None) in ways:
+            if named.statement.allow and named.names(self.principal, self.session) in ways:
                 most = max(most, self._allowing(named.statement, ", by the resource's own policy"))
         if policy is not None and policy.unread and most != Sure.YES:
             self._say("missing", "missing", "the resource's own policy cannot be read")
@@ -258,7 +280,7 @@ class _Question:
             return Sure.NO if quietly else Sure.UNKNOWN
         most = Sure.NO
         for row in rows:
-            if row.allow and row.names(self.principal, None) in ways:
+            if row.allow and row.names(self.principal, self.session) in ways:
                 sure = Sure.MAYBE if row.condition else Sure.YES
                 self._say("condition" if row.condition else "allow", "condition" if row.condition else "allow",
                           row.says(), row.record_id)

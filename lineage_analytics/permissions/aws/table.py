@@ -51,6 +51,15 @@ class Permissions:
     def used(self) -> Used:
         return used(self.facts)
 
+    def behind(self, session: str) -> Principal | None:
+        """The role of a session's ARN, which leaves out the role's path."""
+        return self._sessions.get(session.rpartition("/")[0])
+
+    @cached_property
+    def _sessions(self) -> dict[str, Principal]:
+        return {f"{arn.split(':role/')[0].replace(':iam:', ':sts:')}:assumed-role/{arn.rsplit('/', 1)[-1]}": principal
+                for principal in self.principals.values() for arn in principal.arns if ":role/" in arn}
+
     def states(self, principal: Principal) -> States:
         """The states of what the principal is granted."""
         start = self.facts.lookback_start
