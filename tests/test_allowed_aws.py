@@ -302,6 +302,26 @@ def test_a_session_may_do_what_its_role_and_the_policy_it_was_started_with_allow
     assert la.allowed(estate, session.replace("narrow", "other"), "s3:PutObject", OBJECT).verdict == "allowed"
 
 
+def test_a_user_of_identity_center_may_what_the_role_of_its_set_may(tmp_path: Path) -> None:
+    store, instance = "d-1234567890", "ssoins-1111111111111111"
+    ana, team = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
+    arn = f"arn:aws:sso:::permissionSet/{instance}/ps-2222222222222222"
+    _write(tmp_path / "users.json", {"Users": [{"UserName": "ana", "UserId": ana, "DisplayName": "Ana", "IdentityStoreId": store}]})
+    _write(tmp_path / "groups.json", {"Groups": [{"GroupId": team, "DisplayName": "Keepers", "IdentityStoreId": store}]})
+    _write(tmp_path / "members.json", {"GroupMemberships": [{
+        "IdentityStoreId": store, "MembershipId": "m-1", "GroupId": team, "MemberId": {"UserId": ana}}]})
+    _write(tmp_path / "set.json", {"PermissionSet": {"Name": "Keeper", "PermissionSetArn": arn, "CreatedDate": "2026-01-01T00:00:00Z"}})
+    _write(tmp_path / "assignments.json", {"AccountAssignments": [
+        {"AccountId": HOME, "PermissionSetArn": arn, "PrincipalType": "GROUP", "PrincipalId": team}]})
+    role = _role("AWSReservedSSO_Keeper_0123456789abcdef", HOME, [allow("s3:Get*")], _trust({"Federated": "x"}), None)
+    _write(tmp_path / "details.json", _details([role], []))
+    estate = la.read(tmp_path)
+    decision = la.allowed(estate, "ana", "s3:GetObject", OBJECT)
+    assert decision.verdict == "allowed"
+    assert decision.because[0].says.startswith(f"permission set Keeper over account {HOME}, through group Keepers: policy own allows")
+    assert la.allowed(estate, "ana", "s3:PutObject", OBJECT).verdict == "denied"
+
+
 def test_a_name_that_several_carry_is_refused_with_their_ids(estate: Estate) -> None:
     with pytest.raises(LineageError, match="4 carry that name"):
         la.allowed(estate, "worker", "s3:GetObject")

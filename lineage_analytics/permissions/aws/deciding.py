@@ -25,6 +25,7 @@ from lineage_analytics.permissions.decision import ALLOWED, CONDITIONAL, DENIED,
 if TYPE_CHECKING:
     from lineage_analytics.permissions.aws.effective import Effective
     from lineage_analytics.permissions.aws.organisation import Limit
+    from lineage_analytics.permissions.aws.permission_sets import Assigned
     from lineage_analytics.permissions.aws.policies import Statement
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
@@ -44,6 +45,9 @@ def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision
     session = principal if principal.startswith("arn:") else None
     at, known = catalogue().index(action), have.principals.get(principal) or have.behind(principal)
     lacking = None
+    assigned = have.permission_sets.of(principal)
+    if assigned:
+        return _through_sets(facts, principal, action, resource, assigned)
     if at is None:
         lacking = f"the catalogue of AWS actions knows no {action}"
     elif known is None or not (known.listed or known.root):
@@ -56,6 +60,25 @@ def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision
     question = _Question(facts, have, known, have.effective[known.id], bit, about, session, limits)
     verdict, because = question.answer()
     return Decision(principal, catalogue().names[at], resource, verdict, tuple(because[:_SHOWN]))
+
+
+_ORDER = (DENIED, UNKNOWN, CONDITIONAL, ALLOWED)
+
+
+def _through_sets(facts: Facts, principal: str, action: str, resource: str, assigned: list[Assigned]) -> Decision:
+    """What a user or group of IAM Identity Center may do: what the role of one of its permission sets may."""
+    verdicts: dict[str, list[Because]] = {}
+    for one in assigned:
+        if one.role is None:
+            verdicts.setdefault(UNKNOWN, []).append(Because(
+                "missing", f"{one.says()}: no loaded export lists the role it leads to", one.record_ids))
+            continue
+        found = decide(facts, one.role.id, action, resource)
+        verdicts.setdefault(found.verdict, []).extend(
+            Because(reason.effect, f"{one.says()}: {reason.says}", (*one.record_ids, *reason.record_ids))
+            for reason in found.because)
+    verdict = max(verdicts, key=_ORDER.index)
+    return Decision(principal, action, resource, verdict, tuple(verdicts[verdict][:_SHOWN]))
 
 
 @dataclass

@@ -14,6 +14,7 @@ from lineage_analytics.permissions.aws.catalogue import catalogue, positions
 from lineage_analytics.permissions.aws.datafiles import WEIGHTS, sensitive
 from lineage_analytics.permissions.aws.effective import Effective, effective
 from lineage_analytics.permissions.aws.organisation import Organisation
+from lineage_analytics.permissions.aws.permission_sets import PermissionSets
 from lineage_analytics.permissions.aws.policies import Grants, narrowest, read_grants
 from lineage_analytics.permissions.aws.principals import Principal, aws_principals
 from lineage_analytics.permissions.aws.resource_policies import ResourcePolicies
@@ -42,6 +43,10 @@ class Permissions:
     @cached_property
     def logs(self) -> dict[str, Log]:
         return account_logs(self.facts)
+
+    @cached_property
+    def permission_sets(self) -> PermissionSets:
+        return PermissionSets(self.facts, self.principals.values())
 
     @cached_property
     def resource_policies(self) -> ResourcePolicies:
