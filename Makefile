@@ -27,6 +27,7 @@ types: $(READY)
 
 bench: $(VENV)/.bench  ## speed and memory beside DuckDB; needs the real capture in ../shared/data
 	$(BIN)/python -m tests.bench.bench_cloudtrail
+	$(BIN)/python -m tests.bench.bench_policies
 
 places: $(VENV)/.places  ## object stores, against an S3-compatible server on loopback
 	PYTHONPATH=$(VENV)/places $(BIN)/python -m pytest tests/test_places_s3.py

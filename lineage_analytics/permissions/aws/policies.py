@@ -183,7 +183,7 @@ def statement(row: tuple[object, ...], name: str) -> Statement | None:
     if effect not in {"allow", "deny"} or (actions is None) == (not_actions is None) or (
             resources is None and not_resources is None):
         return None
-    mask, open_ended = _actions(_tuple(actions), _tuple(not_actions))
+    mask, open_ended = actions_of(_tuple(actions), _tuple(not_actions))
     scope = Scope(_tuple(resources if resources is not None else not_resources), inverted=resources is None)
     if not scope.matches("*"):
         mask &= ~catalogue().resourceless
@@ -199,7 +199,7 @@ def _tuple(values: object) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=65536)
-def _actions(actions: tuple[str, ...], not_actions: tuple[str, ...]) -> tuple[int, bool]:
+def actions_of(actions: tuple[str, ...], not_actions: tuple[str, ...]) -> tuple[int, bool]:
     """Mask of the statement's actions, and whether they are open-ended: a wildcard, or NotAction."""
     if not_actions:
         return catalogue().every & ~catalogue().union(not_actions), True
