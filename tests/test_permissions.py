@@ -476,9 +476,9 @@ def test_a_listed_role_without_policies_may_do_nothing() -> None:
 
 
 def test_other_providers_are_unknown_with_a_reason() -> None:
-    other = {**identity(), "id": "entra:t:1", "provider": "entra", "tenant": "t"}
-    assert row(estate([], identities=pl.DataFrame([identity(), other])), "entra:t:1")["reason"] == (
-        "no_source: no inventory of what entra permits is read")
+    other = {**identity(), "id": "servicenow:t:1", "provider": "servicenow", "tenant": "t"}
+    assert row(estate([], identities=pl.DataFrame([identity(), other])), "servicenow:t:1")["reason"] == (
+        "no_source: no inventory of what servicenow permits is read")
 
 
 def test_the_root_user_is_not_said_to_hold_nothing() -> None:
