@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lineage_analytics.permissions.k8s_rules import action, split
+from lineage_analytics.permissions.lookback import too_short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 _READS = frozenset({"get", "list", "watch"})
 _GKE_LOG, _LOG = "gcp_audit", "k8s_audit"
-# A log may end a little before as_of when another source is the newest; the freshness gate of metrics 1.2 is 7 days.
-_END_TOLERANCE_DAYS = 7
 
 Class = tuple[str, str, str]
 
@@ -75,20 +74,9 @@ def cluster_logs(facts: Facts) -> dict[str, Log]:
     for cluster in sorted(shown.keys() | {tenant for source, tenant in by_log if source == _LOG}):
         span = by_log.get((_LOG, cluster)) or by_log.get((_GKE_LOG, cluster.partition("/")[0]))
         if span is not None:
-            logs[cluster] = Log(_too_short(facts, cluster, *span), frozenset(shown.get(cluster, ())))
+            named = f"cluster {cluster}" if cluster else "the cluster"
+            logs[cluster] = Log(too_short(facts, named, *span), frozenset(shown.get(cluster, ())))
     return logs
-
-
-def _too_short(facts: Facts, cluster: str, first: datetime | None, last: datetime | None) -> str | None:
-    named = f"of cluster {cluster}" if cluster else "of the cluster"
-    if first is None or last is None:
-        return f"no_source: the log {named} states no times"
-    days = max((min(last, facts.as_of) - max(first, facts.lookback_start)).total_seconds() / 86400, 0.0)
-    late = (facts.as_of - last).total_seconds() > _END_TOLERANCE_DAYS * 86400
-    if first <= facts.lookback_start and not late:
-        return None
-    return (f"lookback_too_short: the log {named} covers {days:.1f} of the {facts.lookback_days} days "
-            f"before {facts.as_of:%Y-%m-%d}")
 
 
 def used(facts: Facts) -> Used:

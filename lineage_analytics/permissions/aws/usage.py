@@ -10,6 +10,7 @@ import polars as pl
 
 from lineage_analytics.permissions.aws.catalogue import catalogue
 from lineage_analytics.permissions.aws.datafiles import data_plane, iam_action
+from lineage_analytics.permissions.lookback import too_short
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
 
 LOG = "aws_cloudtrail"
-# A log may end a little before as_of when another source is the newest; the freshness gate of metrics 1.2 is 7 days.
-_END_TOLERANCE_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ class States:
 def account_logs(facts: Facts) -> dict[str, Log]:
     """Per account with a CloudTrail log: does it span the look-back, and which actions would it show.
 
-    A log spans the look-back when its first record is at or before the start and its last at most 7 days before
-    ``as_of``. Data events count as shown for a service once one data event of that service was accepted.
+    Data events count as shown for a service once one data event of that service was accepted.
     """
     spans = facts.frame("coverage").filter(
         (pl.col("source") == LOG) & (pl.col("basis") == "received") & pl.col("tenant").is_not_null()
@@ -63,19 +61,8 @@ def account_logs(facts: Facts) -> dict[str, Log]:
         shown = catalogue().every & ~(data_plane().data_events | data_plane().no_event)
         for service in seen.get(tenant, ()):
             shown |= data_plane().data_events & catalogue().mask(f"{service}:*")
-        logs[tenant] = Log(_too_short(facts, tenant, first, last), shown)
+        logs[tenant] = Log(too_short(facts, f"account {tenant}", first, last), shown)
     return logs
-
-
-def _too_short(facts: Facts, tenant: str, first: datetime | None, last: datetime | None) -> str | None:
-    if first is None or last is None:
-        return f"no_source: the log of account {tenant} states no times"
-    days = max((min(last, facts.as_of) - max(first, facts.lookback_start)).total_seconds() / 86400, 0.0)
-    late = (facts.as_of - last).total_seconds() > _END_TOLERANCE_DAYS * 86400
-    if first <= facts.lookback_start and not late:
-        return None
-    return (f"lookback_too_short: the log of account {tenant} covers {days:.1f} of the {facts.lookback_days} days "
-            f"before {facts.as_of:%Y-%m-%d}")
 
 
 def _look_back(facts: Facts) -> pl.Expr:

@@ -11,6 +11,7 @@ import polars as pl
 from lineage_analytics.permissions.entra.assignments import subscription
 from lineage_analytics.permissions.entra.languages import azure_covers
 from lineage_analytics.permissions.entra.scopes import path_of
+from lineage_analytics.permissions.lookback import too_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
 
 LOG = "azure_activity"
-# A log may end a little before as_of when another source is the newest; the freshness gate of metrics 1.2 is 7 days.
-_END_TOLERANCE_DAYS = 7
 
 
 @dataclass
@@ -42,15 +41,7 @@ class Uses:
         """Why the log of a directory's callers cannot answer for the look-back; None: it can."""
         if tenant not in self.spans:
             return f"no_source: no Azure activity log of directory {tenant or 'not stated'} is loaded"
-        first, last = self.spans[tenant]
-        if first is None or last is None:
-            return f"no_source: the Azure activity log of directory {tenant} states no times"
-        start, end = self.facts.lookback_start, self.facts.as_of
-        if first <= start and (end - last).total_seconds() <= _END_TOLERANCE_DAYS * 86400:
-            return None
-        days = max((min(last, end) - max(first, start)).total_seconds() / 86400, 0.0)
-        return (f"lookback_too_short: the Azure activity log of directory {tenant} covers {days:.1f} of the "
-                f"{self.facts.lookback_days} days before {end:%Y-%m-%d}")
+        return too_short(self.facts, f"Azure activity in directory {tenant}", *self.spans[tenant])
 
     def did(self, actor: str, pattern: str, excluded: Iterable[str], scope: str, tenant: str, *,
             changes: bool) -> bool:
