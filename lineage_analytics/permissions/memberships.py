@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lineage_analytics.tables import Facts
 
@@ -47,6 +47,16 @@ class Memberships:
                             level.append(step.group)
             self._above[principal] = found
         return self._above[principal]
+
+    def steps(self) -> Iterator[Step]:
+        """Every direct membership, in order of the member."""
+        for member in sorted(self._direct):
+            yield from self._direct[member]
+
+    def joined(self, more: Mapping[str, list[Step]]) -> Memberships:
+        """These memberships and more besides, such as another directory states of the same groups."""
+        return Memberships({member: [*self._direct.get(member, ()), *more.get(member, ())]
+                            for member in (*self._direct, *more)})
 
     def chain(self, principal: str, group: str) -> list[Step]:
         """The steps from the principal to one of its groups, in that order; none for the principal itself."""

@@ -1,0 +1,138 @@
+"""Permissions of every principal of Google Cloud: what the loaded policies grant it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lineage_analytics import tables
+from lineage_analytics.permissions.gcp_hierarchy import MANAGER, PROVIDER, bare
+from lineage_analytics.permissions.gcp_rules import book, permission, weight
+
+if TYPE_CHECKING:
+    from lineage_analytics.permissions.gcp_rules import GcpBook
+    from lineage_analytics.permissions.roles import Held
+    from lineage_analytics.tables import Facts
+
+_HEAVIEST, _MOST = 10, 20
+_BASIC = frozenset({"roles/owner", "roles/editor"})
+_UNSEEN = "no_source: the audit logs state methods, and no log that is read states the permissions they need"
+
+
+@dataclass
+class Granted:
+    """What reaches one principal: permissions with the scopes they are held over, and what is not known of them."""
+
+    scopes: dict[str, set[str | None]] = field(default_factory=dict)
+    pairs: set[tuple[str, str | None]] = field(default_factory=set)
+    records: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
+    wildcard: bool = False
+    conditional: bool = False
+
+    @property
+    def permissions(self) -> list[str]:
+        return sorted(self.scopes)
+
+
+def granted(have: GcpBook, principal: str) -> Granted:
+    """What a principal holds, less what is surely denied over all of the scope; what must be activated first is not
+    held."""
+    found, denials = Granted(), []
+    for held in have.held(principal):
+        one = held.assignment
+        if one.deny:
+            denials.append(held)
+            continue
+        if one.eligible:
+            continue
+        found.pairs.add((one.role, one.scope))
+        found.records.update(record for record in (one.record_id, *held.records) if record)
+        found.conditional |= held.conditional or one.condition is not None
+        blocks = have.rules.blocks(one)
+        if blocks is None or not have.whole(one):
+            found.unread.add(one.role)
+        names = {permission(name) for block in blocks or () for name in block.actions}
+        found.wildcard |= one.condition is None and _everywhere(have, one.role, one.scope, names)
+        for name in names:
+            found.scopes.setdefault(name, set()).add(one.scope)
+    for held in denials:
+        _take(have, found, held)
+    return found
+
+
+def _everywhere(have: GcpBook, role: str, scope: str | None, names: set[str]) -> bool:
+    """A basic role over a project or more, or control over a folder or more."""
+    if scope is None:
+        return False
+    over = have.rules.places.name(scope)
+    if not over.startswith(f"{MANAGER}/"):
+        return False
+    return role in _BASIC or (not over.startswith(f"{MANAGER}/projects/")
+                              and any(weight(name) == _HEAVIEST for name in names))
+
+
+def _take(have: GcpBook, found: Granted, held: Held) -> None:
+    for block in have.rules.blocks(held.assignment) or ():
+        sure = not held.conditional and block.condition is None
+        for name in [name for name in found.scopes if have.covers(block, name, "*")]:
+            for scope in sorted(found.scopes[name], key=str):
+                inside = have.rules.within(scope, held.assignment.scope) if scope is not None else None
+                if inside and sure:
+                    found.scopes[name].discard(scope)
+                elif inside is not False:
+                    found.conditional = True
+            if not found.scopes[name]:
+                del found.scopes[name]
+
+
+def permission_rows(facts: Facts) -> pl.DataFrame:
+    """``tables.PERMISSIONS`` of the people, service accounts and federated principals of Google Cloud.
+
+    ``granted`` counts permissions where all that the roles allow is known (``effective``), else pairs of role and scope
+    (``assigned``); null where nothing is granted and not every policy that could is loaded. Use is null: records state
+    methods. ``reason`` begins with a code: ``no_source``, ``role_missing``.
+    """
+    have = book(facts)
+    principals = facts.frame("identities").filter(
+        (pl.col("provider") == PROVIDER) & (pl.col("kind") != "group") & pl.col("id").str.starts_with("gcp::")
+    )["id"].unique().sort()
+    found = [_row(have, principal) for principal in principals]
+    frame = pl.DataFrame(found, schema_overrides=dict(tables.PERMISSIONS.schema), infer_schema_length=None,
+                         schema=None if found else tables.PERMISSIONS.schema)
+    return tables.conform(frame, tables.PERMISSIONS)
+
+
+def _row(have: GcpBook, principal: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"principal_id": principal}
+    found = granted(have, principal)
+    if not found.pairs:
+        missing = None if have.deleted(principal) else _unlisted(have, principal)
+        nothing = {"granted": 0, "granted_basis": "effective", "sensitive_granted": 0, "unobservable": 0,
+                   "weight_max": 0, "wildcard": False, "conditional": False}
+        return row | ({"reason": f"no_source: {missing}"} if missing else nothing)
+    row["record_ids"] = sorted(found.records)[:_MOST]
+    heaviest = max(map(weight, found.permissions), default=0)
+    if found.unread:
+        return row | {
+            "granted": len(found.pairs), "granted_basis": "assigned", "unobservable": len(found.pairs),
+            "wildcard": found.wildcard or None, "conditional": found.conditional or None,
+            "weight_max": heaviest if heaviest == _HEAVIEST else None,
+            "reason": f"role_missing: not all is known of {', '.join(sorted(found.unread)[:3])}"}
+    return row | {
+        "granted": len(found.scopes), "granted_basis": "effective", "unobservable": len(found.scopes),
+        "sensitive_granted": sum(weight(name) > 0 for name in found.permissions), "weight_max": heaviest,
+        "wildcard": found.wildcard, "conditional": found.conditional, "reason": _UNSEEN}
+
+
+def _unlisted(have: GcpBook, principal: str) -> str | None:
+    """What is missing before no grant means none: of a service account the policies of its project and above."""
+    places = have.rules.places
+    email = places.emails.get(bare(principal)) or bare(principal).removeprefix("serviceAccount:")
+    project = places.project_of(email) if email.endswith(".gserviceaccount.com") else None
+    if project is not None:
+        return have.rules.missing(principal, f"{MANAGER}/projects/{project}")
+    return "no loaded policy grants it anything, and which policies there are is not known"
+
