@@ -98,9 +98,10 @@ class Hierarchy:
         """Everything the resource lies in, nearest first, and whether that goes up to an organization."""
         if full not in self._above:
             found: list[str] = []
-            at: str | None = full
-            while (at := self._parent(at)) is not None and at not in found and at != full and len(found) < _DEEPEST:
-                found.append(at)
+            up = self._parent(full)
+            while up is not None and up not in found and up != full and len(found) < _DEEPEST:
+                found.append(up)
+                up = self._parent(up)
             top = found[-1] if found else full
             self._above[full] = tuple(found), top.startswith(f"{MANAGER}/organizations/")
         return self._above[full]

@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics.errors import UsageError
 from lineage_analytics.permissions.decision import DENIED, Because, Decision
-from lineage_analytics.permissions.gcp_rules import book, is_permission
-from lineage_analytics.permissions.gcp_table import permission_rows
+from lineage_analytics.permissions.gcp.rules import book, is_permission
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
-
-PROVIDERS = frozenset({"gcp"})
-
-__all__ = ["PROVIDERS", "decide", "permission_rows"]
 
 
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lineage_analytics.permissions.k8s_rules import action, split
+from lineage_analytics.permissions.k8s.rules import action, split
 from lineage_analytics.permissions.lookback import too_short
 
 if TYPE_CHECKING:

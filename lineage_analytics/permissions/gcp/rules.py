@@ -19,7 +19,7 @@ import polars as pl
 from lineage_analytics.loaders._gcp_inventory import denied
 from lineage_analytics.permissions import patterns
 from lineage_analytics.permissions.datafiles import rows
-from lineage_analytics.permissions.gcp_hierarchy import MANAGER, PROVIDER, bare, hierarchy
+from lineage_analytics.permissions.gcp.hierarchy import MANAGER, PROVIDER, bare, hierarchy
 from lineage_analytics.permissions.memberships import Memberships, Step, in_force, taken_back
 from lineage_analytics.permissions.roles import Assignment, Block, Book, Held, statements
 

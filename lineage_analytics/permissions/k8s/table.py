@@ -15,7 +15,7 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.permissions.datafiles import rows
-from lineage_analytics.permissions.k8s_rules import (
+from lineage_analytics.permissions.k8s.rules import (
     PROVIDER,
     action,
     book,
@@ -25,14 +25,14 @@ from lineage_analytics.permissions.k8s_rules import (
     namespace_of,
     split,
 )
-from lineage_analytics.permissions.k8s_usage import Used, cluster_logs, states, used
+from lineage_analytics.permissions.k8s.usage import Used, cluster_logs, states, used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from lineage_analytics.permissions.k8s_rules import KubernetesBook
-    from lineage_analytics.permissions.k8s_usage import Log
+    from lineage_analytics.permissions.k8s.rules import KubernetesBook
+    from lineage_analytics.permissions.k8s.usage import Log
     from lineage_analytics.permissions.roles import Assignment
     from lineage_analytics.tables import Facts
 

@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics.errors import UsageError
 from lineage_analytics.permissions.decision import ALLOWED, DENIED, UNKNOWN, Because, Decision
-from lineage_analytics.permissions.k8s_rules import MASTERS, book, is_action, namespace_of, place, split
-from lineage_analytics.permissions.k8s_table import permission_rows
+from lineage_analytics.permissions.k8s.rules import MASTERS, book, is_action, namespace_of, place, split
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
-
-PROVIDERS = frozenset({"k8s"})
-
-__all__ = ["PROVIDERS", "decide", "permission_rows"]
 
 
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.permissions.gcp_hierarchy import MANAGER, PROVIDER, bare
-from lineage_analytics.permissions.gcp_rules import book, permission, weight
+from lineage_analytics.permissions.gcp.hierarchy import MANAGER, PROVIDER, bare
+from lineage_analytics.permissions.gcp.rules import book, permission, weight
 
 if TYPE_CHECKING:
-    from lineage_analytics.permissions.gcp_rules import GcpBook
+    from lineage_analytics.permissions.gcp.rules import GcpBook
     from lineage_analytics.permissions.roles import Held
     from lineage_analytics.tables import Facts
 
