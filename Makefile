@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: report test lab lint types bench places clean
+.PHONY: report test lab lint types bench peers places clean
 .DEFAULT_GOAL := report
 
 report: $(READY)  ## the main job on the synthetic sample, into reports/current
@@ -29,6 +29,9 @@ bench: $(VENV)/.bench  ## speed and memory beside DuckDB; needs the real capture
 	$(BIN)/python -m tests.bench.bench_cloudtrail
 	$(BIN)/python -m tests.bench.bench_policies
 
+peers: $(VENV)/.peers  ## escalations and event names beside what cloudsplaining and trailscraper say of them
+	PYTHONPATH=$(VENV)/peers $(BIN)/python -m pytest tests/test_event_names.py tests/test_escalation_cloudsplaining.py
+
 places: $(VENV)/.places  ## object stores, against an S3-compatible server on loopback
 	PYTHONPATH=$(VENV)/places $(BIN)/python -m pytest tests/test_places_s3.py
 
@@ -42,6 +45,11 @@ $(READY): requirements.lock pyproject.toml
 
 $(VENV)/.bench: $(READY) requirements-bench.lock
 	$(BIN)/python -m pip install --quiet --no-compile --only-binary :all: --require-hashes -r requirements-bench.lock
+	@touch $@
+
+$(VENV)/.peers: $(READY) requirements-peers.lock
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --only-binary :all: --require-hashes \
+		--target $(VENV)/peers -r requirements-peers.lock
 	@touch $@
 
 $(VENV)/.places: $(READY) requirements-places.lock
