@@ -1,4 +1,4 @@
-"""Edges that records state as such: membership, policies held, boundaries, credentials, owners, directory roles."""
+"""Edges that records state as such: membership, policies held, boundaries, credentials, owners, roles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import polars as pl
 
 from lineage_analytics.graphs.access.tier0 import is_tier0
 from lineage_analytics.permissions.aws.principals import is_service, native
+from lineage_analytics.permissions.memberships import in_force, taken_back
+from lineage_analytics.permissions.roles import ACTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.tables import Facts
 
-_ACTIVE = ("standing", "timebound", "activated")
+# Providers whose roles and memberships have a module of their own in this room.
+_WITH_MODULES = ("entra",)
 
 
 def edges(facts: Facts, build: Builder) -> None:
@@ -28,7 +31,7 @@ def edges(facts: Facts, build: Builder) -> None:
     _owners(facts, build)
     _memberships(facts, build)
     _held(facts, build)
-    _directory_roles(facts, build)
+    _roles(facts, build)
     _crown_jewels(facts, build)
 
 
@@ -80,16 +83,15 @@ def _held(facts: Facts, build: Builder) -> None:
             build.edge(principal, rel, policy, f"{words} {name or _label(policy)}", [record], proved=not condition)
 
 
-def _directory_roles(facts: Facts, build: Builder) -> None:
-    """Directory roles: active ones are held, eligible ones conditional.
+def _roles(facts: Facts, build: Builder) -> None:
+    """Roles of providers without a module of their own: active ones are held, eligible ones conditional.
 
-    A role over a part of the directory is another node than the role over all of it; only the latter is tier 0.
+    A role over a part of the tenant is another node than the role over all of it; only the latter is tier 0.
     """
     rows = facts.frame("entitlements").filter(
-        (pl.col("grant_kind") == "role") & pl.col("state").fill_null("standing").is_in((*_ACTIVE, "eligible"))
-        & (pl.col("expires_at").is_null() | (pl.col("expires_at") > facts.as_of))
-        & (pl.col("granted_at").is_null() | (pl.col("granted_at") <= facts.as_of))
-        & ~pl.col("record_id").is_in(_taken_back(facts))
+        (pl.col("grant_kind") == "role") & pl.col("state").fill_null("standing").is_in((*ACTIVE, "eligible"))
+        & ~pl.col("provider").fill_null("").is_in(_WITH_MODULES) & in_force(facts)
+        & ~pl.col("record_id").fill_null("").is_in(taken_back(facts))
     ).select("principal_id", "privilege", "scope", "state", "condition", "tenant", "provider", "record_id")
     for principal, role, scope, state, condition, tenant, provider, record in rows.drop_nulls(
             ["principal_id", "privilege"]).sort(pl.all()).iter_rows():
@@ -100,20 +102,8 @@ def _directory_roles(facts: Facts, build: Builder) -> None:
             build.tier0(node)
         held = state != "eligible"
         words = "holds" if held else "is eligible for"
-        build.edge(principal, "holds_policy", node, f"{words} the directory role {role}"
-                   + ("" if whole else f" over {scope}"), [record], proved=held and not condition)
-
-
-def _taken_back(facts: Facts) -> list[str]:
-    """Records of grants that a later record revokes: ``revoke(x)`` after ``grant(x)``."""
-    steps = facts["decision_steps"].filter(
-        pl.col("effect_key").is_not_null() & (pl.col("time") <= facts.as_of)
-        & (pl.col("status").fill_null("succeeded") == "succeeded")
-    ).select("record_id", "time", pl.col("effect_key").str.extract_groups(r"^(?<verb>grant|revoke)(?<of>\(.*)$")
-             .alias("effect")).unnest("effect").drop_nulls(["verb", "of"]).collect()
-    ends = steps.filter(pl.col("verb") == "revoke").group_by("of").agg(until=pl.col("time").max())
-    given = steps.filter(pl.col("verb") == "grant").join(ends, on="of").filter(pl.col("until") > pl.col("time"))
-    return given["record_id"].unique().sort().to_list()
+        build.edge(principal, "holds_policy", node, f"{words} the role {role}" + ("" if whole else f" over {scope}"),
+                   [record], proved=held and not condition)
 
 
 def _crown_jewels(facts: Facts, build: Builder) -> None:
@@ -140,7 +130,8 @@ def arn_index(facts: Facts) -> Mapping[str, str]:
 
 
 def _rows(facts: Facts, kind: str) -> list[tuple[str, str, str | None, str | None, str | None]]:
-    rows = facts.frame("entitlements").filter(pl.col("grant_kind") == kind).select(
+    rows = facts.frame("entitlements").filter(
+        (pl.col("grant_kind") == kind) & ~pl.col("provider").fill_null("").is_in(_WITH_MODULES)).select(
         "principal_id", "scope", "privilege", "condition", "record_id").drop_nulls(["principal_id", "scope"])
     return rows.sort(pl.all(), nulls_last=True).rows()
 
