@@ -1,0 +1,137 @@
+"""Ways across providers: Identity Center, workflows of repositories, hybrid accounts, sign-in by another directory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from lineage_analytics.graphs.access import AccessLineage, access_lineage
+from lineage_analytics.tables import ACCOUNTS, CREDENTIALS, ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, Table, conform
+
+AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
+ACCOUNT = "111122223333"
+SET = "arn:aws:sso:::permissionSet/ssoins-1/ps-1"
+ANN, TEAM = "aws:d-1:ann", "aws:d-1:team"
+ROLE = f"aws:{ACCOUNT}:AROA1"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_My_Admins_0123456789abcdef"
+
+
+def table(rows: list[dict[str, Any]], of: Table) -> pl.DataFrame:
+    return conform(pl.DataFrame(rows, infer_schema_length=None), of) if rows else of.empty()
+
+
+def facts(entitlements: list[dict[str, Any]] = [], identities: list[dict[str, Any]] = [],  # noqa: B006
+          **others: list[dict[str, Any]]) -> Facts:
+    shapes = {"resources": RESOURCES, "accounts": ACCOUNTS, "credentials": CREDENTIALS}
+    frames: dict[str, Any] = {name: table(rows, shapes[name]) for name, rows in others.items()}
+    return Facts.of(AS_OF, entitlements=table(entitlements, ENTITLEMENTS), identities=table(identities, IDENTITIES),
+                    **frames)
+
+
+def graph(*args: Any, **more: Any) -> AccessLineage:
+    return access_lineage(facts(*args, **more))
+
+
+def edge(lineage: AccessLineage, src: str, dst: str) -> dict[str, Any] | None:
+    found = lineage.edges.filter((pl.col("src") == src) & (pl.col("dst") == dst))
+    return found.row(0, named=True) if found.height else None
+
+
+def reached(lineage: AccessLineage, src: str, dst: str) -> str | None:
+    found = lineage.blast_radius(src).filter(pl.col("node_id") == dst)
+    return str(found["state"].item()) if found.height else None
+
+
+# --- Identity Center -------------------------------------------------------------------------------------------------
+
+
+def assigned(holder: str, arn: str = SET) -> dict[str, Any]:
+    return {"principal_id": holder, "grant_kind": "role", "privilege": arn, "scope": f"aws:{ACCOUNT}:account",
+            "effect": "allow", "state": "standing", "provider": "aws", "source": "aws_identity_center",
+            "record_id": f"rec-assign-{holder[-4:]}"}
+
+
+def member(who: str, group: str, source: str = "aws_identity_center", provider: str = "aws") -> dict[str, Any]:
+    return {"principal_id": who, "grant_kind": "membership", "scope": group, "effect": "allow", "state": "standing",
+            "provider": provider, "source": source, "record_id": f"rec-member-{who[-4:]}"}
+
+
+def user(identity: str, kind: str = "human", **more: Any) -> dict[str, Any]:
+    provider, tenant, _ = identity.split(":", 2)
+    return {"id": identity, "kind": kind, "provider": provider, "tenant": tenant, **more}
+
+
+def role(identity: str = ROLE, arn: str = ROLE_ARN, **more: Any) -> dict[str, Any]:
+    return user(identity, "role", display_name=arn.rsplit("/", 1)[-1], alt_ids=[{"kind": "arn", "value": arn}], **more)
+
+
+def permission_set(name: str | None = "My_Admins", **attributes: Any) -> dict[str, Any]:
+    import msgspec
+
+    return {"id": f"aws:ssoins-1:{SET}", "kind": "permission_set", "display_name": name, "record_id": "rec-set",
+            "provider": "aws", "attributes": msgspec.json.encode(attributes).decode() if attributes else None}
+
+
+def test_a_user_becomes_the_role_its_permission_set_made_in_the_account() -> None:
+    found = edge(graph([assigned(ANN)], [user(ANN), role()], resources=[permission_set()]), ANN, ROLE)
+    assert found is not None
+    assert (found["rel"], found["state"]) == ("may_assume", "proved")
+    assert found["reason"] == f"has the permission set My_Admins over account {ACCOUNT}"
+    assert found["record_ids"] == ["rec-assign-:ann", "rec-set"]
+
+
+def test_members_of_a_group_become_its_role_and_others_do_not() -> None:
+    lineage = graph([assigned(TEAM), member(ANN, TEAM)], [user(ANN), user("aws:d-1:bob"), user(TEAM, "group"), role()],
+                    resources=[permission_set()])
+    assert reached(lineage, ANN, ROLE) == "proved"
+    assert reached(lineage, "aws:d-1:bob", ROLE) is None
+
+
+def test_a_set_of_another_name_or_a_role_of_another_account_is_not_the_one() -> None:
+    other = "aws:444455556666:AROA2"
+    roles = [role(other, ROLE_ARN.replace(ACCOUNT, "444455556666")),
+             role(f"aws:{ACCOUNT}:AROA3", ROLE_ARN.replace("My_Admins", "Admins"))]
+    lineage = graph([assigned(ANN)], [user(ANN), *roles], resources=[permission_set()])
+    assert reached(lineage, ANN, other) is None
+    assert reached(lineage, ANN, f"aws:{ACCOUNT}:AROA3") is None
+
+
+def test_a_role_in_no_file_is_stood_for_and_reaches_the_account_only_if_nothing_limits_it() -> None:
+    lineage = graph([assigned(ANN)], [user(ANN)], resources=[
+        permission_set(policies=["arn:aws:iam::aws:policy/AdministratorAccess"])])
+    standing = f"aws:{ACCOUNT}:permission_set:{SET}"
+    assert reached(lineage, ANN, standing) == "proved"
+    assert reached(lineage, ANN, f"aws:{ACCOUNT}:account") == "conditional"
+
+
+def test_a_set_whose_name_is_not_loaded_is_no_role_that_is_listed() -> None:
+    lineage = graph([assigned(ANN)], [user(ANN), role()])
+    assert reached(lineage, ANN, ROLE) is None
+    assert reached(lineage, ANN, f"aws:{ACCOUNT}:permission_set:{SET}") == "proved"
+
+
+def test_two_roles_of_one_set_are_both_only_possible_unless_an_inventory_lists_one() -> None:
+    again = role(f"aws:{ACCOUNT}:AROA9", ROLE_ARN.replace("0123456789abcdef", "fedcba9876543210"))
+    both = graph([assigned(ANN)], [user(ANN), role(), again], resources=[permission_set()])
+    assert {reached(both, ANN, ROLE), reached(both, ANN, again["id"])} == {"conditional"}
+    listed = graph([assigned(ANN)], [user(ANN), role(grants_listed=True), again], resources=[permission_set()])
+    assert (reached(listed, ANN, ROLE), reached(listed, ANN, again["id"])) == ("proved", None)
+
+
+def test_a_disabled_user_gets_there_only_when_it_is_enabled() -> None:
+    lineage = graph([assigned(TEAM), member(ANN, TEAM)], [user(ANN, enabled=False), role()],
+                    resources=[permission_set()])
+    assert reached(lineage, ANN, ROLE) == "conditional"
+
+
+def test_an_account_of_the_same_person_signs_in_as_the_user_only_if_its_directory_is_the_source() -> None:
+    people = [user(ANN, subkind="idc_user"), user("entra:t:ann"), role()]
+    joined = [{"account_id": who, "person_id": "ann", "rule": "declared", "tier": 3, "record_ids": ["rec-declared"]}
+              for who in (ANN, "entra:t:ann")]
+    lineage = graph([assigned(ANN)], people, resources=[permission_set()], accounts=joined)
+    assert reached(lineage, "entra:t:ann", ROLE) == "conditional"
+    guessed = [{**row, "tier": 2, "rule": "equal_address"} for row in joined]
+    assert reached(graph([assigned(ANN)], people, resources=[permission_set()], accounts=guessed),
+                   "entra:t:ann", ROLE) is None
