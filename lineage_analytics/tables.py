@@ -206,6 +206,7 @@ ACTIVITY = Table("activity", "events, one row per record", _columns({
     "effect_delta": (pl.String, "what changed as JSON text, e.g. added and removed bindings; null: not stated"),
     "outcome": (pl.String, "", OUTCOMES),
     "error_code": (pl.String, "null: none"),
+    "permissions": (TEXTS, "permissions the provider says it checked and granted; null: the record states none"),
     "is_read": (pl.Boolean, "null: not stated"),
     "is_dry_run": (pl.Boolean, "null: not stated"),
     "ip": (pl.String, "address or service host name; null: not stated"),
@@ -364,6 +365,14 @@ USAGE = Table("usage", "activity rolled up by actor, action and day", _columns({
     "first": (TIME, ""), "last": (TIME, ""),
 }), derived=True)
 
+PERMISSION_USE = Table("permission_use", "permissions that activity states as checked and granted, by actor and day",
+                       _columns({
+    "actor_id": (pl.String, ""), "permission": (pl.String, "as the provider names it"), "tenant": PROVENANCE["tenant"],
+    "provider": PROVENANCE["provider"], "source": PROVENANCE["source"], "day": (pl.Date, "UTC"),
+    "events": (pl.Int64, "calls of any outcome in which it was granted"),
+    "successes": (pl.Int64, "those that succeeded"), "first": (TIME, ""), "last": (TIME, ""),
+}), derived=True)
+
 NODES = Table("nodes", "nodes of the access graph", _columns({
     "node_id": (pl.String, ""), "kind": (pl.String, "identity kind, or group role policy service resource credential "
                                          "federation directory_role, or scope: what a wildcard covers"),
@@ -503,8 +512,8 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, ACCOUNTS, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS,
-    DECISION_STEPS, RESOURCES, COVERAGE, SEQUENCES, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, NODES, EDGES,
-    PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
+    DECISION_STEPS, RESOURCES, COVERAGE, SEQUENCES, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, PERMISSION_USE,
+    NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)
 

@@ -555,3 +555,11 @@ def test_answers_of_the_api_and_exports_of_a_search_hold_the_same_entries() -> N
         "\n".join(json.dumps({"entries": [one]}) for one in entries))
     for found in map(Loaded, packed):
         assert (found.source, found.faults, sorted(found.ids)) == ("gcp_audit", [], sorted(Loaded(entries).ids))
+
+
+def test_permissions_that_were_checked_and_granted_are_kept_and_refused_ones_are_not() -> None:
+    record = entry(1, IAM, "x.Get", "r", authorizationInfo=[
+        {"permission": "storage.objects.get", "granted": True}, {"permission": "storage.objects.delete", "granted": False},
+        {"permission": "storage.objects.get", "granted": True}, {"permission": "storage.objects.list"}])
+    silent = entry(2, IAM, "x.Get", "r")
+    assert Loaded([record, silent])["activity"].sort("time")["permissions"].to_list() == [["storage.objects.get"], None]

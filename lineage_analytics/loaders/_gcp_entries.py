@@ -92,7 +92,8 @@ def _read_audit(entry: Entry, found: LogEntry) -> None:
     service = name(found.audit.get("servicename"))
     delta = list(deltas(found.audit.get("servicedata"))) or list(deltas(found.audit.get("metadata")))
     _activity(entry, found, who, outcome, code, common, action=method, is_read=_is_read(found, method),
-              resource_id=text(found.audit.get("resourcename")), effect_delta=shown(delta))
+              permissions=_permissions(found), resource_id=text(found.audit.get("resourcename")),
+              effect_delta=shown(delta))
     if method is not None:
         _changes(entry, found, service, method, delta, who, outcome, common)
     row = assistant_row(found, service, method or "")
@@ -165,6 +166,13 @@ def _outcome(found: LogEntry, method: str | None) -> tuple[str, str | None]:
     if flag(operation.get("first")) and not flag(operation.get("last")):
         return "unknown", None
     return "success", None
+
+
+def _permissions(found: LogEntry) -> list[str] | None:
+    """The permissions that were checked and granted; None where the entry states none."""
+    granted = {stated for held in listed(found.audit.get("authorizationinfo"))
+               if flag(held.get("granted")) is True and (stated := name(held.get("permission")))}
+    return sorted(granted) or None
 
 
 def _is_read(found: LogEntry, method: str | None) -> bool | None:

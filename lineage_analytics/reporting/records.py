@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lineage_analytics.workspace.estate import Estate
 
 _FACT_TABLES = ("activity", "assistant_access", "coverage", "credentials", "decision_steps", "entitlements",
-                "identity_facts", "ledger", "quarantine", "resources", "usage")
+                "identity_facts", "ledger", "permission_use", "quarantine", "resources", "usage")
 _RUN_ID = 16
 
 

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 _LOADED = ("identity_facts", "credentials", "entitlements", "activity", "assistant_access", "decision_steps",
            "resources", "coverage", "sequences", "quarantine", "drift", "content_hashes",
-           "ledger", "usage")
-_TIMES = {"activity": "time", "usage": "first", "assistant_access": "time", "decision_steps": "time"}
+           "ledger", "usage", "permission_use")
+_TIMES = {"activity": "time", "usage": "first", "permission_use": "first", "assistant_access": "time",
+          "decision_steps": "time"}
 _ID_COLUMNS = {
     "activity": ("actor_id", "on_behalf_of_id"),
     "usage": ("actor_id",),
+    "permission_use": ("actor_id",),
     "credentials": ("identity_id", "held_by_id"),
     "entitlements": ("principal_id", "scope", "granted_by"),
     "assistant_access": ("user_id",),
@@ -157,6 +159,7 @@ def open_estate(
         for name, frame in loaded.items()
     }
     resolved["usage"] = rollup.merged_usage(resolved["usage"])
+    resolved["permission_use"] = rollup.merged_permission_use(resolved["permission_use"])
     resolved |= {"identities": resolution.identities.lazy(), "aliases": resolution.aliases.lazy(),
                  "accounts": resolution.accounts.lazy()}
     return Estate(resolved, moment, window, lookback, directory=directory, versions=dict(store.versions()))

@@ -333,6 +333,7 @@ class _Load:
 
     def _roll_up(self, activity: pl.DataFrame) -> None:
         self._keep("usage", rollup.usage(activity))
+        self._keep("permission_use", rollup.permission_use(activity))
         days = activity.select("time", "source", "tenant", "provider").partition_by("source", as_dict=True)
         for (source,), rows in days.items():
             lateness = loaders()[str(source)].LATENESS

@@ -7,6 +7,7 @@ import polars as pl
 from lineage_analytics import tables
 
 _USAGE_KEYS = ["actor_id", "action", "tenant", "provider", "source", "day"]
+_PERMISSION_KEYS = ["actor_id", "permission", "tenant", "provider", "source", "day"]
 _COVERAGE_KEYS = ["basis", "source", "tenant", "provider", "day", "lateness_seconds", "record_id"]
 
 
@@ -24,6 +25,18 @@ def usage(activity: pl.DataFrame) -> pl.DataFrame:
     return tables.conform(rolled, tables.USAGE)
 
 
+def permission_use(activity: pl.DataFrame) -> pl.DataFrame:
+    """Stated permissions per actor and UTC day, as ``usage`` has events."""
+    stated = activity.lazy().filter(
+        pl.col("permissions").is_not_null() & pl.col("actor_id").is_not_null()
+        & ~pl.col("is_dry_run").fill_null(value=False)
+    ).with_columns(permission=pl.col("permissions").list.unique(), day=pl.col("time").dt.date()).explode("permission")
+    rolled = stated.drop_nulls("permission").group_by(_PERMISSION_KEYS).agg(
+        events=pl.len().cast(pl.Int64), successes=(pl.col("outcome") == "success").sum().cast(pl.Int64),
+        first=pl.col("time").min(), last=pl.col("time").max()).collect()
+    return tables.conform(rolled, tables.PERMISSION_USE)
+
+
 def coverage(activity: pl.DataFrame, lateness_seconds: int) -> pl.DataFrame:
     """Accepted records per source, tenant and UTC day."""
     rolled = (
@@ -38,9 +51,17 @@ def coverage(activity: pl.DataFrame, lateness_seconds: int) -> pl.DataFrame:
 
 
 def merged_usage(partials: pl.LazyFrame) -> pl.LazyFrame:
-    return partials.group_by(_USAGE_KEYS).agg(
+    return _merged(partials, _USAGE_KEYS, tables.USAGE)
+
+
+def merged_permission_use(partials: pl.LazyFrame) -> pl.LazyFrame:
+    return _merged(partials, _PERMISSION_KEYS, tables.PERMISSION_USE)
+
+
+def _merged(partials: pl.LazyFrame, keys: list[str], table: tables.Table) -> pl.LazyFrame:
+    return partials.group_by(keys).agg(
         pl.col("events").sum(), pl.col("successes").sum(), pl.col("first").min(), pl.col("last").max()
-    ).select(tables.USAGE.schema.names())
+    ).select(table.schema.names())
 
 
 def merged_coverage(partials: pl.LazyFrame) -> pl.LazyFrame:
@@ -61,6 +82,8 @@ def merged(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A buffer about to be written: partials of the same key become one row."""
     if name == "usage":
         return merged_usage(frame.lazy()).collect()
+    if name == "permission_use":
+        return merged_permission_use(frame.lazy()).collect()
     if name == "coverage":
         return merged_coverage(frame.lazy()).collect()
     return frame
