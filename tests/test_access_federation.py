@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from lineage_analytics.graphs.access import AccessLineage, access_lineage
@@ -68,8 +69,6 @@ def role(identity: str = ROLE, arn: str = ROLE_ARN, **more: Any) -> dict[str, An
 
 
 def permission_set(name: str | None = "My_Admins", **attributes: Any) -> dict[str, Any]:
-    import msgspec
-
     return {"id": f"aws:ssoins-1:{SET}", "kind": "permission_set", "display_name": name, "record_id": "rec-set",
             "provider": "aws", "attributes": msgspec.json.encode(attributes).decode() if attributes else None}
 
@@ -135,3 +134,133 @@ def test_an_account_of_the_same_person_signs_in_as_the_user_only_if_its_director
     guessed = [{**row, "tier": 2, "rule": "equal_address"} for row in joined]
     assert reached(graph([assigned(ANN)], people, resources=[permission_set()], accounts=guessed),
                    "entra:t:ann", ROLE) is None
+
+
+# --- workflows of repositories ---------------------------------------------------------------------------------------
+
+DEPLOY = f"aws:{ACCOUNT}:AROADEPLOY"
+OIDC = f"aws:{ACCOUNT}:arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+REPO = "github:7:repo/42"
+
+
+def trust(condition: str | None, target: str = DEPLOY, trusted: str = OIDC, **more: Any) -> dict[str, Any]:
+    return {"principal_id": trusted, "grant_kind": "trust", "privilege": "sts:AssumeRoleWithWebIdentity",
+            "scope": target, "effect": "allow", "condition": condition, "provider": "aws", "record_id": "rec-trust",
+            **more}
+
+
+def subject(value: str, operator: str = "StringLike", **more: str) -> str:
+    key = "token.actions.githubusercontent.com"
+    return msgspec.json.encode({operator: {f"{key}:sub": value, f"{key}:aud": "sts.amazonaws.com", **more}}).decode()
+
+
+def repository(identity: str = REPO, label: str = "Acme/shop") -> dict[str, Any]:
+    return {"id": identity, "kind": "repository", "display_name": label, "provider": "github"}
+
+
+def from_repo(condition: str | None, **more: Any) -> dict[str, Any]:
+    lineage = graph([trust(condition, **more)], [role(DEPLOY, f"arn:aws:iam::{ACCOUNT}:role/deploy")],
+                    resources=[repository()])
+    return {node: reached(lineage, node, DEPLOY) for node in (REPO, "github::anybody")
+            if node in lineage.nodes["node_id"].to_list()}
+
+
+def test_any_workflow_of_the_repository_acts_as_a_role_that_trusts_all_it_runs() -> None:
+    assert from_repo(subject("repo:acme/shop:*")) == {REPO: "proved"}
+
+
+def test_a_subject_that_names_a_branch_is_a_condition() -> None:
+    assert from_repo(subject("repo:acme/shop:ref:refs/heads/main", "StringEquals")) == {REPO: "conditional"}
+
+
+def test_another_condition_beside_the_subject_is_kept() -> None:
+    assert from_repo(subject("repo:acme/shop:*", **{"token.actions.githubusercontent.com:actor": "ann"})) == {
+        REPO: "conditional"}
+
+
+def test_a_pattern_covers_the_repositories_of_the_owner_it_names() -> None:
+    assert from_repo(subject("repo:acme/*")) == {REPO: "proved"}
+    assert from_repo(subject("repo:acme/web*:*")) == {}
+
+
+def test_an_owner_left_open_lets_anybody_at_github_in_and_the_reason_says_so() -> None:
+    assert from_repo(subject("repo:*")) == {REPO: "proved", "github::anybody": "proved"}
+    assert from_repo(subject("repo:acme*/shop:*")) == {REPO: "proved", "github::anybody": "conditional"}
+    assert from_repo(None) == {REPO: "proved", "github::anybody": "proved"}
+    lineage = graph([trust(subject("repo:*"))], resources=[repository()])
+    found = lineage.edges.filter(pl.col("dst") == DEPLOY)["reason"].to_list()
+    assert any("anybody can name an owner and a repository so" in reason for reason in found)
+
+
+def test_a_wildcard_the_operator_takes_to_the_letter_lets_nobody_in() -> None:
+    assert from_repo(subject("repo:acme/*", "StringEquals")) == {}
+
+
+def test_a_role_whose_trust_policy_also_denies_is_conditional() -> None:
+    lineage = graph([trust(subject("repo:acme/shop:*")), trust(None, effect="deny")], resources=[repository()])
+    assert reached(lineage, REPO, DEPLOY) == "conditional"
+
+
+def test_a_repository_no_file_lists_is_a_node_of_its_own() -> None:
+    lineage = graph([trust(subject("repo:acme/other:*"))], resources=[repository()])
+    assert reached(lineage, "github:acme:repo/acme/other", DEPLOY) == "proved"
+
+
+def test_a_federated_credential_of_an_application_is_such_a_trust() -> None:
+    lineage = graph(resources=[repository()], credentials=[
+        {"identity_id": "entra:t:app", "kind": "federated", "issuer": "https://token.actions.githubusercontent.com",
+         "subject": "repo:acme/shop:environment:prod", "record_id": "rec-cred"}])
+    assert reached(lineage, REPO, "entra:t:app") == "conditional"
+
+
+# --- hybrid accounts and applications that sign in to AWS ------------------------------------------------------------
+
+
+def test_a_synchronised_account_is_reached_from_its_home_only_under_a_condition() -> None:
+    sid = "S-1-5-21-1-2-3-1104"
+    lineage = graph([], [user(f"ad:S-1-5-21-1-2-3:{sid}"), user("entra:t:ann", alt_ids=[{"kind": "sid", "value": sid}])])
+    assert reached(lineage, f"ad:S-1-5-21-1-2-3:{sid}", "entra:t:ann") == "conditional"
+    assert reached(lineage, "entra:t:ann", f"ad:S-1-5-21-1-2-3:{sid}") == "conditional"
+
+
+SAML = f"arn:aws:iam::{ACCOUNT}:saml-provider/Entra"
+ROLE_PLAIN = f"arn:aws:iam::{ACCOUNT}:role/Ops"
+
+
+def through_entra(*grants: dict[str, Any], condition: str | None = None, trusts: bool = True) -> AccessLineage:
+    offered = {"id": "entra:t:app_role/sp/r-1", "kind": "app_role", "parent_id": "entra:t:sp", "provider": "entra",
+               "attributes": f'{{"value":"{ROLE_PLAIN},{SAML}"}}', "record_id": "rec-offered"}
+    held = [trust(condition, f"aws:{ACCOUNT}:AROAOPS", f"aws:{ACCOUNT}:{SAML}")] if trusts else []
+    return graph([*grants, *held], [role(f"aws:{ACCOUNT}:AROAOPS", ROLE_PLAIN), user("entra:t:ann"),
+                                    user("entra:t:inner", "group"), user("entra:t:group", "group")],
+                 resources=[offered])
+
+
+def app_role(holder: str) -> dict[str, Any]:
+    return {"principal_id": holder, "grant_kind": "app_role", "privilege": "r-1", "scope": "entra:t:sp",
+            "effect": "allow", "provider": "entra", "record_id": "rec-assigned"}
+
+
+def test_who_is_assigned_the_pair_of_role_and_provider_becomes_the_role() -> None:
+    ops = f"aws:{ACCOUNT}:AROAOPS"
+    assert reached(through_entra(app_role("entra:t:ann")), "entra:t:ann", ops) == "proved"
+    audience = '{"StringEquals":{"SAML:aud":"https://signin.aws.amazon.com/saml"}}'
+    assert reached(through_entra(app_role("entra:t:ann"), condition=audience), "entra:t:ann", ops) == "proved"
+    asked = '{"StringEquals":{"SAML:sub":"somebody"}}'
+    assert reached(through_entra(app_role("entra:t:ann"), condition=asked), "entra:t:ann", ops) == "conditional"
+    assert reached(through_entra(app_role("entra:t:ann"), trusts=False), "entra:t:ann", ops) == "conditional"
+
+
+def test_direct_members_of_an_assigned_group_become_it() -> None:
+    inside = member("entra:t:ann", "entra:t:group", "entra_directory", "entra")
+    ops = f"aws:{ACCOUNT}:AROAOPS"
+    assert reached(through_entra(app_role("entra:t:group"), inside), "entra:t:ann", ops) == "proved"
+
+
+def test_an_application_of_okta_named_after_aws_leads_to_the_provider_only_under_a_condition() -> None:
+    provider = f"aws:{ACCOUNT}:arn:aws:iam::{ACCOUNT}:saml-provider/Okta"
+    assigned_app = {"principal_id": "okta:o:ann", "grant_kind": "app_role", "privilege": "user", "scope": "okta:o:app",
+                    "provider": "okta", "record_id": "rec-app"}
+    lineage = graph([trust(None, DEPLOY, provider), assigned_app],
+                    [user("okta:o:ann"), user("okta:o:app", "app", display_name="AWS Account Federation")])
+    assert reached(lineage, "okta:o:ann", DEPLOY) == "conditional"
