@@ -1,0 +1,59 @@
+"""Permissions of Okta: administrator roles of users, groups and applications, as its System Log shows them (sources 5).
+
+An action is a permission of Okta, such as ``okta.users.credentials.resetPassword``. A resource is an id of Okta, or
+``*``. A role that the log limits (``Group administrator (Sales)``) covers what lies in that place, which is not loaded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from lineage_analytics.permissions import named_roles
+from lineage_analytics.permissions.named_roles import NamedBook, Sort
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lineage_analytics.permissions.decision import Decision
+    from lineage_analytics.permissions.roles import Assignment
+    from lineage_analytics.tables import Facts
+
+PROVIDER = "okta"
+PROVIDERS = frozenset({PROVIDER})
+
+
+def _within(resource: str, scope: str | None) -> bool | None:
+    """The whole organisation covers everything in it; a part of it is not loaded."""
+    if scope is None:
+        return None
+    organisation, _, place = scope.partition(":org")
+    inside = resource == "*" or resource.startswith(f"{organisation}:") or not resource.startswith(f"{PROVIDER}:")
+    return (None if place and resource != "*" else not place) if inside else False
+
+
+def _key(one: Assignment) -> str | None:
+    """A later ``revoke(okta:<org>:role/<role>|<holder>)`` takes it back."""
+    provider, tenant, native = one.holder.split(":", 2)
+    return f"{provider}:{tenant}:role/{one.role.lower()}|{native}"
+
+
+SORT = Sort(PROVIDER, "okta_roles", "the System Log", lambda _: "", _within, _key)
+
+
+def book(facts: Facts) -> NamedBook:
+    """Standing assignments of the estate, read once."""
+    if "okta_roles" not in facts.parts:
+        facts.parts["okta_roles"] = NamedBook(facts, SORT)
+    return cast("NamedBook", facts.parts["okta_roles"])
+
+
+def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:
+    """The verdict by the roles the log saw granted; what it did not see is unknown, not denied."""
+    return book(facts).decide(principal, action, resource)
+
+
+def permission_rows(facts: Facts) -> pl.DataFrame:
+    """``tables.PERMISSIONS`` of the users and applications of Okta."""
+    return named_roles.permission_rows(facts, book(facts))
+
+
