@@ -268,6 +268,20 @@ def test_a_seat_and_a_membership_are_entitlements_from_the_event_not_a_snapshot(
         ("github:77:12", "role", "admin", "github:77:org/77", None)]
 
 
+def test_a_changed_role_and_a_repository_of_a_team_are_entitlements_and_a_change_that_names_no_role_is_none() -> None:
+    team: Json = {"team": "Acme/core", "team_id": 9}
+    found = Loaded(as_array([
+        row(1, "org.update_member", user="bea", user_id=12, permission="admin", old_permission="read"),
+        row(2, "org.update_member", user="bea", user_id=12),
+        row(3, "team.add_repository", **team, permission="push"),
+        row(4, "team.update_repository_permission", **team, permission="admin", old_permission="push"),
+        row(5, "team.remove_repository", **team)]))
+    assert found.rows("entitlements", "principal_id", "grant_kind", "privilege", "scope", "as_of") == [
+        ("github:77:12", "role", "admin", "github:77:org/77", None),
+        ("github:77:team/9", "role", "admin", "github:77:repo/5", None),
+        ("github:77:team/9", "role", "push", "github:77:repo/5", None)]
+
+
 def test_the_copilot_usage_stream_tells_who_asked_and_stores_no_word() -> None:
     found = Loaded(as_lines([USAGE, USAGE | {"type": "response", "event_id": "use2"}]))
     assert found.rows("assistant_access", "user_id", "assistant_id", "completeness", "resource_id") == [

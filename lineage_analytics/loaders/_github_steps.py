@@ -177,8 +177,11 @@ def _change(entry: Entry, event: Event, held: Fields, start: str, user: Who | No
     step(entry, event, "action", verb=verb, target=target,  # every row about a repository states its visibility
          before_state=_state(held, "old_permission", "ruleset_old_enforcement", "previous_visibility", "old_value"),
          after_state=_state(held, "permission", "ruleset_enforcement", *seen, "new_value"))
-    if verb == "grant" and user is not None and not event.failed:
+    changes = verb == "set" and operation.startswith("update") and name(held.get("permission")) is not None
+    if (verb == "grant" or changes) and user is not None and not event.failed:
         _entitlement(entry, event, category, operation, held, start, user)
+    if (verb == "grant" or changes) and category == "team" and "repository" in operation and not event.failed:
+        _team_entitlement(entry, event, operation, held, start)
     if category in _CREDENTIALS:
         holder = user.id if user else event.actor.id if verb in ("create", "rotate") else None
         _credential(entry, event, held, _CREDENTIALS[category], verb, holder)
@@ -255,6 +258,16 @@ def _entitlement(entry: Entry, event: Event, category: str, operation: str, held
     elif category in ("org", "repo", "business", "enterprise") and person:
         entry.add(tables.ENTITLEMENTS, grant_kind="role", privilege=stated or _feature(operation),
                   scope=f"{start}{about[0]}/{where}", **common)
+
+
+def _team_entitlement(entry: Entry, event: Event, operation: str, held: Fields, start: str) -> None:
+    """A repository given to a team, or with another role than before."""
+    team = number(held.get("team_id")) or (name(held.get("team")) or "").lower()
+    repo = _repo(held)
+    if team and repo:
+        entry.add(tables.ENTITLEMENTS, principal_id=f"{start}team/{team}", grant_kind="role",
+                  privilege=name(held.get("permission")) or _feature(operation), scope=f"{start}repo/{repo}",
+                  effect="allow", state="standing", granted_at=event.time, granted_by=event.actor.id, origin="direct")
 
 
 def _credential_id(held: Fields) -> str | None:
