@@ -65,7 +65,8 @@ def edges(facts: Facts, build: Builder) -> None:
 
 
 def repositories(facts: Facts) -> dict[str, list[str]]:
-    """Ids of repositories by ``owner/name`` in lower case: of the audit log, and of graphs that list them."""
+    """Ids of repositories by ``owner/name`` in lower case: of pull requests in the audit log, which name both, and of
+    graphs that list them."""
     rows = facts.frame("resources").filter(pl.col("kind").str.to_lowercase().str.contains(r"(?:^|_)repository$"))
     owners = dict(facts.frame("resources").filter(pl.col("kind").str.to_lowercase().str.ends_with("_organization"))
                   .select(pl.col("id").str.split(":").list.last(), "display_name").drop_nulls().sort(pl.all()).rows())
@@ -76,7 +77,17 @@ def repositories(facts: Facts) -> dict[str, list[str]]:
         full = label if "/" in label else f"{owner}/{label}" if owner else None
         if full is not None:
             found[full.casefold()].add(identity)
+    for name, identity in _of_pulls(facts):
+        found[name].add(identity)
     return {name: sorted(ids) for name, ids in sorted(found.items())}
+
+
+def _of_pulls(facts: Facts) -> list[tuple[str, str]]:
+    pulls = facts["activity"].filter(
+        (pl.col("provider") == "github") & pl.col("resource_id").str.contains(":pull_request/", literal=True)
+    ).select(name=pl.col("resource_id").str.extract(r":pull_request/([^#]+)#"), repository=pl.col(
+        "extra_resource_ids").list.first()).filter(pl.col("repository").str.contains(":repo/", literal=True))
+    return pulls.drop_nulls().unique().sort("name", "repository").collect().rows()
 
 
 def _nodes(build: Builder, repository: str, known: Mapping[str, list[str]]) -> list[str]:
