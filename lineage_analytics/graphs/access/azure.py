@@ -93,7 +93,7 @@ class Places:
 
     def _complete(self) -> None:
         """Scopes of assignments, and what they lie in by their path, are places as loaded ones are."""
-        todo = [path for path in sorted({*self.tenants, *self.have.scopes.labels}) if path != ROOT]
+        todo = [path for path in sorted({*self.tenants, *self.have.scopes.labels, *self.inside}) if path != ROOT]
         seen = {path for found in self.inside.values() for path in found}
         while todo:
             path = todo.pop()
