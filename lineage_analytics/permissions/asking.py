@@ -23,7 +23,7 @@ def allowed(facts: Facts, principal: str, action: str, resource: str = "*") -> D
     ----------
     principal : id, ARN, login or name; the ARN of a session means its role. Who nobody knows is ``unknown``, no error.
     action : as the provider writes it: ``s3:GetObject``, ``Microsoft.Compute/virtualMachines/delete``,
-        ``storage.objects.get``, ``k8s:get:core/secrets``.
+        ``storage.objects.get``, ``k8s:get:core/secrets``, ``m365:open``.
     resource : ARN or id; ``*``: every resource.
 
     Returns
@@ -43,7 +43,8 @@ def allowed(facts: Facts, principal: str, action: str, resource: str = "*") -> D
         raise UsageError(f"Wanted one principal, got {printable(principal, 80)}", f"{len(found)} carry that name",
                          f"name one by its id: {listed}")
     who = found[0] if found else principal
-    provider = providers().get(who.split(":", 1)[0])
+    # Files of Microsoft 365 are opened by people of the directory.
+    provider = providers().get("m365" if action.startswith("m365:") else who.split(":", 1)[0])
     if not found or provider is None:
         says = ("no inventory and no log of this estate names this principal" if not found else
                 f"what principals of {who.split(':', 1)[0]} may do is in no file that is read")
