@@ -11,6 +11,7 @@ import pytest
 
 from lineage_analytics.graphs.access import AccessLineage, access_lineage
 from lineage_analytics.graphs.access.opengraph import rights
+from lineage_analytics.permissions import opengraph
 from lineage_analytics.tables import ACTIVITY, ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, Table, conform
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
@@ -140,12 +141,13 @@ def test_a_team_with_a_role_that_writes_controls_the_repository_through_known_ki
             reached(lineage, "opengraph::bob", "opengraph::shop")) == ("proved", None)
 
 
-@pytest.mark.parametrize("kind", ["GH_ReadRepoContents", "XX_Whatever"])
-def test_a_kind_that_gives_no_control_or_is_not_known_leads_nowhere(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "answer"), [("GH_ReadRepoContents", False), ("XX_Whatever", None)])
+def test_a_kind_that_gives_no_control_leads_nowhere_and_one_that_is_not_known_leaves_tier_0_open(
+        kind: str, answer: bool | None) -> None:
     node = {"id": "opengraph::shop", "kind": "GH_Organization", "source": "ad_opengraph", "provider": "opengraph"}
     lineage = graph([of_file("ann", kind, "shop")], PEOPLE, resources=[node])
     assert reached(lineage, "opengraph::ann", "opengraph::shop") is None
-    assert admin(lineage, "opengraph::ann") is None
+    assert admin(lineage, "opengraph::ann") is answer
 
 
 def test_owners_are_tier_0_by_the_name_of_their_role() -> None:
@@ -160,12 +162,28 @@ def test_owners_are_tier_0_by_the_name_of_their_role() -> None:
     assert admin(lineage, "opengraph::ann") is True
 
 
+def test_a_right_of_a_file_is_allowed_through_teams_and_roles_and_what_is_not_in_it_is_unknown() -> None:
+    grants = [of_file("ann", "GH_MemberOf", "team", "membership"), of_file("team", "GH_HasRole", "shop_write"),
+              of_file("shop_write", "GH_WriteRepoContents", "shop"), of_file("team", "GH_HasRole", "team")]
+    held = Facts.of(AS_OF, entitlements=table(grants, ENTITLEMENTS), identities=table(
+        [{"id": who, "kind": kind, "provider": "opengraph"} for who, kind in PEOPLE.items()], IDENTITIES))
+    found = opengraph.decide(held, "opengraph::ann", "opengraph:GH_WriteRepoContents", "opengraph::shop")
+    assert (found.verdict, found.because[0].record_ids) == (
+        "allowed", ("rec-GH_WriteRepoContents", "rec-GH_MemberOf", "rec-GH_HasRole"))
+    for who, action, resource in (("bob", "GH_WriteRepoContents", "shop"), ("ann", "GH_AdminTo", "shop"),
+                                  ("ann", "GH_WriteRepoContents", "other")):
+        assert opengraph.decide(held, f"opengraph::{who}", f"opengraph:{action}", resource).verdict == "unknown"
+    rows = {row["principal_id"]: (row["granted"], row["used"]) for row in opengraph.permission_rows(held).to_dicts()}
+    assert rows == {"opengraph::ann": (1, None), "opengraph::bob": (0, None)}
+
+
 def test_known_kinds_reach_what_networkx_reaches_over_the_same_rows() -> None:
     kinds = ["GH_MemberOf", "GH_HasRole", "GH_AdminTo", "GH_ReadRepoContents", "Okta_ResetPassword", "XX_Odd"]
     grants = [of_file(f"n{at * 7 % 30}", kinds[at % len(kinds)], f"n{(at * 11 + 3) % 30}") for at in range(120)]
     lineage = graph(grants, {f"opengraph::n{at}": "unknown" for at in range(30)})
     plain = nx.DiGraph()
     plain.add_nodes_from(f"opengraph::n{at}" for at in range(30))
-    plain.add_edges_from((row["principal_id"], row["scope"]) for row in grants if row["privilege"].casefold() in rights())
+    plain.add_edges_from((row["principal_id"], row["scope"]) for row in grants
+                         if (right := rights().get(row["privilege"].casefold())) is not None and right.followed)
     for node in plain:
         assert set(lineage.blast_radius(node)["node_id"]) == nx.descendants(plain, node) - {node}

@@ -17,6 +17,7 @@ from lineage_analytics.errors import ConfigurationError
 from lineage_analytics.graphs.access.tier0 import is_tier0
 from lineage_analytics.permissions.datafiles import rows
 from lineage_analytics.permissions.memberships import in_force
+from lineage_analytics.permissions.opengraph import HEADER, SOURCE
 from lineage_analytics.tables import EDGES
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.tables import Facts
 
-SOURCE = "ad_opengraph"
-
 
 class Right(NamedTuple):
     """What a kind of edge means."""
@@ -34,6 +33,7 @@ class Right(NamedTuple):
     rel: str
     proved: bool
     technique: str
+    followed: bool = True
 
 
 _MEMBER = Right("member_of", proved=True, technique="be a member")
@@ -44,11 +44,12 @@ def rights() -> Mapping[str, Right]:
     """The data file by kind in lower case; ConfigurationError for a relation or state that is none."""
     closed = {column.name: column.values for column in EDGES.columns}
     found = {}
-    for row in rows("opengraph_rights", ("kind", "rel", "state", "technique"), room="graphs"):
+    for row in rows("opengraph_rights", HEADER, room="graphs"):
         if row["rel"] not in closed["rel"] or row["state"] not in closed["state"]:
             raise ConfigurationError(f"Wanted a relation and a state of the access graph for {row['kind']}",
                                      f"found {row['rel']} and {row['state']}", "mend opengraph_rights.csv")
-        found[row["kind"].casefold()] = Right(row["rel"], row["state"] == "proved", row["technique"])
+        found[row["kind"].casefold()] = Right(
+            row["rel"], row["state"] == "proved", row["technique"], row["followed"] == "yes")
     return found
 
 
@@ -60,7 +61,7 @@ def edges(facts: Facts, build: Builder) -> None:
         ["principal_id", "privilege", "scope"])
     for src, kind, dst, record, sort in held.unique().sort(pl.all(), nulls_last=True).iter_rows():
         right = rights().get(kind.casefold()) or (_MEMBER if sort == "membership" else None)
-        if right is not None:
+        if right is not None and right.followed:
             build.edge(src, right.rel, dst, f"{kind}: {right.technique}", [record], proved=right.proved, followed=True,
                        technique=right.technique)
 
