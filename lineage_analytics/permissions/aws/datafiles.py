@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WEIGHTS = (10, 3, 1)
+OVER = ("passed", "profile", "running", "sets")
 _VERSION = re.compile(r"_?(?:\d{8}|\d{4}_\d{2}_\d{2})(?:v\d+)?$")
 
 
@@ -49,6 +50,21 @@ class Control:
     raises: bool
 
 
+@dataclass(frozen=True)
+class Escalation:
+    """One way to act as a role by way of a service; a line of ``escalations.csv``, which says what each column means.
+
+    ``needs`` are masks of one bit, in the order of the file; ``besides`` is empty where nothing else is wanted.
+    """
+
+    id: str
+    needs: tuple[int, ...]
+    over: str
+    services: tuple[str, ...]
+    technique: str
+    besides: str
+
+
 @lru_cache(maxsize=1)
 def sensitive() -> Sensitive:
     """``sensitive_actions.csv``: weight 10, 3 or 1 per action pattern, the heaviest counts (metrics 2)."""
@@ -76,6 +92,29 @@ def controls() -> tuple[Control, ...]:
     """``control_actions.csv``: actions that change another principal's permissions or credentials."""
     table = rows("control_actions", ("action", "target", "technique", "raises_self"))
     return tuple(Control(row["action"], row["target"], row["technique"], row["raises_self"] == "yes") for row in table)
+
+
+@lru_cache(maxsize=1)
+def escalations() -> tuple[Escalation, ...]:
+    """``escalations.csv``: what one needs to act as a role that some service runs with.
+
+    Raises
+    ------
+    ConfigurationError : an action the catalogue does not know, a kind of target that is none, or an id twice.
+    """
+    table = rows("escalations", ("id", "needs", "over", "service", "technique", "besides"))
+    found = []
+    for row in table:
+        needs = tuple(catalogue().mask(action) for action in row["needs"].split())
+        if not all(mask.bit_count() == 1 for mask in needs) or not needs or row["over"] not in OVER or (
+                row["over"] == "running" and not row["besides"]):
+            raise ConfigurationError(f"Wanted known actions and one of {', '.join(OVER)} in escalations.csv",
+                                     f"found {row['id']}: {row['needs']} over {row['over']}", "mend the data file")
+        found.append(Escalation(row["id"], needs, row["over"], tuple(row["service"].split()), row["technique"],
+                                row["besides"]))
+    if len({one.id for one in found}) < len(found):
+        raise ConfigurationError("Wanted every id of escalations.csv once", "found one twice", "mend the data file")
+    return tuple(found)
 
 
 @lru_cache(maxsize=1)

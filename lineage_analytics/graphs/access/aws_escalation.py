@@ -1,0 +1,185 @@
+"""Roles of AWS that a principal acts as by way of a service: ``permissions/data/escalations.csv``.
+
+A role handed to a service that runs code (``iam:PassRole`` and what starts the service), something that already runs
+with a role, and the roles that permission sets of Identity Center make. The parts may come from different policies and
+groups of one principal. An edge is proved where every part is sure: each action allowed without a condition left open,
+the role may be passed to that service, its trust policy names the service, and nothing else is wanted.
+
+Roles that several principals reach alike stand behind one node, ``aws:<account>:scope:pass:<service>:<digest of the
+roles>``, so that a hundred holders over a hundred roles make two hundred edges. Principals who surely control the whole
+account have no such edges: they need none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lineage_analytics.graphs.access.aws_needs import Together, together
+from lineage_analytics.graphs.access.aws_passing import PASSING, PassRules, Takers
+from lineage_analytics.graphs.access.aws_trust import read_trusts
+from lineage_analytics.permissions.aws.catalogue import catalogue
+from lineage_analytics.permissions.aws.datafiles import Escalation, escalations, sensitive
+from lineage_analytics.permissions.aws.passed_to import fits
+from lineage_analytics.permissions.aws.principals import native
+from lineage_analytics.permissions.aws.table import permissions
+
+if TYPE_CHECKING:
+    from lineage_analytics.graphs.access.parts import Builder
+    from lineage_analytics.permissions.aws.effective import Effective
+    from lineage_analytics.permissions.aws.principals import Principal
+    from lineage_analytics.permissions.aws.table import Permissions
+    from lineage_analytics.tables import Facts
+
+_SETS = "aws::scope:roles of permission sets"
+_SET_ROLE = re.compile(r"(?:.*/)?AWSReservedSSO_.{1,64}_[0-9a-f]{16}", re.DOTALL)
+_UNPROFILED = "no instance profile of the export holds the role"
+_UNKNOWN_ROLE = "which role it runs with is not loaded"
+
+
+def edges(facts: Facts, build: Builder) -> None:
+    """May-assume edges over services, and controls edges over permission sets."""
+    have = permissions(facts)
+    ways = _Ways(have, Takers.of(facts, have, read_trusts(facts)), build)
+    wanted = 0
+    for way in escalations():
+        for bit in way.needs:
+            wanted |= bit
+    for principal in have.principals.values():
+        found = have.effective[principal.id]
+        if principal.sort != "other" and found.granted & wanted and not _controls_account(found):
+            for way in escalations():
+                if all(found.granted & bit for bit in way.needs):
+                    ways.take(principal, found, way)
+
+
+def _controls_account(found: Effective) -> bool:
+    heavy = sensitive().by_weight[10]
+    return any(grant.sure & heavy and (grant.statement.scope.everything or grant.statement.scope.inverted)
+               for grant in found.grants)
+
+
+@dataclass
+class _Ways:
+    """The edges of every principal; what is said alike about passing is looked up once."""
+
+    have: Permissions
+    takers: Takers
+    build: Builder
+    _passable: dict[tuple[PassRules, str, str], tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+
+    def take(self, principal: Principal, found: Effective, way: Escalation) -> None:
+        if way.over == "sets":
+            self._sets(principal, found, way)
+            return
+        if not any(self.takers.trusting(principal.account, service) for service in way.services) or (
+                way.over != "running" and not found.granted & catalogue().mask(PASSING)):
+            return
+        parts = together(found, way.needs, principal.account)
+        if parts is None:
+            return
+        for service in way.services:
+            for roles, doubts in self._targets(principal, found, way, service):
+                self._lead(principal, found, way, service, parts, roles, doubts)
+
+    def _targets(self, principal: Principal, found: Effective, way: Escalation,
+                 service: str) -> list[tuple[frozenset[str], tuple[str, ...]]]:
+        """Roles one comes to, apart by what is not sure about them."""
+        trusting = self.takers.trusting(principal.account, service)
+        if way.over == "running":
+            return [(frozenset(trusting), (_UNKNOWN_ROLE,))]
+        rules = PassRules.of(found)
+        key = (rules, principal.account, service)
+        if key not in self._passable:
+            self._passable[key] = rules.passable(self.takers, principal.account, service)
+        sure, perhaps = self._passable[key]
+        condition = "a condition on passing it is left open"
+        if way.over == "passed":
+            return [(sure, ()), (perhaps, (condition,))]
+        inside = frozenset(role for role in sure | perhaps if trusting[role].profiled)
+        return [(sure & inside, ()), (perhaps & inside, (condition,)), (sure - inside, (_UNPROFILED,)),
+                (perhaps - inside, (condition, _UNPROFILED))]
+
+    def _lead(self, principal: Principal, found: Effective, way: Escalation, service: str, parts: Together,
+              roles: frozenset[str], doubts: tuple[str, ...]) -> None:
+        roles -= {principal.id}
+        if not roles:
+            return
+        said, records = _said(found, way, service, parts)
+        trusting = self.takers.trusting(principal.account, service)
+        wanted = [*doubts, *([parts.doubt] if parts.doubt else []), *([f"it also takes {way.besides}"] if way.besides
+                                                                    else [])]
+        proved, reason = parts.proved and not wanted, "; ".join([said, *wanted])
+        if len(roles) == 1:
+            taker = trusting[next(iter(roles))]
+            self.build.edge(principal.id, "may_assume", taker.role, f"{reason}; {_trust(service, taker.proved)}",
+                            [*records, *taker.records], proved=proved and taker.proved, technique=_technique(way))
+            return
+        self.build.edge(principal.id, "may_assume", self._scope(principal.account, service, roles), reason, records,
+                        proved=proved, technique=_technique(way))
+
+    def _scope(self, account: str, service: str, roles: frozenset[str]) -> str:
+        """The node that stands for several roles that trust a service."""
+        ordered = sorted(roles)
+        digest = hashlib.sha256("\n".join(ordered).encode()).hexdigest()[:12]
+        node = f"aws:{account}:scope:pass:{service}:{digest}"
+        if not self.build.has(node):
+            self.build.node(node, "scope", f"{len(ordered)} roles that trust {service}", account, "aws")
+            for role in ordered:
+                taker = self.takers.trusting(account, service)[role]
+                self.build.edge(node, "may_assume", role, _trust(service, taker.proved), taker.records,
+                                proved=taker.proved)
+        return node
+
+    def _sets(self, principal: Principal, found: Effective, way: Escalation) -> None:
+        parts = together(found, way.needs, principal.account)
+        roles = self._set_roles()
+        if parts is None or not roles:
+            return
+        if not self.build.has(_SETS):
+            self.build.node(_SETS, "scope", "roles that permission sets make", None, "aws")
+            for role in roles:
+                self.build.edge(_SETS, "controls", role, "a permission set makes it")
+        said, records = _said(found, way, "", parts)
+        self.build.edge(principal.id, "controls", _SETS, f"{said}; it also takes that {way.besides}", records,
+                        proved=False, technique=_technique(way))
+
+    def _set_roles(self) -> list[str]:
+        return [p.id for p in self.have.principals.values()
+                if any(name and _SET_ROLE.fullmatch(name) for name in (p.label, p.arn, native(p.id)[1]))]
+
+
+def _trust(service: str, proved: bool) -> str:
+    return f"the role's trust policy names {service}" + ("" if proved else ", under a condition")
+
+
+def _technique(way: Escalation) -> str:
+    """What it takes, and by which actions."""
+    passed = [PASSING] if way.over in {"passed", "profile"} else []
+    return f"{way.technique} ({', '.join([*passed, *(catalogue().actions(bit)[0] for bit in way.needs)])})"
+
+
+def _said(found: Effective, way: Escalation, service: str, parts: Together) -> tuple[str, list[str]]:
+    """The statements in words, and their records."""
+    bit, said = catalogue().mask(PASSING), []
+    records = {grant.statement.record_id for grant in parts.grants}
+    if way.over in {"passed", "profile"}:
+        for grant in found.grants:
+            statement = grant.statement
+            if grant.mask & bit and fits(statement.condition, service, conditional=statement.conditional) != "no":
+                said.append((not grant.sure & bit, statement.says(bit) + _how(grant.via)))
+                records.add(statement.record_id)
+    words = [text for _, text in sorted(said)[:2]]
+    for grant in dict.fromkeys(parts.grants):
+        mask = 0
+        for chosen, need in zip(parts.grants, way.needs, strict=True):
+            mask |= need if chosen is grant else 0
+        words.append(grant.statement.says(mask) + _how(grant.via))
+    return f"{way.technique}: {' and '.join(words)}", sorted(records)
+
+
+def _how(via: str) -> str:
+    return f", held through {via}" if via.startswith("group ") else ""
+
