@@ -22,9 +22,9 @@ MANAGER = "cloudresourcemanager.googleapis.com"
 ACCOUNTS = "iam.googleapis.com/serviceAccounts/"
 _CONTAINERS = re.compile(rf"{re.escape(MANAGER)}/(projects|folders|organizations)/([^/]+)")
 _SHORT = re.compile(r"(projects|folders|organizations)/[^/]+")
-_OF_PROJECT = re.compile(r"[^@]+@(?:([a-z0-9.:-]+)\.iam|developer|appspot|cloudservices|cloudbuild)"
-                         r"\.gserviceaccount\.com")
-_NUMBERED = re.compile(r"(?:service-)?(\d{6,})(?:-compute)?@")
+_OF_PROJECT = re.compile(r"[^@]+@(?:([a-z0-9.:-]+)\.iam|developer|appspot)\.gserviceaccount\.com")
+_NUMBERED = re.compile(r"(\d{6,})-compute@")
+_AGENT = re.compile(r"(?:service-)?(\d{6,})@(?:gcp-sa-[a-z0-9-]+\.iam|cloudservices|cloudbuild)\.gserviceaccount\.com$")
 _DEEPEST = 64
 
 
@@ -66,17 +66,20 @@ class Hierarchy:
         return self.emails.get(stated, stated.lower())
 
     def project_of(self, email: str) -> str | None:
-        """The project of a service account by its address; None where that does not say."""
+        """The project a service account lies in, by its address; None where that does not say, as of service agents,
+        which lie in projects of Google."""
         found = _OF_PROJECT.fullmatch(email)
-        if found is None:
+        if found is None or (found[1] or "").startswith("gcp-sa-"):
             return None
-        number = _NUMBERED.match(email)
-        if found[1] and not found[1].startswith("gcp-sa-"):
+        if found[1]:
             return found[1]
-        if number:
-            return self.project(number[1])
-        own = email.partition("@")[0]
-        return own if email.endswith("@appspot.gserviceaccount.com") else None
+        number = _NUMBERED.match(email)
+        return self.project(number[1]) if number else email.partition("@")[0]
+
+    def served_by(self, email: str) -> str | None:
+        """The project that a service agent of Google works for, by the number in its address; None: it is none."""
+        found = _AGENT.match(email)
+        return self.project(found[1]) if found else None
 
     def _parent(self, full: str) -> str | None:
         """What a resource lies in, one step up; None: an organization, or not known."""
