@@ -9,7 +9,7 @@ from lineage_analytics.simulation.dice import Dice
 from lineage_analytics.simulation.model import END, OwnerRow
 
 if TYPE_CHECKING:
-    from lineage_analytics.simulation.model import Person, Principal, World
+    from lineage_analytics.simulation.model import Account, Person, Principal, World
 
 _BOILERPLATE = ("service account", "n/a", "tbd", "")
 _STATES = (("confirmed", 46.0), ("stale", 12.0), ("left", 7.0), ("tag", 15.0), ("none", 20.0))
@@ -53,6 +53,6 @@ def declare(world: World, account: Principal, owner: Person, age_days: int, *, v
     account.owner_state = "true" if valid else "false"
 
 
-def purpose_stated(account: Principal) -> bool:
+def purpose_stated(account: Principal | Account) -> bool:
     """A purpose that is neither blank, nor boilerplate, nor the account's own name."""
     return account.purpose not in _BOILERPLATE and account.purpose != account.name

@@ -13,6 +13,7 @@ from lineage_analytics.simulation.names import PRIVILEGED_ROLES
 from lineage_analytics.simulation.observed import SINCE, WINDOW, Answer
 from lineage_analytics.simulation.owners import purpose_stated
 from lineage_analytics.simulation.truth_access import LOOKBACK, Rights, rights, sensitive_actions, tier0_actions
+from lineage_analytics.simulation.truth_directory import holding_of, privileged_people, software
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,7 +43,7 @@ def measures(world: World, observed: Observed) -> list[Measure]:
              copilot(observed.copilot), decided(world)]
     parts.append(assignments(world, found))
     if world.days > LOOKBACK.days:
-        parts.append(privilege(world, found))
+        parts.append(privilege(world, found, observed))
     return sorted((m for part in parts for m in part), key=lambda m: (m.metric_id, m.scope))
 
 
@@ -55,26 +56,47 @@ def share(metric_id: str, scope: str, answers: Iterable[Answer] | Counter[Answer
 # --- privilege -----------------------------------------------------------------------------------------------------
 
 
-def privilege(world: World, found: dict[str, Rights]) -> list[Measure]:
+def privilege(world: World, found: dict[str, Rights], observed: Observed) -> list[Measure]:
     nhis = [r for r in found.values() if r.principal.is_nhi]
     ripe = [r for r in nhis if not r.young]
     known = [r for r in ripe if r.granted is not None]
     others = [r for r in found.values() if not r.principal.excluded and not r.young]
     privileged = [r for r in others if r.privileged is not False]
-    # The AI agent of the directory and accounts of other providers: their permissions are not worked out.
-    others_ripe: list[Answer] = [None, *(None for a in world.accounts if a.is_nhi and not _young(a))]
-    others_all: list[Answer] = [None, *(None for a in world.accounts if a.is_nhi)]
+    # Software of the directory is known where a listing tells of its permissions, their use by no log; the permissions
+    # of accounts of other providers are not worked out.
+    listed = software(world)
+    ripe_ids = [world.agents[0].object_id, *(a.native_id for a in world.accounts if a.is_nhi and not _young(a))]
+    others_ripe: list[Answer] = [None] * len(ripe_ids)
+    holdings = [listed.get(world.agents[0].object_id), *(holding_of(world, a) for a in world.accounts if a.is_nhi)]
     return [
         share("PRV-01", "a", [*map(_broad, ripe), *others_ripe]),
         share("PRV-01", "b", [*map(_standard, ripe), *others_ripe]),
-        share("PRV-01", "c", [*(r.admin if r.granted is not None else None for r in nhis), *others_all]),
+        share("PRV-01", "c", [*(r.admin if r.granted is not None else None for r in nhis),
+                             *(None if one is None else one.admin for one in holdings)]),
         Measure("PRV-02", "pooled", sum(len(r.unused) for r in known), sum(len(r.unused | r.used) for r in known),
-                sum(len(r.hidden) for r in known)),
-        share("PRV-05", "all", [*(r.wildcard if r.granted is not None else None for r in nhis), *others_all]),
-        share("PRV-18", "all", (
+                sum(len(r.hidden) for r in known) + sum(listed[one].granted for one in ripe_ids if one in listed)),
+        share("PRV-05", "all", [*(r.wildcard if r.granted is not None else None for r in nhis),
+                                *(None if one is None else one.wildcard for one in holdings)]),
+        share("PRV-18", "all", [*(
             None if r.privileged is None else r.last_use is None or r.last_use <= END - LOOKBACK
-            for r in privileged)),
+            for r in privileged), *_dormant_in_directory(world, observed)]),
     ]
+
+
+def _dormant_in_directory(world: World, observed: Observed) -> list[Answer]:
+    """Privileged people and software of the directory: nobody used them; unknown where no log of sign-ins is told.
+
+    Privileged people are at work every month, or never.
+    """
+    people, listed = privileged_people(world), software(world)
+    used = {world.agents[0].object_id: observed.last_use.get(world.agents[0].object_id),
+            **{a.native_id: observed.last_use.get(a.ref) for a in world.accounts if a.native_id in listed}}
+    if "directory" not in world.cast:
+        return [None] * len(people)
+    logins = {p.object_id: p.login for p in world.persons} | {p.admin_id: p.admin_login for p in world.persons}
+    return [*(logins[one] not in observed.actors for one in sorted(people)),
+            *((last := used.get(one)) is None or last <= END - LOOKBACK
+              for one, held in sorted(listed.items()) if held.privileged)]
 
 
 def _young(account: Account) -> bool:
@@ -107,8 +129,8 @@ def assignments(world: World, found: dict[str, Rights]) -> list[Measure]:
             key = (one.holder, one.role, one.over, one.software)
             held[key] = min(held.get(key, one.state), one.state, key=order.__getitem__)
     answers: dict[bool, list[Answer]] = {True: [], False: []}
-    for (*_, software), state in held.items():
-        answers[software].append(None if state == "unknown" else state == "standing")
+    for (*_, by_software), state in held.items():
+        answers[by_software].append(None if state == "unknown" else state == "standing")
     accounts = [r for r in found.values() if r.principal.is_nhi and r.granted is not None
                 and r.granted & tier0_actions()]
     return [share("PRV-06", "human", answers[False]),
@@ -142,13 +164,17 @@ def _received(world: World, observed: Observed) -> Measure:
 def owned(world: World, found: dict[str, Rights], observed: Observed) -> list[Measure]:
     nhis = [p for p in world.principals if p.is_nhi]
     answers: dict[str, Answer] = {"true": True, "false": False, "unknown": None}
-    # The AI agent of the directory has a confirmed owner; its permissions are worked out from no record, and its use
-    # is known where its sign-ins are told.
+    # The AI agent of the directory has a confirmed owner; its permissions are known where the directory is listed, and
+    # its use where its sign-ins are told.
+    spanned = world.days >= 0.9 * LOOKBACK.days
+    agent = True if world.agents[0].object_id in software(world) and world.agents[0].logged and spanned else None
     others = [a for a in world.accounts if a.is_nhi]
     owners = [*(p.owner_state for p in nhis), *(a.owner_state for a in others)]
     result = [share("VIS-04", "all", [*(answers[state] for state in owners), True]),
-              share("VIS-14", "all", [*(_visible(world, p, found[p.native_id]) for p in nhis), None,
-                                      *(None for _ in others)])]
+              share("VIS-14", "all", [*(_visible(world, p, known=found[p.native_id].granted is not None)
+                                        for p in nhis), agent,
+                                      *(None if holding_of(world, a) is None else _visible(world, a, known=True)
+                                        for a in others)])]
     for days in (45, 90):
         if world.days >= days:
             since = END - timedelta(days=days)
@@ -164,14 +190,14 @@ def _idle(last_use: datetime | None, since: datetime) -> bool:
     return last_use is None or last_use <= since
 
 
-def _visible(world: World, who: Principal, own: Rights) -> Answer:
+def _visible(world: World, who: Principal | Account, *, known: bool) -> Answer:
     """All seven facets; any unknown facet makes the account unknown, not false (metrics VIS-14)."""
     facets: list[Answer] = [
         {"true": True, "false": False, "unknown": None}[who.owner_state],
         purpose_stated(who),
         True if world.days >= 0.9 * LOOKBACK.days else None,
         all(k.created is not None for k in who.keys),
-        own.granted is not None,
+        known,
     ]
     return None if None in facets else all(facets)
 

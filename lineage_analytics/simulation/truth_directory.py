@@ -1,0 +1,73 @@
+"""What principals of the thought-up directory hold, worked out from the story without the package's own code.
+
+A person is privileged by a directory role that leads to others' identities, by a role that changes a subscription, or
+as owner of an application; software by the permissions of Microsoft Graph it was given. Which of these weigh most is
+written here once more, from the vendor's documents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lineage_analytics.simulation.model import END
+
+if TYPE_CHECKING:
+    from lineage_analytics.simulation.chapters._directory_cast import Directory
+    from lineage_analytics.simulation.model import Account, World
+
+_ROLES = frozenset({
+    "Helpdesk Administrator", "User Administrator", "Application Administrator", "Exchange Administrator",
+    "Groups Administrator", "Owner", "Contributor", "User Access Administrator"})
+_HEAVY = frozenset({"User.ReadWrite.All", "Directory.AccessAsUser.All", "RoleManagement.ReadWrite.Directory"})
+_EVERYWHERE = frozenset({"User.ReadWrite.All", "Sites.FullControl.All"})
+_AGENTS = "RoleManagement.ReadWrite.Directory"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What an inventory lists of one: how many permissions, and what they amount to. No log shows their use."""
+
+    granted: int
+    wildcard: bool = False
+    privileged: bool = False
+    admin: bool = False
+
+
+def software(world: World) -> dict[str, Holding]:
+    """By native id, where a listing of the directory tells of application permissions; empty where there is none."""
+    found: Directory | None = world.cast.get("directory")
+    if found is None:
+        return {}
+    held: dict[str, set[str]] = {account.native_id: set() for account in found.accounts}
+    own: dict[str, set[str]] = {}
+    for app in found.apps.values():
+        own[app.principal.native_id] = set(app.roles)
+        held[app.principal.native_id] |= own[app.principal.native_id]
+    pairs: dict[str, set[str]] = {}
+    for consent in found.consents:
+        pairs.setdefault(consent.app.principal.native_id, set()).update(consent.scope.split())
+    for native, scopes in pairs.items():
+        held[native] |= scopes
+    holdings = {native: Holding(len(names), bool(own.get(native, set()) & _EVERYWHERE), bool(names & _HEAVY))
+                for native, names in held.items()}
+    agent = world.agents[0].object_id
+    return holdings | {agent: Holding(1, privileged=_AGENTS in _HEAVY, admin=True)}
+
+
+def privileged_people(world: World) -> set[str]:
+    """Object ids of those a listing shows as privileged; empty where no roles are listed."""
+    if not {"directory", "active_directory", "azure", "governance"} & world.cast.keys():
+        return set()
+    people = {one.holder for one in world.assignments
+              if one.role in _ROLES and not one.software and (one.until is None or one.until > END)}
+    found: Directory | None = world.cast.get("directory")
+    for app in found.apps.values() if found is not None else ():
+        if app.owner is not None and app.registration is not None:
+            people.add(app.owner.object_id)
+    return people
+
+
+def holding_of(world: World, account: Account) -> Holding | None:
+    """What is known of an account of the directory; None: nothing."""
+    return software(world).get(account.native_id) if account.provider == "entra" else None
