@@ -62,7 +62,9 @@ def privileged_people(world: World) -> set[str]:
     people = {one.holder for one in world.assignments
               if one.role in _ROLES and not one.software and (one.until is None or one.until > END)}
     found: Directory | None = world.cast.get("directory")
-    for app in found.apps.values() if found is not None else ():
+    if found is None:  # only who is on the customer's list is listed at all
+        return people - {one for p in world.persons if not p.declared for one in (p.object_id, p.admin_id)}
+    for app in found.apps.values():
         if app.owner is not None and app.registration is not None:
             people.add(app.owner.object_id)
     return people
