@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import msgspec
 import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lineage_analytics.graphs.access import AccessLineage, access_lineage
+from lineage_analytics.graphs.access.workflows import covers
 from lineage_analytics.tables import ACCOUNTS, CREDENTIALS, ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, Table, conform
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
@@ -182,6 +187,31 @@ def test_another_condition_beside_the_subject_is_kept() -> None:
 def test_a_pattern_covers_the_repositories_of_the_owner_it_names() -> None:
     assert from_repo(subject("repo:acme/*")) == {REPO: "proved"}
     assert from_repo(subject("repo:acme/web*:*")) == {}
+
+
+def test_a_pattern_whose_end_asks_for_a_branch_is_a_condition_of_every_repository_it_covers() -> None:
+    assert from_repo(subject("repo:acme/*main")) == {REPO: "conditional"}
+    assert from_repo(subject("repo:acme/*:environment:prod")) == {REPO: "conditional"}
+
+
+def test_a_subject_that_names_nothing_that_runs_is_one_no_token_has() -> None:
+    assert from_repo(subject("repo:acme/shop")) == {}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ab*?:/", min_size=1, max_size=8), st.sampled_from(["a", "ab", "b/a", "a/b"]))
+def test_a_pattern_covers_a_repository_when_a_regular_expression_finds_a_subject_it_matches(
+        pattern: str, name: str) -> None:
+    fits = re.compile("".join(".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in pattern))
+    tails = [f"{name}:{''.join(tail)}" for size in range(8) for tail in product("ab:/", repeat=min(size, 3))]
+    some = [tail for tail in tails if fits.fullmatch(tail)]
+    answer = covers(pattern, name)
+    if answer is None:
+        assert not some
+    if some:
+        assert answer is not None
+    if answer:
+        assert len(some) == len(tails)
 
 
 def test_an_owner_left_open_lets_anybody_at_github_in_and_the_reason_says_so() -> None:

@@ -17,7 +17,7 @@ import msgspec
 import polars as pl
 
 from lineage_analytics.permissions.aws.principals import native
-from lineage_analytics.permissions.patterns import compiled, is_pattern
+from lineage_analytics.permissions.patterns import is_pattern, literal_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,12 +33,16 @@ _EQUAL = frozenset({"stringequals", "stringequalsignorecase", "foranyvalue:strin
 
 
 class Subject(NamedTuple):
-    """What a trust asks of the subject of a token: the repository, and whether it asks anything else."""
+    """What a trust asks of the subject of a token."""
 
-    repository: str
-    """``owner/name`` in lower case, a pattern where the trust has wildcards; ``*``: any."""
+    wanted: str
+    """Its subject after ``repo:``, owner and name in lower case: exact where the repository holds no wildcard."""
     asks: str | None
     """What else has to hold; None: nothing."""
+
+    @property
+    def repository(self) -> str:
+        return self.wanted.partition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -107,24 +111,59 @@ def _edge(build: Builder, src: str, trust: Trust, also: str | None = None) -> No
 
 def _pattern(build: Builder, trust: Trust, known: Mapping[str, list[str]]) -> None:
     """Through a node for the pattern, which every repository it covers enters."""
-    pattern = trust.subject.repository
+    pattern = trust.subject.wanted
     owner = pattern.partition("/")[0]
     open_to_all = is_pattern(owner)
     node = f"github:{'' if open_to_all else owner}:scope:repo:{pattern}"
     if not build.has(node):
         build.node(node, "scope", f"repositories {pattern}", provider="github")
-        fits = compiled(pattern).fullmatch
         for name in known:
-            if fits(name):
-                for repository in _nodes(build, name, known):
-                    build.edge(repository, "may_assume", node, f"the pattern {pattern} covers it",
-                               technique=_TECHNIQUE)
+            whole = covers(pattern, name)
+            for repository in _nodes(build, name, known) if whole is not None else ():
+                rest = "" if whole else ", only if the rest of its subject fits"
+                build.edge(repository, "may_assume", node, f"the pattern {pattern} covers it{rest}", proved=bool(whole),
+                           technique=_TECHNIQUE)
         if open_to_all:
             build.node(ANYBODY, "unknown", "anybody with an account at GitHub", provider="github")
             build.edge(ANYBODY, "may_assume", node, f"the pattern {pattern} leaves the owner open: anybody can name a "
                        "repository so", technique="make a repository whose name fits and run a workflow in it",
                        proved=owner == "*")
     _edge(build, node, trust, "; anybody can name an owner and a repository so" if open_to_all else None)
+
+
+def covers(pattern: str, repository: str) -> bool | None:
+    """Does a pattern for what comes after ``repo:`` let in some subject of the repository: true for every one, false
+    for some, None for none. A ``*`` runs over colons, too."""
+    start, whole = literal_prefix(pattern), f"{repository}:"
+    if not (whole.startswith(start) or start.startswith(whole)):
+        return None
+    if pattern == f"{start}*":
+        return whole.startswith(start)
+    at = _after(pattern, {0}, "")
+    for sign in whole:
+        at = _after(pattern, at, sign)
+        if not at:
+            return None
+    return any(set(pattern[here:]) == {"*"} for here in at if here < len(pattern))
+
+
+def _after(pattern: str, at: set[int], sign: str) -> set[int]:
+    """Places in the pattern after one more sign; a place before a star is also one behind it."""
+    found = set()
+    for here in at:
+        if not sign:
+            found.add(here)
+        elif here < len(pattern):
+            if pattern[here] == "*":
+                found.add(here)
+            elif pattern[here] in ("?", sign):
+                found.add(here + 1)
+    for here in sorted(found):
+        behind = here
+        while behind < len(pattern) and pattern[behind] == "*":
+            behind += 1
+            found.add(behind)
+    return found
 
 
 def _of_entra(facts: Facts) -> Iterator[Trust]:
@@ -147,7 +186,7 @@ def _of_aws(facts: Facts) -> Iterator[Trust]:
         if effect != "deny" and native(trusted)[1].endswith(f":oidc-provider/{ISSUER}"):
             for subject in _subjects(condition):
                 doubt = "the denial in its trust policy does not hold" if role in denied else None
-                yield Trust(role, Subject(subject.repository, _both(subject.asks, doubt)), record)
+                yield Trust(role, Subject(subject.wanted, _both(subject.asks, doubt)), record)
 
 
 def _both(*doubts: str | None) -> str | None:
@@ -170,19 +209,19 @@ def _subjects(condition: str | None) -> list[Subject]:
         if not isinstance(keys, dict):
             others.append(operator)
     also = " and ".join(sorted(others)) or None
-    return [Subject(subject.repository, _both(subject.asks, also))
+    return [Subject(subject.wanted, _both(subject.asks, also))
             for subject in ([Subject("*", None)] if found is None else found)]
 
 
 def _subject(value: str, *, wild: bool) -> Subject | None:
-    """The repository of one subject, and what else it asks; None where it names none, or where wildcards are written
-    that the operator does not know: no repository is called so."""
+    """What one subject asks; None where no token has such a one: it names no repository or nothing that runs, or holds
+    wildcards that the operator takes to the letter."""
     text = value.removeprefix("repo:")
     if text == value and not (wild and value.startswith("*")):
         return None
-    repository, _, rest = text.partition(":")
-    if not wild and is_pattern(repository):
+    repository, colon, rest = text.partition(":")
+    if wild and is_pattern(repository):
+        return Subject(repository.casefold() + colon + rest, None)
+    if is_pattern(repository) or not rest:
         return None
-    if wild and not rest and repository.endswith("*"):
-        rest = "*"
-    return Subject(repository.casefold(), None if wild and rest == "*" else f"its subject is {value}")
+    return Subject(f"{repository.casefold()}:{rest}", None if wild and rest == "*" else f"its subject is {value}")
