@@ -125,17 +125,17 @@ class _Cloud:
         self.holders: dict[str, set[str]] = defaultdict(set)
         for principal in self.principals:
             own = bare(principal)
-            email = self.places.emails.get(own) or (
-                own.removeprefix("serviceAccount:") if own.startswith("serviceAccount:") else "")
+            address = own.removeprefix("serviceAccount:") if own.startswith("serviceAccount:") else ""
+            email = self.places.emails.get(own) or address
             pool = _POOL_OF.match(own)
             if email.endswith(".gserviceaccount.com") and not have.deleted(principal):
                 self.accounts[email] = principal
-                for place in self.places.above(ACCOUNTS + email)[0]:
-                    below[place]["accounts"].add(principal)
+                for higher in self.places.above(ACCOUNTS + email)[0]:
+                    below[higher]["accounts"].add(principal)
             elif pool:
                 project = f"{MANAGER}/projects/{self.places.project(pool[1])}"
-                for place in (project, *self.places.above(project)[0]):
-                    below[place]["pools"].add(principal)
+                for higher in (project, *self.places.above(project)[0]):
+                    below[higher]["pools"].add(principal)
             for one in have.assignments.get(principal, ()):
                 if _CUSTOM.match(one.role) and not one.deny and not one.eligible:
                     self.holders[one.role].add(principal)
@@ -164,9 +164,9 @@ class _Cloud:
                 self.build.edge(principal, "controls", node, reason, power.records, proved=proved,
                                 technique=control.words)
         elif kind == "pools":
-            node = self._scope("federated", "pools", target, "federated principals", lambda found: found)
-            if node:
-                self.build.edge(principal, "controls", node, reason, power.records, proved=proved,
+            federated = self._scope("federated", "pools", target, "federated principals", lambda found: found)
+            if federated:
+                self.build.edge(principal, "controls", federated, reason, power.records, proved=proved,
                                 technique=control.words)
         elif kind == "roles":
             self._roles(principal, power, control, proved=proved)

@@ -38,11 +38,14 @@ def edges(facts: Facts, build: Builder) -> None:
         masters = have.masters(principal)
         if masters is not None:
             clusters.controls(principal, cluster, f"pass every check: is in {MASTERS}", masters, proved=True)
+        usable = _needed(list(powers.of(principal)))
+        for found in usable:
+            _edge(clusters, principal, found)
+        if [one.technique.target for one in usable] == ["cluster"]:
+            continue
         for held in have.held(principal):
             _by_role(clusters, principal, held)
             _by_aws_auth(clusters, principal, held)
-        for found in _needed(list(powers.of(principal))):
-            _edge(clusters, principal, found)
     cloud_edges(facts, have, build)
 
 
@@ -50,7 +53,7 @@ def _needed(found: list[Found]) -> list[Found]:
     """Without what the control of the cluster, or of the namespace, surely gives anyhow."""
     whole = next((one for one in found if one.technique.target == "cluster" and one.proved), None)
     if whole is not None:
-        return [whole]
+        return [whole]  # the rest adds nothing
     owned: dict[str | None, Found] = {}
     for one in found:
         if one.technique.target == "namespace" and one.proved:
