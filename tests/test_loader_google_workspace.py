@@ -200,6 +200,14 @@ def test_an_authorised_app_is_delegated_by_the_user_until_revoked() -> None:
     assert gone["effect_key"] == "revoke(gworkspace:C01:app_grant/app.apps.example|111)"
 
 
+def test_a_client_that_may_act_as_anybody_is_delegated_for_everybody_with_its_scopes() -> None:
+    given = event("AUTHORIZE_API_CLIENT_ACCESS", "DOMAIN_SETTINGS", API_CLIENT_NAME="123.apps.example",
+                  API_SCOPES="https://x/b,https://x/a", DOMAIN_NAME="example.com")
+    assert Loaded(as_array([activity(1, "admin", given)])).rows(
+        "entitlements", "principal_id", "grant_kind", "privilege", "via") == [
+            ("gworkspace:C01:123.apps.example", "delegated", "https://x/a https://x/b", ["ALL_PRINCIPALS"])]
+
+
 def test_a_setting_is_named_by_application_setting_and_unit_with_its_values() -> None:
     [found] = steps(activity(1, "admin", event("CHANGE_APPLICATION_SETTING", "APPLICATION_SETTINGS", SETTING_NAME="X",
                                                APPLICATION_NAME="Gmail", OLD_VALUE="true", NEW_VALUE="false")))

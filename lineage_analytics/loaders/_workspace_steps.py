@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._event_rows import step
 from lineage_analytics.loaders._workspace_actor import PROVIDER
-from lineage_analytics.loaders.common.values import Fields, name
+from lineage_analytics.loaders.common.values import Fields, name, text
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._event_rows import Event
@@ -142,6 +143,12 @@ def _entitlement(entry: Entry, event: Event, effect: Effect, parameters: Fields,
         group = (name(parameters.get("group_email")) or name(parameters.get("group_id")) or "").lower()
         entry.add(tables.ENTITLEMENTS, principal_id=f"{start}{user}", grant_kind="membership", privilege="member",
                   scope=f"{start}{group}", **common)
+    elif what == "api_client" and (client := name(parameters.get("api_client_name"))):
+        scopes = parameters.get("api_scopes")
+        held = " ".join(map(str, scopes)) if isinstance(scopes, list) else text(scopes) or ""
+        entry.add(tables.ENTITLEMENTS, principal_id=f"{start}{client.lower()}", grant_kind="delegated",
+                  privilege=" ".join(sorted(set(re.split(r"[\s,]+", held.strip())) - {""})) or None,
+                  scope=f"{start}customer", via=["ALL_PRINCIPALS"], **common)
     elif what == "app_grant":
         scopes = parameters.get("scope")
         stated = " ".join(sorted(map(str, scopes))) if isinstance(scopes, list) else name(scopes)
