@@ -123,6 +123,25 @@ def test_a_super_admin_of_workspace_is_tier_0_and_one_over_a_unit_is_not_proved_
         True, "proved")
 
 
+@pytest.mark.parametrize(("scope", "tier0", "bob", "group"), [
+    ("admin.directory.user", True, "proved", "proved"),
+    ("admin.directory.group.member", None, None, "proved"),
+    ("gmail.readonly", None, "conditional", None),
+    ("drive.readonly", None, None, None),
+])
+def test_a_client_that_may_act_as_anybody_controls_what_its_scopes_give(
+        scope: str, tier0: bool | None, bob: str | None, group: str | None) -> None:
+    people = {"gworkspace:C1:client": "app", "gworkspace:C1:bob": "human", "gworkspace:C1:team": "group"}
+    given = {"principal_id": "gworkspace:C1:client", "grant_kind": "delegated", "scope": "gworkspace:C1:customer",
+             "privilege": f"https://x.example/other https://www.googleapis.com/auth/{scope}", "effect": "allow",
+             "via": ["ALL_PRINCIPALS"], "provider": "gworkspace", "record_id": "rec-given"}
+    lineage = graph([given], people)
+    assert (admin(lineage, "gworkspace:C1:client"), reached(lineage, "gworkspace:C1:client", "gworkspace:C1:bob"),
+            reached(lineage, "gworkspace:C1:client", "gworkspace:C1:team")) == (tier0, bob, group)
+    one = graph([given | {"via": ["gworkspace:C1:bob"]}], people)  # let in by one user, for that user
+    assert reached(one, "gworkspace:C1:client", "gworkspace:C1:bob") is None
+
+
 # --- OpenGraph -------------------------------------------------------------------------------------------------------
 
 PEOPLE = {"opengraph::ann": "unknown", "opengraph::bob": "unknown", "opengraph::team": "group",

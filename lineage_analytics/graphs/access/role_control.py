@@ -33,7 +33,7 @@ def role_edges(facts: Facts, build: Builder, book: NamedBook) -> None:
         build.node(step.group, "group")
         build.edge(step.member, "member_of", step.group, f"is a member of {_native(step.group).rsplit('/', 1)[-1]}",
                    [step.record_id], proved=not step.conditional, followed=True, technique="be a member")
-    people = _by_kind(facts, provider)
+    people = accounts_of(facts, provider)
     for holder in sorted(book.assignments):
         for one in book.assignments[holder]:
             if not one.deny:
@@ -79,18 +79,24 @@ def _controls(build: Builder, node: str, one: Assignment, role: Role | None, wha
         build.edge(node, "controls", one.scope, says, [one.record_id], proved=sure, technique=how)
     elif what in _KINDS:
         spared = _SPARED.get(what)
-        over = f"{one.provider}:{tenant}:scope:{what}"
-        if not build.has(over):
-            build.node(over, "scope", f"{what} of {tenant}", tenant, one.provider)
-            for kind in _KINDS[what]:
-                for identity in people.get((tenant, kind), ()):
-                    build.edge(over, "controls", identity, f"it is one of the {what} of the organisation")
+        over = part_of(build, one.provider, tenant, what, people)
         limited = split_name(one.role)[1]
         doubts = [doubt for doubt in (spared, limited and f"what lies in {limited} is not loaded") if doubt]
         build.edge(node, "controls", over, "; ".join([says, *doubts]), proved=sure and not doubts, technique=how)
 
 
-def _by_kind(facts: Facts, provider: str) -> dict[tuple[str, str], list[str]]:
+def part_of(build: Builder, provider: str, tenant: str, what: str, people: dict[tuple[str, str], list[str]]) -> str:
+    """The node for all users, groups or applications of an organisation."""
+    over = f"{provider}:{tenant}:scope:{what}"
+    if not build.has(over):
+        build.node(over, "scope", f"{what} of {tenant}", tenant, provider)
+        for kind in _KINDS[what]:
+            for identity in people.get((tenant, kind), ()):
+                build.edge(over, "controls", identity, f"it is one of the {what} of the organisation")
+    return over
+
+
+def accounts_of(facts: Facts, provider: str) -> dict[tuple[str, str], list[str]]:
     """Identities of a provider by tenant and kind."""
     found: dict[tuple[str, str], list[str]] = {}
     rows = facts.frame("identities").filter((pl.col("provider") == provider) & pl.col("deleted_at").is_null()).select(
