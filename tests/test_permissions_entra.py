@@ -505,3 +505,28 @@ def test_an_application_is_named_as_what_holds_nothing_and_a_principal_without_g
     made = facts([], [APP, SP])
     assert (row(made, "app")["granted"], row(made, "sp")["granted"]) == (None, 0)
     assert row(made, "app")["reason"].startswith("no_source: an application signs in as its service principal")
+
+
+# --- vaults ----------------------------------------------------------------------------------------------------------
+
+VAULT = f"{SUB}/resourcegroups/rg/providers/microsoft.keyvault/vaults/kv"
+LISTS = grant("right", "ann", privilege="secrets/get", scope=VAULT, origin="access_policy", source="ad_azurehound")
+
+
+@pytest.mark.parametrize(("grants", "roles", "answer"), [
+    ([LISTS], False, "allowed"), ([LISTS], None, "conditional"), ([LISTS], True, "denied"),
+    ([{**LISTS, "principal_id": oid("g")}, member("ann", "g")], False, "allowed"),
+    ([{**LISTS, "principal_id": oid("bob")}], False, "denied"), ([], False, "unknown"), ([], None, "unknown"),
+    ([], True, "denied"), ([azure("ann", "Secrets User"), VAULT_DATA], None, "allowed"),
+    ([azure("ann", "Secrets User"), VAULT_DATA], False, "unknown")])
+def test_a_vault_with_access_policies_grants_by_those(grants: list[Row], roles: bool | None, answer: str) -> None:
+    stated = {"id": VAULT, "kind": "key_vault", "attributes": f'{{"rbac":{str(roles).lower()}}}'}
+    made = facts(grants, [ANN, BOB, group("g")], [] if roles is None else [stated])
+    assert verdict(made, GET, f"{VAULT}/secrets/s1") == answer
+
+
+def test_what_software_may_do_in_the_directory_needs_the_listing_of_its_permissions() -> None:
+    made = facts([holds("ann", "Reports Reader")], [ANN, SP, APP], listed=False)
+    assert (verdict(made, ADD_KEY, oid("app"), "sp"), verdict(made, RESET, oid("bob"))) == ("unknown", "unknown")
+    assert "appRoleAssignments" in why(made, ADD_KEY, oid("app"), "sp")
+    assert verdict(facts([CHIEF, member("x", "y")], [ANN, GA], listed=False), ADD_KEY) == "denied"

@@ -17,6 +17,7 @@ from lineage_analytics.permissions.entra.languages import AZURE, DIRECTORY, PERM
 from lineage_analytics.permissions.entra.objects import GRAPH_APP, Names, Objects, native_of, tenant_of
 from lineage_analytics.permissions.entra.protected import Protected
 from lineage_analytics.permissions.entra.scopes import Scopes, path_of
+from lineage_analytics.permissions.entra.vaults import Vaults
 from lineage_analytics.permissions.memberships import memberships
 from lineage_analytics.permissions.roles import Block, Book, Held
 
@@ -51,6 +52,7 @@ class Estate:
         self.scopes = Scopes(facts)
         self.groups = memberships(facts, [PROVIDER], eligible=True)
         self.protected = Protected(self.objects, self.grants, self.groups)
+        self.vaults = Vaults(facts, self.groups)
         self.books = {language: EntraBook(self, language) for language in (DIRECTORY, AZURE, PERMISSION)}
 
     @cached_property
@@ -125,9 +127,11 @@ class Asked:
 
     def missing(self, principal: str, resource: str) -> str | None:
         tenant, place = tenant_of(principal), resource.partition("|")[2]
-        wanted = f"no inventory of {_WANTED[self.language]} of directory {tenant or 'not stated'} is loaded"
-        if tenant not in self.have.grants.inventoried[self.language]:
-            return wanted
+        known = self.have.objects.by_id.get(principal)
+        software = self.language == DIRECTORY and (known is None or known.sort not in {"user", "group"})
+        for language in (self.language, *([PERMISSION] if software else [])):
+            if tenant not in self.have.grants.inventoried[language]:
+                return f"no inventory of {_WANTED[language]} of directory {tenant or 'not stated'} is loaded"
         within = subscription(place) if self.language == AZURE else None
         if within is not None and (tenant, within) not in self.have.grants.subscriptions:
             return f"no inventory of role assignments of {within} is loaded"

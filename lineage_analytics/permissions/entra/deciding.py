@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics.permissions.decision import DENIED, UNKNOWN, Because, Decision
 from lineage_analytics.permissions.entra.book import estate
+from lineage_analytics.permissions.entra.datafiles import on_data
 from lineage_analytics.permissions.entra.languages import AZURE, DIRECTORY, language
 from lineage_analytics.permissions.entra.objects import tenant_of
 from lineage_analytics.permissions.entra.scopes import is_path, path_of
@@ -38,6 +39,8 @@ def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision
     if unknown is not None:
         return Decision(principal, action, resource, UNKNOWN, (Because("missing", unknown),))
     found = replace(have.books[spoken].decide(principal, action, f"{tenant_of(principal)}|{place}"), resource=resource)
+    if spoken == AZURE:
+        return have.vaults.weigh(found, place) if on_data(action) else found
     user = have.objects.by_id.get(principal)
     if (spoken == DIRECTORY and found.verdict == DENIED and user is not None and user.sort == "user"
             and action.casefold().rsplit("/", 1)[-1] in _BY_DEFAULT):

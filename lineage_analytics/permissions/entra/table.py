@@ -205,10 +205,8 @@ def _row(have: Estate, log: Uses, identity: str, created: datetime | None) -> di
         return row | {"reason": _APPLICATION}
     found = effective(have, identity)
     row["record_ids"] = sorted(found.records)[:_MOST]
-    lacking = [language for language, wanted in ((DIRECTORY, True), (PERMISSION, known.sort == "service principal"))
-               if wanted and tenant not in have.grants.inventoried[language]]
-    if lacking:
-        says = have.books[lacking[0]].rules.missing(identity, f"{tenant}|*")
+    says = have.books[DIRECTORY].rules.missing(identity, f"{tenant}|*")
+    if says is not None:
         return row | {"reason": f"no_source: {says}", "wildcard": found.wildcard or None,
                       "conditional": found.conditional or None, "weight_max": 10 if found.weight == 10 else None}
     sensitive = {unit for unit, seen in found.units.items() if seen.weight}
