@@ -1,0 +1,369 @@
+"""IAM of Google Cloud: bindings over the hierarchy, denials, sets of principals, roles, and what stays unknown."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lineage_analytics as la
+from lineage_analytics.errors import UsageError
+from lineage_analytics.permissions import gcp
+from lineage_analytics.permissions.gcp.hierarchy import MANAGER, Hierarchy
+from lineage_analytics.permissions.gcp.rules import known_roles, permission, weight
+from lineage_analytics.tables import (
+    DECISION_STEPS,
+    ENTITLEMENTS,
+    IDENTITIES,
+    PERMISSIONS,
+    RESOURCES,
+    Facts,
+    closed_value_faults,
+    conform,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lineage_analytics.permissions.decision import Decision
+
+    Row = dict[str, Any]
+
+AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
+ORG, FOLDER, PROJECT = f"{MANAGER}/organizations/1", f"{MANAGER}/folders/2", f"{MANAGER}/projects/shop"
+BUCKET, TABLE = "storage.googleapis.com/buckets/b", "bigquery.googleapis.com/projects/shop/datasets/d/tables/t"
+ANN, BOT = "gcp::user:ann@acme.example", "gcp::serviceAccount:bot@shop.iam.gserviceaccount.com"
+READ = "storage.objects.get"
+
+
+def binds(holder: str, role: str, over: str | None = PROJECT, **more: Any) -> Row:
+    return {"principal_id": holder, "grant_kind": "role", "privilege": role, "scope": over, "effect": "allow",
+            "state": "standing", "origin": "direct", "provider": "gcp", "source": "gcp_iam", "record_id": f"rec-{over}",
+            **more}
+
+
+def role(name: str, *permissions: str) -> Row:
+    return {"principal_id": f"gcp::{name}", "grant_kind": "statement", "privilege": name, "effect": "allow",
+            "actions": list(permissions), "provider": "gcp", "source": "gcp_iam", "record_id": f"rec-{name}"}
+
+
+def denies(holder: str, *permissions: str, over: str = PROJECT, **more: Any) -> list[Row]:
+    """A deny policy; ``more``: what it spares, or its condition."""
+    rule = f"gcp::policies/{over}/denypolicies/d#0"
+    common = {"effect": "deny", "origin": "deny_policy", "provider": "gcp", "source": "gcp_iam", "record_id": "rec-deny",
+              "state": "standing"}
+    return [{"principal_id": rule, "grant_kind": "statement", "actions": list(permissions), "resources": [over],
+             "condition": json.dumps(more) if more else None, **common},
+            {"principal_id": holder, "grant_kind": "attachment", "scope": rule, **common}]
+
+
+def member(of: str, who: str, **more: Any) -> Row:
+    return {"principal_id": who, "grant_kind": "membership", "scope": of, "effect": "allow", "state": "standing",
+            "provider": "gcp", "source": "gcp_iam", "record_id": f"rec-{who}", **more}
+
+
+def resource(name: str, parent: str | None = None, kind: str = "asset.googleapis.com/Any", **more: Any) -> Row:
+    return {"id": f"gcp::{name}", "kind": kind, "parent_id": parent and f"gcp::{parent}", "provider": "gcp",
+            "source": "gcp_iam", "record_id": f"rec-{name}", **more}
+
+
+# Policies of everything from the bucket up to the organization are listed.
+TREE = (resource(ORG), resource(FOLDER, ORG), resource(PROJECT, FOLDER), resource(BUCKET, PROJECT))
+NUMBERED = (resource(PROJECT, FOLDER, kind="project", attributes='{"number": "99"}'),)
+
+
+def frame(rows: Sequence[Row], table: Any) -> pl.DataFrame:
+    return conform(pl.DataFrame(list(rows), infer_schema_length=None), table) if rows else table.empty()
+
+
+def person(identity: str, **more: Any) -> Row:
+    kind = "human" if ":user:" in identity else "group" if ":group:" in identity else "service_account"
+    return {"id": identity, "kind": kind, "provider": "gcp", **more}
+
+
+def facts(*grants: Row, tree: Sequence[Row] = TREE, people: Sequence[Row] = (), steps: Sequence[Row] = ()) -> Facts:
+    return Facts.of(AS_OF, entitlements=frame(grants, ENTITLEMENTS), resources=frame(tree, RESOURCES),
+                    identities=frame([person(ANN), person(BOT), *people], IDENTITIES),
+                    decision_steps=frame(steps, DECISION_STEPS))
+
+
+def decide(held: Facts, action: str = READ, over: str = BUCKET, who: str = ANN) -> Decision:
+    return gcp.decide(held, who, action, over)
+
+
+VIEW = "roles/storage.objectViewer"
+
+
+@pytest.mark.parametrize(("scope", "over", "verdict"), [
+    (BUCKET, BUCKET, "allowed"), (PROJECT, BUCKET, "allowed"), (FOLDER, BUCKET, "allowed"), (ORG, BUCKET, "allowed"),
+    (BUCKET, PROJECT, "denied"), (f"{MANAGER}/projects/other", BUCKET, "denied"), (PROJECT, TABLE, "allowed"),
+    (f"{MANAGER}/folders/3", BUCKET, "denied"), (None, BUCKET, "unknown"), (ORG, "*", "allowed"),
+    (PROJECT, "*", "unknown"), (PROJECT, "projects/shop", "allowed"), (PROJECT, f"//{PROJECT}", "allowed"),
+])
+def test_a_binding_holds_over_its_resource_and_all_that_lies_in_it(scope: str | None, over: str, verdict: str) -> None:
+    assert decide(facts(binds(ANN, VIEW, scope)), over=over).verdict == verdict
+
+
+def test_the_answer_names_the_binding_and_its_record() -> None:
+    reason = decide(facts(binds(ANN, VIEW))).because[0]
+    assert (reason.says, reason.record_ids) == (f"holds {VIEW} over {PROJECT}", (f"rec-{PROJECT}",))
+
+
+def test_where_the_way_up_is_not_loaded_a_grant_further_up_is_unknown_not_denied() -> None:
+    cut = (resource(PROJECT), resource(BUCKET, PROJECT))
+    assert decide(facts(binds(ANN, VIEW, FOLDER), tree=cut)).verdict == "unknown"
+    assert decide(facts(binds(ANN, VIEW, f"{MANAGER}/projects/other"), tree=cut)).verdict == "unknown"
+    assert "what cloudresourcemanager.googleapis.com/projects/shop lies in" in decide(
+        facts(tree=cut)).because[0].says
+
+
+def test_denied_takes_every_policy_up_to_the_organization() -> None:
+    assert decide(facts()).verdict == "denied"
+    for left_out in (ORG, FOLDER, PROJECT, BUCKET):
+        tree = [row if row["id"] != f"gcp::{left_out}" else {**row, "kind": "project"} for row in TREE]
+        found = decide(facts(tree=tree))
+        assert found.verdict == "unknown"
+        assert left_out in found.because[0].says
+
+
+def test_a_project_is_the_same_by_its_number() -> None:
+    held = facts(binds(ANN, VIEW, f"{MANAGER}/projects/99"), tree=(*TREE, *NUMBERED))
+    assert decide(held).verdict == "allowed"
+    assert decide(facts(binds(ANN, VIEW, f"{MANAGER}/projects/98"), tree=(*TREE[2:], ))).verdict == "unknown"
+
+
+# --- roles -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "action", "verdict"), [
+    ("roles/owner", "resourcemanager.projects.setIamPolicy", "allowed"),
+    ("roles/owner", "iam.serviceAccounts.getAccessToken", "unknown"),
+    ("roles/editor", "iam.serviceAccountKeys.create", "allowed"),
+    ("roles/iam.serviceAccountUser", "iam.serviceAccounts.actAs", "allowed"),
+    ("roles/iam.serviceAccountUser", "iam.serviceAccounts.getAccessToken", "denied"),
+    ("roles/no.such", READ, "unknown"),
+    ("projects/shop/roles/mine", READ, "allowed"),
+    ("projects/shop/roles/mine", "storage.objects.delete", "denied"),
+    ("projects/shop/roles/lost", READ, "unknown"),
+])
+def test_what_a_role_allows_is_known_from_the_inventory_or_the_data_file(name: str, action: str, verdict: str) -> None:
+    held = facts(binds(ANN, name), role("projects/shop/roles/mine", READ))
+    found = decide(held, action, PROJECT)
+    assert found.verdict == verdict
+    assert verdict != "unknown" or name in found.because[0].says
+
+
+def test_an_inventory_of_a_role_counts_instead_of_the_data_file() -> None:
+    held = facts(binds(ANN, VIEW), role(VIEW, "storage.buckets.list"))
+    assert (decide(held).verdict, decide(held, "storage.buckets.list").verdict) == ("denied", "allowed")
+
+
+@pytest.mark.parametrize(("stated", "plain"), [
+    ("iam.googleapis.com/roles.update", "iam.roles.update"),
+    ("cloudresourcemanager.googleapis.com/projects.delete", "resourcemanager.projects.delete"),
+    ("storage.objects.get", "storage.objects.get")])
+def test_both_ways_to_write_a_permission_are_one(stated: str, plain: str) -> None:
+    assert permission(stated) == plain
+
+
+@pytest.mark.parametrize("action", ["s3:GetObject", "storage", "", "storage objects get"])
+def test_a_permission_of_another_form_is_refused(action: str) -> None:
+    with pytest.raises(UsageError, match=r"storage\.objects\.get"):
+        decide(facts(), action)
+
+
+# --- who -------------------------------------------------------------------------------------------------------------
+
+POOL = "//iam.googleapis.com/projects/99/locations/global/workloadIdentityPools/ci"
+
+
+@pytest.mark.parametrize(("holder", "who", "verdict"), [
+    ("gcp::allUsers", ANN, "allowed"),
+    ("gcp::allAuthenticatedUsers", BOT, "allowed"),
+    ("gcp::allAuthenticatedUsers", f"gcp::principal:{POOL}/subject/x", "denied"),
+    ("gcp::domain:acme.example", ANN, "allowed"),
+    ("gcp::domain:acme.example", "gcp::user:eve@evil.example", "denied"),
+    (f"gcp::principalSet:{POOL}/*", f"gcp::principal:{POOL}/subject/x", "allowed"),
+    (f"gcp::principalSet:{POOL}/attribute.repository/a/b", f"gcp::principal:{POOL}/subject/x", "conditional"),
+    (f"gcp::principalSet:{POOL}2/*", f"gcp::principal:{POOL}/subject/x", "denied"),
+    (f"gcp::principalSet:{POOL}/*", ANN, "denied"),
+    ("gcp::principalSet://cloudresourcemanager.googleapis.com/projects/shop", BOT, "allowed"),
+    ("gcp::group:g@acme.example", ANN, "allowed"),
+])
+def test_sets_of_principals(holder: str, who: str, verdict: str) -> None:
+    groups = [member("gcp::group:g@acme.example", "gcp::group:h@acme.example"),
+              member("gcp::group:h@acme.example", ANN)]
+    assert decide(facts(binds(holder, VIEW), *groups), who=who).verdict == verdict
+
+
+def test_members_of_a_group_as_workspace_states_them() -> None:
+    stated = {**member("gworkspace:C1:g@acme.example", "gworkspace:C1:ann@acme.example"), "provider": "gworkspace"}
+    assert decide(facts(binds("gcp::group:g@acme.example", VIEW), stated)).verdict == "allowed"
+
+
+def test_owners_of_a_project_hold_what_its_owners_are_given() -> None:
+    held = facts(binds(ANN, "roles/owner"), binds("gcp::projectOwner:shop", "roles/storage.objectAdmin", BUCKET))
+    assert (decide(held).verdict, decide(held, who=BOT).verdict) == ("allowed", "denied")
+
+
+def test_a_deleted_principal_may_nothing_whatever_it_holds() -> None:
+    gone = "gcp::deleted:user:ann@acme.example?uid=7"
+    assert decide(facts(binds(gone, VIEW)), who=gone).verdict == "denied"
+
+
+def test_ten_thousand_groups_in_one_another_and_a_ring_end() -> None:
+    chain = [member(f"gcp::group:g{i + 1}@x", f"gcp::group:g{i}@x") for i in range(10_000)]
+    ring = member("gcp::group:g0@x", "gcp::group:g10000@x")
+    held = facts(*chain, ring, member("gcp::group:g0@x", ANN), binds("gcp::group:g10000@x", VIEW))
+    assert decide(held).verdict == "allowed"
+
+
+# --- conditions, time, denials ---------------------------------------------------------------------------------------
+
+
+def expression(text: str) -> str:
+    return json.dumps({"expression": text, "title": "t"})
+
+
+UNTIL = 'request.time < timestamp("2026-07-09T00:00:00Z")'
+
+
+@pytest.mark.parametrize(("more", "verdict"), [
+    ({"condition": expression("resource.name.startsWith('x')")}, "conditional"),
+    ({"condition": expression(UNTIL), "state": "timebound", "expires_at": AS_OF + timedelta(days=9)}, "allowed"),
+    ({"condition": expression(UNTIL + " && resource.name != 'x'"), "state": "timebound",
+      "expires_at": AS_OF + timedelta(days=9)}, "conditional"),
+    ({"condition": expression(UNTIL), "state": "timebound", "expires_at": AS_OF - timedelta(days=1)}, "denied"),
+    ({"state": "eligible", "origin": "elevation"}, "conditional"),
+])
+def test_conditions_are_neither_true_nor_false_but_an_end_is_an_end(more: Row, verdict: str) -> None:
+    assert decide(facts(binds(ANN, VIEW, **more))).verdict == verdict
+
+
+ALLOWED = binds(ANN, VIEW)
+DENIED_READ = "storage.googleapis.com/objects.get"
+
+
+@pytest.mark.parametrize(("rules", "verdict"), [
+    (denies(ANN, DENIED_READ), "denied"),
+    (denies("gcp::allUsers", DENIED_READ, over=ORG), "denied"),
+    (denies(ANN, DENIED_READ, over=f"{MANAGER}/projects/other"), "allowed"),
+    (denies(ANN, "storage.googleapis.com/objects.delete"), "allowed"),
+    (denies(ANN, "storage.googleapis.com/objects.*"), "denied"),
+    (denies("gcp::allUsers", DENIED_READ, exceptionprincipals=["principal://goog/subject/ann@acme.example"]), "allowed"),
+    (denies("gcp::allUsers", DENIED_READ, exceptionprincipals=["principal://goog/subject/bob@acme.example"]), "denied"),
+    (denies("gcp::allUsers", "storage.googleapis.com/objects.*", exceptionpermissions=[DENIED_READ]), "allowed"),
+    (denies(ANN, DENIED_READ, expression="resource.matchTag('1/env', 'prod')"), "conditional"),
+    (denies("gcp::principalSet://goog/cloudIdentityCustomerId/C1", DENIED_READ), "conditional"),
+])
+def test_a_denial_comes_first_and_spares_whom_it_names(rules: list[Row], verdict: str) -> None:
+    assert decide(facts(ALLOWED, *rules)).verdict == verdict
+
+
+def test_a_denial_spares_the_members_of_a_group_it_names() -> None:
+    rule = denies("gcp::allUsers", DENIED_READ, exceptionprincipals=["principalSet://goog/group/g@acme.example"])
+    held = facts(ALLOWED, binds(BOT, VIEW), *rule, member("gcp::group:g@acme.example", ANN))
+    assert (decide(held).verdict, decide(held, who=BOT).verdict) == ("allowed", "denied")
+
+
+def revoked(grant: Row, day: int) -> Row:
+    key = str(grant["grant_id"])
+    return {"kind": "action", "provider": "gcp", "status": "succeeded", "target_key": key, "record_id": "rec-end",
+            "effect_key": f"revoke({key})", "time": AS_OF - timedelta(days=day)}
+
+
+def test_a_binding_that_the_log_saw_removed_is_gone_its_neighbour_of_the_same_record_is_not() -> None:
+    logged = {"source": "gcp_audit", "granted_at": AS_OF - timedelta(days=9), "record_id": "rec-log"}
+    one = binds(ANN, VIEW, grant_id="gcp::binding/one", **logged)
+    two = binds(BOT, VIEW, grant_id="gcp::binding/two", **logged)
+    held = facts(one, two, steps=[revoked(one, 3)])
+    assert (decide(held).verdict, decide(held, who=BOT).verdict) == ("denied", "allowed")
+    assert decide(facts(one, steps=[revoked(one, 20)])).verdict == "allowed", "removed before it was made again"
+
+
+# --- against the hierarchy walked in plain Python ----------------------------------------------------------------------
+
+_PLACES = [ORG, FOLDER, f"{MANAGER}/folders/3", PROJECT, f"{MANAGER}/projects/two", BUCKET]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.dictionaries(st.sampled_from(_PLACES[1:]), st.sampled_from(_PLACES[:5]), max_size=5),
+       st.sampled_from(_PLACES), st.sampled_from(_PLACES))
+def test_within_is_true_where_a_walk_up_meets_the_scope_and_ends_on_rings(
+    parents: dict[str, str], start: str, scope: str,
+) -> None:
+    walked, at = [start], start
+    while at in parents and parents[at] not in walked:
+        at = parents[at]
+        walked.append(at)
+    found = Hierarchy(parents=dict(parents)).within(start, scope)
+    assert (found is True) is (scope in walked)
+    if walked[-1] == ORG:
+        assert found is not None, "the way up is whole"
+
+
+# --- granted ---------------------------------------------------------------------------------------------------------
+
+
+def row_of(who: str, *grants: Row, **more: Any) -> Row:
+    table = gcp.permission_rows(facts(*grants, **more))
+    assert closed_value_faults(table, PERMISSIONS) == []
+    return table.filter(pl.col("principal_id") == who).row(0, named=True)
+
+
+def test_granted_counts_permissions_where_every_role_is_known() -> None:
+    found = row_of(BOT, binds(BOT, VIEW), binds(BOT, "roles/bigquery.jobUser", ORG))
+    both = {*known_roles()[VIEW].permissions, *known_roles()["roles/bigquery.jobUser"].permissions}
+    assert (found["granted"], found["granted_basis"], found["unobservable"]) == (len(both), "effective", len(both))
+    assert (found["used"], found["unused"]) == (None, None)
+    assert found["reason"].startswith("no_source")
+
+
+def test_a_denied_permission_is_not_granted() -> None:
+    assert row_of(BOT, binds(BOT, VIEW), *denies(BOT, DENIED_READ))["granted"] == len(known_roles()[VIEW].permissions) - 1
+    over_part = row_of(BOT, binds(BOT, VIEW, ORG), *denies(BOT, DENIED_READ))
+    assert (over_part["granted"], over_part["conditional"]) == (len(known_roles()[VIEW].permissions), False)
+
+
+def test_basic_roles_count_pairs_and_are_wildcards_over_a_project() -> None:
+    found = row_of(BOT, binds(BOT, "roles/editor"), binds(BOT, VIEW, BUCKET))
+    assert (found["granted"], found["granted_basis"], found["wildcard"], found["weight_max"]) == (2, "assigned", True, 10)
+    assert row_of(BOT, binds(BOT, VIEW))["wildcard"] is False
+    assert row_of(BOT, binds(BOT, "roles/resourcemanager.folderAdmin", FOLDER))["wildcard"] is True
+
+
+def test_nothing_granted_is_zero_only_where_every_policy_above_is_loaded() -> None:
+    assert row_of(BOT)["granted"] == 0
+    bare = row_of(BOT, tree=())
+    assert (bare["granted"], bare["reason"][:9]) == (None, "no_source")
+
+
+def test_what_must_be_activated_first_is_not_granted() -> None:
+    assert row_of(BOT, binds(BOT, VIEW, state="eligible"))["granted"] == 0
+
+
+def test_rows_are_the_same_in_any_order() -> None:
+    grants = [ALLOWED, binds(BOT, "roles/editor"), binds(BOT, VIEW, BUCKET), *denies(BOT, DENIED_READ)]
+    assert gcp.permission_rows(facts(*grants)).equals(gcp.permission_rows(facts(*reversed(grants))))
+
+
+def test_every_control_permission_is_sensitive() -> None:
+    from lineage_analytics.graphs.access.gcp_powers import controls
+
+    assert [name for name in controls() if weight(name) < 3] == []
+
+
+def test_the_sample_answers_as_its_story_says() -> None:
+    estate = la.open(la.sample())
+    account = "iam.googleapis.com/serviceAccounts/ci-deployer@northwind-synthetic-data.iam.gserviceaccount.com"
+    names = dict(estate.frame("identities").select("display_name", "id").drop_nulls().rows())
+    dashboard = next(one for name, one in names.items() if name.startswith("dashboard@") or name == "dashboard")
+    assert la.allowed(estate, dashboard, "iam.serviceAccounts.getAccessToken", account).verdict == "allowed"
+    unlisted = la.allowed(estate, "gcp::user:bao.ndiaye@northwind-synthetic.example", "logging.sinks.list",
+                          "projects/northwind-synthetic-data")
+    assert unlisted.verdict == "unknown", "its role ended, and the organization's policy is not loaded"
