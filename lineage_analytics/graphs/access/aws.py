@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from lineage_analytics.graphs.access.aws_trust import Trusts, read_trusts, trust_edges
 from lineage_analytics.permissions.aws.catalogue import catalogue
-from lineage_analytics.permissions.aws.datafiles import Control, controls, sensitive
+from lineage_analytics.permissions.aws.datafiles import Control as Line
+from lineage_analytics.permissions.aws.datafiles import controls, sensitive
 from lineage_analytics.permissions.aws.principals import arn_of, native
 from lineage_analytics.permissions.aws.table import permissions
 from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix, matches
@@ -18,6 +19,7 @@ from lineage_analytics.permissions.patterns import compiled, contains, is_patter
 if TYPE_CHECKING:
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.aws.effective import Effective, Grant
+    from lineage_analytics.permissions.aws.policies import Scope
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
     from lineage_analytics.tables import Facts
@@ -55,7 +57,7 @@ class Accounts:
     def __init__(self, have: Permissions, trusts: Trusts) -> None:
         self._targets: dict[tuple[str, str], Targets] = defaultdict(Targets)
         for principal in have.principals.values():
-            for arn in {principal.arn, *principal.arns} - {None}:
+            for arn in {principal.arn, *principal.arns} - {None} if not _kept(principal) else ():
                 self._targets[principal.account, principal.sort].by_arn[str(arn)] = principal.id
         for policy in have.grants.statements:
             arn = arn_of(policy)
@@ -80,14 +82,20 @@ def edges(facts: Facts, build: Builder) -> None:
     for principal in have.principals.values():
         found = have.effective[principal.id]
         if principal.sort != "other" and found.grants:
-            _Control(principal, found, have, accounts, build).edges()
+            Control(principal, principal.id, found, have, accounts, build).edges()
+
+
+def _kept(principal: Principal) -> bool:
+    """Is it a role that AWS keeps for itself, which IAM lets nobody change? Those of Identity Center are as well."""
+    return principal.service_linked or any(":role/aws-reserved/" in arn for arn in principal.arns)
 
 
 @dataclass
-class _Control:
-    """The controls edges of one principal."""
+class Control:
+    """The controls edges of one principal, from the node ``src`` by the permissions ``found``."""
 
     principal: Principal
+    src: str
     found: Effective
     have: Permissions
     accounts: Accounts
@@ -95,13 +103,17 @@ class _Control:
 
     def edges(self) -> None:
         heavy = sensitive().by_weight[10]
-        grants = [g for g in self.found.grants if g.mask & (heavy | _control_mask())]
-        for grant in grants:
-            if grant.mask & heavy and (grant.statement.scope.everything or grant.statement.scope.inverted):
-                self._account(grant, heavy, "change who may do what")
+        for grant in self.found.grants:
+            left = grant.mask & ~self._denied_everywhere
+            if not left & (heavy | _control_mask()):
+                continue
+            whole = left & heavy & self._unbounded
+            if whole and (grant.statement.scope.everything or grant.statement.scope.inverted):
+                self._account(grant, whole, "change who may do what")
                 self._tier0(grant)
             for control in controls():
-                if grant.mask & catalogue().mask(control.action) and not grant.statement.scope.everything:
+                bit = catalogue().mask(control.action)
+                if left & bit and not (grant.statement.scope.everything and whole & bit):
                     self._controls(grant, control)
 
     def _account(self, grant: Grant, mask: int, words: str, *, limited: bool = False) -> None:
@@ -112,24 +124,24 @@ class _Control:
         proved = bool(grant.sure & mask) and not limited
         shown = (grant.sure & mask if proved else grant.mask & mask)
         reason = f"{words}: {grant.statement.says(shown)}{self._how(grant)}"
-        self.build.edge(self.principal.id, "controls", node, reason, [grant.statement.record_id], proved=proved)
+        self.build.edge(self.src, "controls", node, reason, [grant.statement.record_id], proved=proved)
 
     def _tier0(self, grant: Grant) -> None:
         """The default tier 0: every action, or every IAM action, on every resource without a condition."""
         whole = catalogue().mask("iam:*")
         statement = grant.statement
-        left = grant.sure & whole
+        left = grant.sure & whole & ~self._denied_everywhere
         if statement.scope.everything and statement.mask & whole == whole and left & sensitive().by_weight[10] and (
                 self.found.bounds is None or left == whole):
-            self.build.tier0(self.principal.id)
+            self.build.tier0(self.src)
 
-    def _controls(self, grant: Grant, control: Control) -> None:
+    def _controls(self, grant: Grant, control: Line) -> None:
         bit = catalogue().mask(control.action)
         if grant.statement.scope.inverted:
             return  # covered by the account edge
-        account, partition = self.principal.account, (self.principal.arn or "arn:aws").split(":")[1]
+        account = self.principal.account
         for pattern in grant.statement.scope.patterns:
-            if contains(pattern, f"arn:{partition}:iam::{account}:{control.target}/*"):
+            if bit & self._unbounded and contains(pattern, f"{self._iam}{control.target}/*"):
                 self._account(grant, bit, f"{control.technique} of any {control.target}" if control.target == "policy"
                               else control.technique)
                 continue
@@ -140,7 +152,7 @@ class _Control:
             for arn, target in found:
                 self._one_target(grant, control, bit, arn, target)
 
-    def _one_target(self, grant: Grant, control: Control, bit: int, arn: str, target: str) -> None:
+    def _one_target(self, grant: Grant, control: Line, bit: int, arn: str, target: str) -> None:
         verdict = self.found.allows(bit, arn)
         if verdict == "denied":
             return
@@ -155,6 +167,39 @@ class _Control:
         return self.found.bounds is not None or any(d.mask & bit for d in self.found.denies)
 
     @cached_property
+    def _unbounded(self) -> int:
+        """Actions that every limit lets through on more than what it names one by one."""
+        left = catalogue().every
+        for wall in self.found.within:
+            wide = 0
+            for bound in wall:
+                if bound.allow:
+                    wide |= bound.mask & (catalogue().every if bound.scope.inverted else self._covered(bound.scope))
+            left &= wide
+        return left
+
+    def _covered(self, scope: Scope) -> int:
+        """Actions for which the patterns of a scope cover everything of the account they can be about."""
+        if any(contains(pattern, f"{self._iam}*") for pattern in scope.patterns):
+            return catalogue().every if scope.everything else catalogue().mask("iam:*")
+        return catalogue().union(control.action for control in controls() if any(
+            contains(pattern, f"{self._iam}{control.target}/*") for pattern in scope.patterns))
+
+    @cached_property
+    def _iam(self) -> str:
+        """How the ARN of everything of IAM in the account begins."""
+        return f"arn:{(self.principal.arn or 'arn:aws').split(':')[1]}:iam::{self.principal.account}:"
+
+    @cached_property
+    def _denied_everywhere(self) -> int:
+        """Actions of IAM that some deny takes away on everything of the account, though its text leaves something."""
+        denied = 0
+        for deny in self.found.denies:
+            if not deny.conditional and not deny.scope.inverted:
+                denied |= deny.mask & self._covered(deny.scope)
+        return denied
+
+    @cached_property
     def _own(self) -> list[tuple[str, str]]:
         """ARN and id of itself, its groups, and the policies any of these hold."""
         grants = self.have.grants
@@ -163,14 +208,14 @@ class _Control:
         held = {policy.policy_id for who in mine for policy in grants.held.get(who, [])}
         return [*arns, *((arn, policy) for policy in sorted(held) if (arn := arn_of(policy)) is not None)]
 
-    def _edge(self, grant: Grant, control: Control, bit: int, target: str, *, proved: bool) -> None:
+    def _edge(self, grant: Grant, control: Line, bit: int, target: str, *, proved: bool) -> None:
         reason = f"{control.technique}: {grant.statement.says(bit)}{self._how(grant)}"
-        self.build.edge(self.principal.id, "controls", target, reason, [grant.statement.record_id], proved=proved)
+        self.build.edge(self.src, "controls", target, reason, [grant.statement.record_id], proved=proved)
         if control.target == "policy":
-            self.build.edge(self.principal.id, "controls", self._holders(target), reason, [grant.statement.record_id],
+            self.build.edge(self.src, "controls", self._holders(target), reason, [grant.statement.record_id],
                             proved=proved)
 
-    def _through_scope(self, grant: Grant, control: Control, bit: int, pattern: str,
+    def _through_scope(self, grant: Grant, control: Line, bit: int, pattern: str,
                        matching: list[tuple[str, str]]) -> None:
         account = self.principal.account
         node = f"aws:{account}:scope:{control.target}:{pattern}"
@@ -181,7 +226,7 @@ class _Control:
                 for holder in self.accounts.holders.get(target, ()) if control.target == "policy" else ():
                     self.build.edge(node, "controls", holder, f"it holds a policy that the pattern {pattern} covers")
         reason = f"{control.technique}: {grant.statement.says(bit)}{self._how(grant)}"
-        self.build.edge(self.principal.id, "controls", node, reason, [grant.statement.record_id],
+        self.build.edge(self.src, "controls", node, reason, [grant.statement.record_id],
                         proved=bool(grant.sure & bit))
 
     def _holders(self, policy: str) -> str:

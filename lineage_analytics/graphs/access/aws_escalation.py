@@ -15,6 +15,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache, reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from lineage_analytics.graphs.access.aws_needs import Together, together
@@ -42,17 +44,16 @@ _UNKNOWN_ROLE = "which role it runs with is not loaded"
 def edges(facts: Facts, build: Builder) -> None:
     """May-assume edges over services, and controls edges over permission sets."""
     have = permissions(facts)
-    ways = _Ways(have, Takers.of(facts, have, read_trusts(facts)), build)
-    wanted = 0
-    for way in escalations():
-        for bit in way.needs:
-            wanted |= bit
+    ways = Ways(have, Takers.of(facts, have, read_trusts(facts)), build)
     for principal in have.principals.values():
-        found = have.effective[principal.id]
-        if principal.sort != "other" and found.granted & wanted and not _controls_account(found):
-            for way in escalations():
-                if all(found.granted & bit for bit in way.needs):
-                    ways.take(principal, found, way)
+        if principal.sort != "other":
+            ways.edges(principal, principal.id, have.effective[principal.id])
+
+
+@lru_cache(maxsize=1)
+def needed() -> int:
+    """Every action some way needs."""
+    return reduce(or_, (bit for way in escalations() for bit in way.needs), 0)
 
 
 def _controls_account(found: Effective) -> bool:
@@ -62,7 +63,7 @@ def _controls_account(found: Effective) -> bool:
 
 
 @dataclass
-class _Ways:
+class Ways:
     """The edges of every principal; what is said alike about passing is looked up once."""
 
     have: Permissions
@@ -70,9 +71,16 @@ class _Ways:
     build: Builder
     _passable: dict[tuple[PassRules, str, str], tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
-    def take(self, principal: Principal, found: Effective, way: Escalation) -> None:
+    def edges(self, principal: Principal, src: str, found: Effective) -> None:
+        """Edges of one principal, from the node ``src`` by the permissions ``found``."""
+        if found.granted & needed() and not _controls_account(found):
+            for way in escalations():
+                if all(found.granted & bit for bit in way.needs):
+                    self._take(principal, src, found, way)
+
+    def _take(self, principal: Principal, src: str, found: Effective, way: Escalation) -> None:
         if way.over == "sets":
-            self._sets(principal, found, way)
+            self._sets(principal, src, found, way)
             return
         if not any(self.takers.trusting(principal.account, service) for service in way.services) or (
                 way.over != "running" and not found.granted & catalogue().mask(PASSING)):
@@ -82,7 +90,7 @@ class _Ways:
             return
         for service in way.services:
             for roles, doubts in self._targets(principal, found, way, service):
-                self._lead(principal, found, way, service, parts, roles, doubts)
+                self._lead(principal, src, found, way, service, parts, roles, doubts)
 
     def _targets(self, principal: Principal, found: Effective, way: Escalation,
                  service: str) -> list[tuple[frozenset[str], tuple[str, ...]]]:
@@ -102,7 +110,7 @@ class _Ways:
         return [(sure & inside, ()), (perhaps & inside, (condition,)), (sure - inside, (_UNPROFILED,)),
                 (perhaps - inside, (condition, _UNPROFILED))]
 
-    def _lead(self, principal: Principal, found: Effective, way: Escalation, service: str, parts: Together,
+    def _lead(self, principal: Principal, src: str, found: Effective, way: Escalation, service: str, parts: Together,
               roles: frozenset[str], doubts: tuple[str, ...]) -> None:
         roles -= {principal.id}
         if not roles:
@@ -114,10 +122,10 @@ class _Ways:
         proved, reason = parts.proved and not wanted, "; ".join([said, *wanted])
         if len(roles) == 1:
             taker = trusting[next(iter(roles))]
-            self.build.edge(principal.id, "may_assume", taker.role, f"{reason}; {_trust(service, taker.proved)}",
+            self.build.edge(src, "may_assume", taker.role, f"{reason}; {_trust(service, taker.proved)}",
                             [*records, *taker.records], proved=proved and taker.proved, technique=_technique(way))
             return
-        self.build.edge(principal.id, "may_assume", self._scope(principal.account, service, roles), reason, records,
+        self.build.edge(src, "may_assume", self._scope(principal.account, service, roles), reason, records,
                         proved=proved, technique=_technique(way))
 
     def _scope(self, account: str, service: str, roles: frozenset[str]) -> str:
@@ -133,7 +141,7 @@ class _Ways:
                                 proved=taker.proved)
         return node
 
-    def _sets(self, principal: Principal, found: Effective, way: Escalation) -> None:
+    def _sets(self, principal: Principal, src: str, found: Effective, way: Escalation) -> None:
         parts = together(found, way.needs, principal.account)
         roles = self._set_roles()
         if parts is None or not roles:
@@ -143,7 +151,7 @@ class _Ways:
             for role in roles:
                 self.build.edge(_SETS, "controls", role, "a permission set makes it")
         said, records = _said(found, way, "", parts)
-        self.build.edge(principal.id, "controls", _SETS, f"{said}; it also takes that {way.besides}", records,
+        self.build.edge(src, "controls", _SETS, f"{said}; it also takes that {way.besides}", records,
                         proved=False, technique=_technique(way))
 
     def _set_roles(self) -> list[str]:

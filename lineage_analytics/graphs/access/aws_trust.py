@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -92,14 +93,10 @@ def trust_edges(have: Permissions, trusts: Trusts, build: Builder) -> None:
     for trust in trusts.named:
         _named(have, trusts, trust, build)
     _anyone(have, trusts, build)
-    assume = catalogue().mask(_ASSUME)
-    by_arn: dict[str, dict[str, list[Trust]]] = {account: defaultdict(list) for account in trusts.accounts}
-    for account, found in trusts.accounts.items():
-        for trust in found:
-            by_arn[account][_arn(have, trust.role)].append(trust)
+    assuming = Assuming(have, trusts, build)
     for principal in have.principals.values():
-        if principal.account in trusts.accounts and principal.sort != "other":
-            _by_account(have, principal, trusts.accounts[principal.account], by_arn[principal.account], assume, build)
+        if principal.sort != "other":
+            assuming.edges(principal, principal.id, have.effective[principal.id])
     loaded = {p.account for p in have.principals.values() if p.listed}
     for account, found in sorted(trusts.accounts.items()):
         for trust in found:
@@ -184,26 +181,45 @@ def _anyone(have: Permissions, trusts: Trusts, build: Builder) -> None:
                     _edge(build, principal.id, trust, "the role's trust policy names every AWS principal")
 
 
-def _by_account(have: Permissions, principal: Principal, trusts: list[Trust], by_arn: Mapping[str, list[Trust]],
-                bit: int, build: Builder) -> None:
-    """Roles that trust the principal's account: it needs sts:AssumeRole on them by its own policies."""
-    found = have.effective[principal.id]
-    narrowed = found.bounds is not None or any(d.mask & bit for d in found.denies)
-    for grant in found.grants:
-        if not grant.mask & bit:
-            continue
-        scope = grant.statement.scope
-        apart = trusts if scope.inverted or narrowed else []
-        if not apart:
-            for pattern in scope.patterns:
-                if is_pattern(pattern):
-                    _by_pattern(have, principal, grant, bit, pattern, trusts, build)
-                else:
-                    apart = [*apart, *by_arn.get(pattern, ())]
-        for trust in apart:
-            arn = _arn(have, trust.role)
-            if trust.role != principal.id and scope.matches(arn) and (verdict := found.allows(bit, arn)) != "denied":
-                _granted(build, principal.id, grant, bit, trust, proved=verdict == "allowed")
+@dataclass
+class Assuming:
+    """Roles that trust a principal's account: it needs sts:AssumeRole on them by its own policies."""
+
+    have: Permissions
+    trusts: Trusts
+    build: Builder
+
+    @cached_property
+    def _by_arn(self) -> Mapping[str, Mapping[str, list[Trust]]]:
+        made: dict[str, dict[str, list[Trust]]] = {account: defaultdict(list) for account in self.trusts.accounts}
+        for account, found in self.trusts.accounts.items():
+            for trust in found:
+                made[account][_arn(self.have, trust.role)].append(trust)
+        return made
+
+    def edges(self, principal: Principal, src: str, found: Effective) -> None:
+        """Edges of one principal, from the node ``src`` by the permissions ``found``."""
+        if principal.account not in self.trusts.accounts:
+            return
+        bit, trusts = catalogue().mask(_ASSUME), self.trusts.accounts[principal.account]
+        by_arn = self._by_arn[principal.account]
+        narrowed = found.bounds is not None or any(d.mask & bit for d in found.denies)
+        for grant in found.grants:
+            if not grant.mask & bit:
+                continue
+            scope = grant.statement.scope
+            apart = trusts if scope.inverted or narrowed else []
+            if not apart:
+                for pattern in scope.patterns:
+                    if is_pattern(pattern):
+                        _by_pattern(self.have, principal.account, src, grant, bit, pattern, trusts, self.build)
+                    else:
+                        apart = [*apart, *by_arn.get(pattern, ())]
+            for trust in apart:
+                arn = _arn(self.have, trust.role)
+                if trust.role != principal.id and scope.matches(arn) and (
+                        verdict := found.allows(bit, arn)) != "denied":
+                    _granted(self.build, src, grant, bit, trust, proved=verdict == "allowed")
 
 
 def _granted(build: Builder, src: str, grant: Grant, bit: int, trust: Trust, *, proved: bool) -> None:
@@ -213,18 +229,18 @@ def _granted(build: Builder, src: str, grant: Grant, bit: int, trust: Trust, *, 
                proved=proved and not trust.conditional)
 
 
-def _by_pattern(have: Permissions, principal: Principal, grant: Grant, bit: int, pattern: str, trusts: list[Trust],
+def _by_pattern(have: Permissions, account: str, src: str, grant: Grant, bit: int, pattern: str, trusts: list[Trust],
                 build: Builder) -> None:
     """Through a node for the pattern, shared by everybody who holds it."""
-    node = f"aws:{principal.account}:scope:assume:{pattern}"
+    node = f"aws:{account}:scope:assume:{pattern}"
     proved = bool(grant.sure & bit)
     if not build.has(node):
         fits = compiled(pattern).fullmatch
         covered = [trust for trust in trusts if fits(_arn(have, trust.role))]
         if not covered:
             return
-        build.node(node, "scope", f"roles {pattern} that trust the account", principal.account, "aws")
+        build.node(node, "scope", f"roles {pattern} that trust the account", account, "aws")
         for trust in covered:
             _edge(build, node, trust, f"the role trusts the account, and the pattern {pattern} covers it")
-    build.edge(principal.id, "may_assume", node, f"{grant.statement.says(bit)}", [grant.statement.record_id],
+    build.edge(src, "may_assume", node, f"{grant.statement.says(bit)}", [grant.statement.record_id],
                proved=proved)
