@@ -376,7 +376,9 @@ PERMISSION_USE = Table("permission_use", "permissions that activity states as ch
 NODES = Table("nodes", "nodes of the access graph", _columns({
     "node_id": (pl.String, ""), "kind": (pl.String, "identity kind, or group role policy service resource credential "
                                          "federation directory_role, or scope: what a wildcard covers"),
-    "label": (pl.String, "untrusted text"), "tier0": (pl.Boolean, ""), "tenant": PROVENANCE["tenant"],
+    "label": (pl.String, "untrusted text"), "tier0": (pl.Boolean, ""),
+    "weight": (pl.Int64, "criticality, as graphs/data/criticality.csv has it; 0: a means of access, no loss by itself"),
+    "tenant": PROVENANCE["tenant"],
     "provider": PROVENANCE["provider"],
 }), derived=True)
 

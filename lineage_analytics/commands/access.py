@@ -42,7 +42,7 @@ def paths(given: argparse.Namespace) -> int:
     access = analysis.access_lineage(_estate(given))
     found = access.paths(given.to)
     if given.anybody:
-        found = found.filter(pl.col("principal_id") == access._node(given.anybody))
+        found = found.filter(pl.col("principal_id") == access.node(given.anybody))
     if given.json:
         console.document({"to": given.to, "paths": found.head(given.limit).to_dicts(), "count": found.height})
         return 0

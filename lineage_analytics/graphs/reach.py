@@ -171,13 +171,15 @@ def _mark(edges: Ints, heads: Ints, by: Ints, place: Ints) -> Ints:
     np.minimum.at(by, heads, edges)
     at = np.arange(len(heads), dtype=np.int32)
     place[heads] = at
-    return heads[place[heads] == at]
+    first: Ints = heads[place[heads] == at]
+    return first
 
 
-def walk(reached: Reached, towards: Ints, node: int) -> list[int]:
-    """Edges from ``node`` back to the start that reached it; ``towards`` gives each edge's end nearer the start."""
-    path = []
-    while reached.by[node] >= 0:
+def walk(reached: Reached, towards: Ints, node: int, longest: int | None = None) -> list[int]:
+    """Edges from ``node`` back to the start that reached it, at most the ``longest`` first; ``towards`` gives each
+    edge's end nearer the start."""
+    path: list[int] = []
+    while reached.by[node] >= 0 and (longest is None or len(path) < longest):
         edge = int(reached.by[node])
         path.append(edge)
         node = int(towards[edge])

@@ -40,6 +40,25 @@ BLAST = pl.Schema([("node_id", pl.String), ("kind", pl.String), ("label", pl.Str
                    ("hops", pl.Int64), ("state", pl.String)])
 
 
+EXPOSURE = pl.Schema([("principal_id", pl.String), ("kind", pl.String), ("exposed", pl.Boolean), ("hops", pl.Int64)])
+RADII = pl.Schema([("principal_id", pl.String), ("kind", pl.String), ("reached", pl.Int64), ("weight", pl.Float64),
+                   ("share", pl.Float64), ("tier0_reached", pl.Boolean), ("share_with_conditional", pl.Float64)])
+CHOKES = pl.Schema([("rank", pl.Int64), ("src", pl.String), ("dst", pl.String), ("src_label", pl.String),
+                    ("dst_label", pl.String), ("technique", pl.String), ("reason", pl.String), ("removed", pl.Int64),
+                    ("remaining", pl.Int64), ("cumulative_share", pl.Float64), ("record_ids", tables.TEXTS)])
+
+
+@dataclass(frozen=True)
+class CutSize:
+    """``entry_edges``: distinct edges by which somebody outside enters tier 0; ``cut_size``: the fewest edges whose
+    removal leaves nobody a way; ``median_hops`` and ``min_hops`` of the shortest ways, null where there is none."""
+
+    entry_edges: int
+    cut_size: int
+    median_hops: float | None
+    min_hops: int | None
+
+
 @dataclass(frozen=True)
 class AccessLineage:
     """Nodes, edges and per-principal permissions, with the columns of ``tables.NODES EDGES PERMISSIONS``."""
@@ -74,13 +93,14 @@ class AccessLineage:
         -------
         frame : ``principal_id``; ``hops`` (0: is itself a target); ``state`` proved or conditional; ``path`` (node
             ids); ``techniques`` (words, one per hop); ``evidence`` (reasons, one per edge); ``record_ids``. Nearest
-            first. Principals are identities, roles and accounts not loaded, as far as they have a path.
+            first; of a way longer than 50 hops the first 50. Principals are identities, roles and accounts not loaded,
+            as far as they have a path.
 
         Raises
         ------
         UsageError : no such node.
         """
-        targets = None if to == "tier0" else [self._node(to)]
+        targets = None if to == "tier0" else [self.node(to)]
         return pl.DataFrame(self.reach.paths(targets), schema=PATHS, orient="row").sort("hops", "state", "principal_id",
                                                                                    descending=[False, True, False])
 
@@ -96,10 +116,50 @@ class AccessLineage:
         ------
         UsageError : no such node.
         """
-        found = self.reach.blast(self._node(principal_id))
+        found = self.reach.blast(self.node(principal_id))
         return pl.DataFrame(found, schema=BLAST, orient="row").sort("hops", "node_id")
 
-    def _node(self, name: str) -> str:
+    def blast_radii(self, hops: int = 4) -> pl.DataFrame:
+        """How much each principal reaches within so many hops (PRV-13).
+
+        Returns
+        -------
+        frame : ``principal_id kind``; ``reached``, nodes over proved edges; ``weight``, the sum of their criticality;
+            ``share`` of the weight of everything besides itself, 0 to 1; ``tier0_reached``; ``share_with_conditional``,
+            the share if every condition holds. Largest share first.
+        """
+        return pl.DataFrame(self.reach.radii(hops), schema=RADII, orient="row").sort(
+            "share", "share_with_conditional", "principal_id", descending=[True, True, False])
+
+    def exposure(self) -> pl.DataFrame:
+        """Per principal outside tier 0, whether it has a way in (PRV-09). Who holds a tier-0 role, or may activate it,
+        or is a member of a tier-0 group is inside.
+
+        Returns
+        -------
+        frame : ``principal_id kind``; ``exposed``, null where only a conditional way leads there; ``hops`` of the
+            shortest way, null where there is none.
+        """
+        return pl.DataFrame(self.reach.exposure(), schema=EXPOSURE, orient="row").sort("principal_id")
+
+    def choke_points(self, top: int = 10) -> pl.DataFrame:
+        """What to cut first: the proved edges, one after another, each the one whose removal leaves fewest principals
+        outside tier 0 a way in (PRV-11).
+
+        Returns
+        -------
+        frame : ``rank``; ``src dst src_label dst_label technique reason`` of the edge; ``removed``, the exposed
+            principals it closes; ``remaining`` after it; ``cumulative_share`` closed so far, 0 to 1; ``record_ids``.
+            Where everybody has two ways, an edge that closes nobody may come first: the one that most have on their
+            shortest way, so that the next one can.
+        """
+        return pl.DataFrame(self.reach.chokes(top), schema=CHOKES, orient="row").sort("rank")
+
+    def cut_size(self) -> CutSize:
+        """How many ways in there are, counted in edges, and how many cuts would close them all (PRV-10)."""
+        return CutSize(*self.reach.cut_size())
+
+    def node(self, name: str) -> str:
         """The node of an id or, when exactly one has it, of a label."""
         if name in self.reach.index:
             return name

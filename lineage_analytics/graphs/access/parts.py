@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lineage_analytics import tables
+from lineage_analytics.graphs.access.tier0 import weight
 from lineage_analytics.permissions.aws.principals import native
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Builder:
             for end in (src, dst):
                 if end not in self._nodes:
                     self.node(end, "unknown")
-        rows = [(identity, kind, label, identity in self._tier0, tenant or None, provider or None)
+        rows = [(identity, kind, label, identity in self._tier0, weight(kind, tier0=identity in self._tier0),
+                 tenant or None, provider or None)
                 for identity, (kind, label, tenant, provider) in sorted(self._nodes.items())]
         return pl.DataFrame(rows, schema=tables.NODES.schema, orient="row")
 

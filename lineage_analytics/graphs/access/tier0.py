@@ -1,4 +1,4 @@
-"""What is tier 0 by default: a data file an analyst edits. What an organisation declares comes besides."""
+"""What is tier 0 by default, and how much each kind of node weighs: data files an analyst edits."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def is_tier0(provider: str, kind: str, name: str) -> bool:
     """Is a role, group or resource of this name tier 0 by default? Case means nothing."""
     rule = _rules().get((provider, kind))
     return rule is not None and rule.fullmatch(name.casefold()) is not None
+
+
+@lru_cache(maxsize=1)
+def _weights() -> dict[str, int]:
+    return {row["kind"]: int(row["weight"]) for row in rows("criticality", ("kind", "weight", "reason"), room="graphs")}
+
+
+def weight(kind: str, *, tier0: bool) -> int:
+    """The criticality of a node; of a kind the file does not name, 0."""
+    return _weights()["tier0"] if tier0 else _weights().get(kind, 0)
