@@ -278,7 +278,7 @@ def revoked(grant: Row, day: int) -> Row:
 
 
 def test_a_binding_that_the_log_saw_removed_is_gone_its_neighbour_of_the_same_record_is_not() -> None:
-    logged = {"source": "gcp_audit", "granted_at": AS_OF - timedelta(days=9), "record_id": "rec-log"}
+    logged: Row = {"source": "gcp_audit", "granted_at": AS_OF - timedelta(days=9), "record_id": "rec-log"}
     one = binds(ANN, VIEW, grant_id="gcp::binding/one", **logged)
     two = binds(BOT, VIEW, grant_id="gcp::binding/two", **logged)
     held = facts(one, two, steps=[revoked(one, 3)])

@@ -107,7 +107,8 @@ class _Clusters:
     def __init__(self, facts: Facts, have: KubernetesBook, build: Builder) -> None:
         self.have, self.build = have, build
         rows = facts.frame("entitlements").filter(pl.col("provider") == PROVIDER)
-        members = rows.filter(pl.col("grant_kind") == "membership")["principal_id"].drop_nulls()
+        joined = rows.filter(pl.col("grant_kind") == "membership")
+        members = [*joined["principal_id"].drop_nulls(), *joined["scope"].drop_nulls()]
         known = facts.frame("identities").filter(
             (pl.col("provider") == PROVIDER) & pl.col("id").str.starts_with("k8s:"))["id"]
         self.principals = sorted({*known, *have.assignments, *members})

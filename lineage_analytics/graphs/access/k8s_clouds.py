@@ -76,12 +76,14 @@ def _subjects(condition: str | None) -> list[str]:
     except ValueError:
         return [""]
     named: list[str] = []
+    asked = False
     for operator, keys in stated.items() if isinstance(stated, dict) else ():
         for key, values in keys.items() if isinstance(keys, dict) else ():
             if key.lower().endswith(":sub"):
+                asked = True
                 listed = values if isinstance(values, list) else [values]
                 named += [str(one) for one in listed if operator in _LIKE or "*" not in str(one)]
-    return named or ["*"]
+    return named or [""] if asked else ["*"]
 
 
 def _google(facts: Facts) -> dict[str, list[tuple[str, str]]]:
