@@ -401,6 +401,7 @@ PERMISSIONS = Table("permissions", "per principal: how many permissions are gran
     "unobservable": (pl.Int64, "granted, but the loaded logs would not show use"),
     "too_young": (pl.Int64, "granted within the look-back"),
     "sensitive_granted": (pl.Int64, ""), "sensitive_unused": (pl.Int64, "null as used"),
+    "sensitive_used": (pl.Int64, "null as used"), "sensitive_too_young": (pl.Int64, "null as used"),
     "weight_max": (pl.Int64, "highest sensitivity weight held: 0 1 3 10"),
     "wildcard": (pl.Boolean, "an action or scope wildcard without a narrowing condition; null: unknown"),
     "admin_equivalent": (pl.Boolean, "holds or reaches tier-0 control; null: unknown"),

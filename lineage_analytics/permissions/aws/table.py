@@ -129,6 +129,8 @@ def _row(have: Permissions, principal: Principal) -> dict[str, Any]:
     if states.unused is not None:
         idle = states.unused & sensitive().every
         row |= {"sensitive_unused": idle.bit_count(), "unused_sensitive_actions": _heaviest(idle)}
+        row |= {name: (mask & sensitive().every).bit_count() for name, mask in (
+            ("sensitive_used", states.used), ("sensitive_too_young", states.too_young)) if mask is not None}
     return row
 
 

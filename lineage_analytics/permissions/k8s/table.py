@@ -161,6 +161,8 @@ class _Table:
         if held.unused is not None:
             idle = sorted((name for name in held.unused if weight(name)), key=lambda name: (-weight(name), name))
             row |= {"sensitive_unused": len(idle), "unused_sensitive_actions": idle[:_MOST]}
+            row |= {name: sum(weight(one) > 0 for one in names) for name, names in (
+                ("sensitive_used", held.used), ("sensitive_too_young", held.too_young)) if names is not None}
         return row
 
 
