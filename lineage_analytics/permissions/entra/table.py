@@ -238,6 +238,7 @@ def _states(have: Estate, log: Uses, found: Effective, sensitive: set[Unit], ten
     unused = {unit for unit, old in ages.items() if old}
     idle = sorted(unused & sensitive, key=lambda unit: (-found.units[unit].weight, unit.name, unit.scope))
     return row | {"unused": len(unused), "too_young": len(shown) - len(unused), "sensitive_unused": len(idle),
+                  "sensitive_used": len(used & sensitive), "sensitive_too_young": len((shown - unused) & sensitive),
                   "unused_sensitive_actions": list(dict.fromkeys(unit.name for unit in idle))[:_MOST]}
 
 
