@@ -530,3 +530,18 @@ def test_what_software_may_do_in_the_directory_needs_the_listing_of_its_permissi
     assert (verdict(made, ADD_KEY, oid("app"), "sp"), verdict(made, RESET, oid("bob"))) == ("unknown", "unknown")
     assert "appRoleAssignments" in why(made, ADD_KEY, oid("app"), "sp")
     assert verdict(facts([CHIEF, member("x", "y")], [ANN, GA], listed=False), ADD_KEY) == "denied"
+
+
+def test_who_is_only_seen_in_a_log_and_granted_nothing_is_not_said_to_hold_nothing() -> None:
+    made = facts([holds("bob", "Reports Reader")], [user("ann", inventoried=False), user("bob", inventoried=False)])
+    assert (row(made)["granted"], row(made)["reason"]) == (
+        None, "no_source: no inventory lists it, and none grants it anything")
+    assert row(made, "bob")["granted"] == 1
+
+
+@pytest.mark.parametrize("attributes", ["[1]", "{", "null", '{"object_id":7,"privileged":"yes"}', '"\\ud800"'])
+def test_attributes_that_are_not_as_expected_are_no_fault(attributes: str) -> None:
+    odd = [{"id": oid("role_definition/r1"), "kind": "role", "display_name": "Own role", "attributes": attributes},
+           {"id": VAULT, "kind": "key_vault", "attributes": attributes}]
+    made = facts([holds("ann", "Own role")], [ANN], odd)
+    assert (verdict(made, RESET), verdict(made, GET, VAULT)) == ("unknown", "unknown")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
@@ -27,6 +27,15 @@ def tenant_of(identity: str) -> str:
 def native_of(identity: str) -> str:
     """The directory's own id of an object."""
     return identity.split(":", 2)[-1]
+
+
+def fields(attributes: str | None) -> dict[str, Any]:
+    """The attributes of a resource, empty where they are no object."""
+    try:
+        found = msgspec.json.decode(attributes or "{}")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +120,7 @@ class Names:
             if kind == "app_role":
                 self._permissions.setdefault((parent or "", last), label)
                 continue
-            said = msgspec.json.decode(attributes or "{}")
+            said = fields(attributes)
             self._roles.setdefault((tenant, last), label)
             if isinstance(object_id := said.get("object_id"), str):
                 self._roles.setdefault((tenant, object_id), label)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MOST = 20
 READ, CHANGE = "read", "change"
 _APPLICATION = ("no_source: an application signs in as its service principal, which is what permissions are granted to")
+_UNLISTED = "no_source: no inventory lists it, and none grants it anything"
 _NO_LOG = "no_source: no log that is read names the permission by which something was done"
 
 
@@ -79,17 +80,18 @@ def permission_rows(facts: Facts) -> pl.DataFrame:
 
     ``granted`` counts distinct pairs of an action pattern, an application permission, an ownership or (where what it
     allows is not known: ``granted_basis`` assigned) a role, and a scope; an Azure pattern that covers reading and
-    changing counts as two. It is null where no inventory of role assignments, and for service principals of application
-    permissions, of the directory is loaded. ``used`` and ``unused`` speak of changes by Azure patterns in subscriptions
-    whose activity log spans the look-back; everything else granted is ``unobservable``. ``reason`` begins with
-    ``no_source``, ``lookback_too_short`` or ``age_unknown``.
+    changing counts as two. It is null for who is only seen in logs and granted nothing, and where no inventory of role
+    assignments, and for service principals of application permissions, of the directory is loaded. ``used`` and
+    ``unused`` speak of changes by Azure patterns in subscriptions whose activity log spans the look-back; everything
+    else granted is ``unobservable``. ``reason`` begins with ``no_source``, ``lookback_too_short`` or ``age_unknown``.
     """
     have = estate(facts)
-    people = facts.frame("identities").filter(pl.col("provider") == PROVIDER).select("id", "created_at").sort("id")
+    people = facts.frame("identities").filter(pl.col("provider") == PROVIDER).select(
+        "id", "created_at", pl.col("inventoried").fill_null(value=False)).sort("id")
     if people.is_empty():
         return tables.PERMISSIONS.empty()
     log = uses(facts, have.scopes)
-    rows = [_row(have, log, identity, created) for identity, created in people.iter_rows()]
+    rows = [_row(have, log, identity, created, listed=listed) for identity, created, listed in people.iter_rows()]
     frame = pl.DataFrame(rows, schema_overrides=dict(tables.PERMISSIONS.schema), infer_schema_length=None)
     return tables.conform(frame, tables.PERMISSIONS)
 
@@ -198,7 +200,7 @@ def _wild(unit: Unit) -> bool:
     return named.endswith(".all") and (".readwrite." in named or ".fullcontrol." in named)
 
 
-def _row(have: Estate, log: Uses, identity: str, created: datetime | None) -> dict[str, Any]:
+def _row(have: Estate, log: Uses, identity: str, created: datetime | None, *, listed: bool) -> dict[str, Any]:
     tenant, known = tenant_of(identity), have.objects.by_id[identity]
     row: dict[str, Any] = {"principal_id": identity, "last_used_at": log.last.get(identity)}
     if known.sort == "application":
@@ -209,6 +211,8 @@ def _row(have: Estate, log: Uses, identity: str, created: datetime | None) -> di
     if says is not None:
         return row | {"reason": f"no_source: {says}", "wildcard": found.wildcard or None,
                       "conditional": found.conditional or None, "weight_max": 10 if found.weight == 10 else None}
+    if not listed and not found.units:
+        return row | {"reason": _UNLISTED}
     sensitive = {unit for unit, seen in found.units.items() if seen.weight}
     row |= {"granted": len(found.units), "granted_basis": "effective" if found.whole else "assigned",
             "sensitive_granted": len(sensitive), "weight_max": found.weight, "conditional": found.conditional,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import polars as pl
 
 from lineage_analytics.permissions.decision import ALLOWED, CONDITIONAL, DENIED, UNKNOWN, Because, Decision
+from lineage_analytics.permissions.entra.objects import fields
 from lineage_analytics.permissions.entra.scopes import path_of
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class Vaults:
         self._roles: dict[str, bool] = {}
         rows = facts.frame("resources").filter(pl.col("kind") == "key_vault").select("id", "attributes").drop_nulls()
         for vault, attributes in rows.sort("id", "attributes").iter_rows():
-            stated = msgspec.json.decode(attributes)
-            if isinstance(stated, dict) and isinstance(stated.get("rbac"), bool):
-                self._roles[path_of(vault)] = stated["rbac"]
+            stated = fields(attributes).get("rbac")
+            if isinstance(stated, bool):
+                self._roles[path_of(vault)] = stated
 
     def weigh(self, found: Decision, place: str) -> Decision:
         """The decision by roles, with what access policies change of it: a vault that uses them ignores roles on data,
