@@ -24,7 +24,8 @@ _CONTAINERS = re.compile(rf"{re.escape(MANAGER)}/(projects|folders|organizations
 _SHORT = re.compile(r"(projects|folders|organizations)/[^/]+")
 _OF_PROJECT = re.compile(r"[^@]+@(?:([a-z0-9.:-]+)\.iam|developer|appspot)\.gserviceaccount\.com")
 _NUMBERED = re.compile(r"(\d{1,20})-compute@")
-_AGENT = re.compile(r"(?:service-)?(\d{1,20})@(?:gcp-sa-[a-z0-9-]+\.iam|cloudservices|cloudbuild)\.gserviceaccount\.com$")
+_AGENT = re.compile(r"(?:service-)?(\d{1,20})@(?:gcp-sa-[a-z0-9-]+\.iam|cloudservices|cloudbuild)"
+                    r"\.gserviceaccount\.com$")
 _DEEPEST = 64
 
 
