@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lineage_analytics as la
 from lineage_analytics.graphs.access import AccessLineage, access_lineage
 from lineage_analytics.graphs.access.workflows import covers
 from lineage_analytics.tables import ACCOUNTS, CREDENTIALS, ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, Table, conform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 ACCOUNT = "111122223333"
@@ -139,6 +144,41 @@ def test_an_account_of_the_same_person_signs_in_as_the_user_only_if_its_director
     guessed = [{**row, "tier": 2, "rule": "equal_address"} for row in joined]
     assert reached(graph([assigned(ANN)], people, resources=[permission_set()], accounts=guessed),
                    "entra:t:ann", ROLE) is None
+
+
+def test_who_reaches_which_role_is_what_the_files_say_when_read_by_hand(tmp_path: Path) -> None:
+    dice = np.random.default_rng(11)
+    users, groups = [f"{at:08d}-aaaa-bbbb-cccc-000000000000" for at in range(40)], [
+        f"{at:08d}-dddd-eeee-ffff-000000000000" for at in range(5)]
+    sets = {f"arn:aws:sso:::permissionSet/ssoins-0123456789abcdef/ps-{at:016x}": f"Set_{at}" for at in range(4)}
+    members = [(group, user) for group in groups for user in dice.permutation(users)[:6].tolist()]
+    assigned = [(arn, str(dice.choice(held)), sort) for arn in sets for held, sort in ((groups, "GROUP"), (users, "USER"))]
+    roles = {name: (f"AROA{at:016d}", f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/"
+                    f"AWSReservedSSO_{name}_{at:016x}") for at, name in enumerate(sets.values())}
+    store = {"IdentityStoreId": "d-0123456789"}
+    write = {
+        "users.json": {"Users": [{"UserId": one, "UserName": f"u{one[:8]}", **store} for one in users]},
+        "groups.json": {"Groups": [{"GroupId": one, "DisplayName": one, **store} for one in groups]},
+        "members.json": {"GroupMemberships": [
+            {"GroupId": group, "MemberId": {"UserId": user}, "MembershipId": f"{group}{user}", **store}
+            for group, user in members]},
+        **{f"set{at}.json": {"PermissionSet": {"PermissionSetArn": arn, "Name": name}}
+           for at, (arn, name) in enumerate(sets.items())},
+        "assigned.json": {"AccountAssignments": [
+            {"AccountId": ACCOUNT, "PermissionSetArn": arn, "PrincipalId": who, "PrincipalType": sort}
+            for arn, who, sort in assigned]},
+        "iam.json": {"UserDetailList": [], "GroupDetailList": [], "Policies": [], "RoleDetailList": [
+            {"RoleName": arn.rsplit("/", 1)[-1], "RoleId": native, "Arn": arn, "Path": "/", "RolePolicyList": [],
+             "CreateDate": "2024-01-01T00:00:00Z", "AttachedManagedPolicies": [], "AssumeRolePolicyDocument": {
+                 "Version": "2012-10-17", "Statement": []}} for native, arn in roles.values()]}}
+    for name, content in write.items():
+        (tmp_path / name).write_bytes(msgspec.json.encode(content))
+    lineage = la.access_lineage(la.read(tmp_path, as_of=AS_OF))
+    for user_id in users:
+        mine = {user_id, *(group for group, one in members if one == user_id)}
+        wanted = {roles[sets[arn]][0] for arn, who, _ in assigned if who in mine}
+        found = lineage.blast_radius(f"aws:d-0123456789:{user_id}").filter(pl.col("state") == "proved")["node_id"]
+        assert {node.rsplit(":", 1)[-1] for node in found if ":AROA" in node} == wanted
 
 
 # --- workflows of repositories ---------------------------------------------------------------------------------------
@@ -295,3 +335,17 @@ def test_an_application_of_okta_named_after_aws_leads_to_the_provider_only_under
     lineage = graph([trust(None, DEPLOY, provider), assigned_app],
                     [user("okta:o:ann"), user("okta:o:app", "app", display_name="AWS Account Federation")])
     assert reached(lineage, "okta:o:ann", DEPLOY) == "conditional"
+
+
+def test_the_same_rows_in_any_order_give_the_same_edges() -> None:
+    grants = [assigned(ANN), assigned(TEAM), member(ANN, TEAM), trust(subject("repo:acme/*")), app_role("entra:t:ann"),
+              trust(subject("repo:acme/shop:*"), ROLE), trust(None, DEPLOY, f"aws:{ACCOUNT}:{SAML}")]
+    people = [user(ANN, subkind="idc_user"), user(TEAM, "group"), role(), role(DEPLOY, ROLE_PLAIN), user("entra:t:ann")]
+    stated = [repository(), permission_set(), repository("opengraph::R_1", "acme/shop")]
+    first = graph(grants, people, resources=stated)
+    for seed in range(5):
+        dice = np.random.default_rng(seed)
+        rows = [[held[at] for at in dice.permutation(len(held))] for held in (grants, people, stated)]
+        again = graph(rows[0], rows[1], resources=rows[2])
+        assert again.edges.equals(first.edges)
+        assert again.nodes.equals(first.nodes)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import polars as pl
 import pytest
 
 from lineage_analytics.graphs.access import AccessLineage, access_lineage
+from lineage_analytics.graphs.access.okta import edges
 from lineage_analytics.graphs.access.opengraph import rights
+from lineage_analytics.graphs.access.parts import Builder
 from lineage_analytics.permissions import opengraph
+from lineage_analytics.permissions.okta import decide
 from lineage_analytics.tables import ACTIVITY, ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, Table, conform
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
@@ -206,3 +211,29 @@ def test_known_kinds_reach_what_networkx_reaches_over_the_same_rows() -> None:
                          if (right := rights().get(row["privilege"].casefold())) is not None and right.followed)
     for node in plain:
         assert set(lineage.blast_radius(node)["node_id"]) == nx.descendants(plain, node) - {node}
+
+
+def test_the_same_rows_in_any_order_give_the_same_edges() -> None:
+    people = {**OKTA, **GITHUB, **PEOPLE}
+    grants = [role("okta:o:ann", "Super administrator", "okta:o:org"), role("okta:o:team", "Help Desk admin", "okta:o:org"),
+              member("okta:o:bob", "okta:o:team"), role("github:7:1", "admin", "github:7:org/7"),
+              role("github:7:team/5", "write", SHOP), member("github:7:2", "github:7:team/5"),
+              of_file("ann", "GH_HasRole", "shop_write"), of_file("shop_write", "GH_AdminTo", "shop")]
+    first = graph(grants, people)
+    for seed in range(5):
+        dice, listed = np.random.default_rng(seed), sorted(people.items())
+        again = graph([grants[at] for at in dice.permutation(len(grants))],
+                      dict(listed[at] for at in dice.permutation(len(listed))))
+        assert again.edges.equals(first.edges)
+        assert again.nodes.equals(first.nodes)
+
+
+def test_groups_nested_ten_thousand_deep_and_in_a_circle_end() -> None:
+    groups = [f"okta:o:g{at}" for at in range(10_000)]
+    grants = [member(low, high) for low, high in pairwise([*groups, groups[0]])]
+    held = Facts.of(AS_OF, entitlements=table([
+        *grants, member("okta:o:ann", groups[0]), role(groups[-1], "Super administrator", "okta:o:org")], ENTITLEMENTS))
+    build = Builder()
+    edges(held, build)
+    assert build.edges().filter(pl.col("rel") == "member_of").height == 10_001
+    assert decide(held, "okta:o:ann", "okta.roles.manage", "*").verdict == "allowed"
