@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.graphs.access import access_lineage
+from lineage_analytics.permissions.asking import allowed
 from lineage_analytics.tables import EDGES, NODES, closed_value_faults
+from lineage_analytics.workspace.estate import open_estate
+from lineage_analytics.workspace.ingest import load
+from lineage_analytics.workspace.store import Store
 from tests._entra import (
     OTHER,
     SUB,
@@ -34,6 +39,7 @@ from tests._entra import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lineage_analytics.graphs.access import AccessLineage
     from tests._entra import Row
@@ -282,3 +288,55 @@ def test_who_reaches_the_directory_is_who_a_plain_search_over_the_records_finds(
         reached |= {a for a, b in steps if b in reached}
     found = {one.rsplit(":", 1)[-1] for one in lineage.paths()["principal_id"]}
     assert found & set(PEOPLE) == reached & set(PEOPLE)
+
+
+# --- from files ------------------------------------------------------------------------------------------------------
+
+COLLECTED = "7a1b0000-0000-4000-8000-00000000000a"
+ANA, OPS, HELPER, BOT, CLIENT, API = (f"{n}1111111-0000-4000-8000-00000000000{n}" for n in range(1, 7))
+PATH = "/subscriptions/99999999-0000-4000-8000-000000000009"
+OWNER_ROLE = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+
+
+def entry(kind: str, **data: Any) -> Row:
+    return {"kind": kind, "data": data}
+
+
+COLLECTION = [
+    entry("AZTenant", id=f"/tenants/{COLLECTED}", tenantId=COLLECTED, displayName="Contoso"),
+    entry("AZUser", id=ANA, tenantId=COLLECTED, displayName="Ana", userPrincipalName="ana@contoso.example"),
+    entry("AZGroup", id=OPS, tenantId=COLLECTED, displayName="Ops"),
+    entry("AZServicePrincipal", id=HELPER, appId=CLIENT, tenantId=COLLECTED, displayName="Helper",
+          servicePrincipalType="ManagedIdentity"),
+    entry("AZServicePrincipal", id=API, appId="00000003-0000-0000-c000-000000000000", tenantId=COLLECTED,
+          displayName="Microsoft Graph", servicePrincipalType="Application"),
+    entry("AZSubscription", id=PATH, subscriptionId=PATH.rsplit("/", 1)[-1], tenantId=COLLECTED, displayName="Prod"),
+    entry("AZVM", id=f"{PATH}/resourceGroups/RG1/providers/Microsoft.Compute/virtualMachines/VM1", name="VM1",
+          tenantId=COLLECTED, resourceGroupId=f"{PATH}/resourceGroups/RG1", identity={"principalId": HELPER}),
+    entry("AZGroupMember", groupId=OPS, members=[{"groupId": OPS, "member": {"id": ANA, "@odata.type": "#microsoft.graph.user"}}]),
+    entry("AZSubscriptionRoleAssignment", subscriptionId=PATH, roleAssignments=[{"subscriptionId": PATH, "roleAssignment": {
+        "id": f"{PATH}/providers/Microsoft.Authorization/roleAssignments/1", "properties": {
+            "principalId": OPS, "scope": PATH.upper(), "principalType": "Group",
+            "roleDefinitionId": f"{PATH}/providers/Microsoft.Authorization/roleDefinitions/{OWNER_ROLE}"}}}]),
+    entry("AZAppRoleAssignment", id="r1", appRoleId="9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8", principalId=HELPER,
+          principalType="ServicePrincipal", resourceId=API, tenantId=COLLECTED),
+    entry("AZRoleAssignment", roleDefinitionId="729827e3-9c14-49f7-bb1b-9608f156bbb8", tenantId=COLLECTED,
+          roleAssignments=[{"id": "a1", "roleDefinitionId": "729827e3-9c14-49f7-bb1b-9608f156bbb8", "principalId": BOT,
+                            "directoryScopeId": "/"}]),
+]
+
+
+def test_a_collection_as_a_file_gives_the_way_from_a_group_over_a_machine_to_the_directory(tmp_path: Path) -> None:
+    file = tmp_path / "in" / "azurehound.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"data": COLLECTION, "meta": {"type": "azure", "version": 5, "count": len(COLLECTION)}}))
+    load([file], Store.create(tmp_path / "ws"))
+    estate = open_estate(tmp_path / "ws", as_of="2026-06-30")
+    found = access_lineage(estate).paths().filter(pl.col("principal_id") == f"entra:{COLLECTED}:{ANA}")
+    assert found["state"].to_list() == ["proved"]
+    assert found["techniques"].item().to_list() == [
+        "be a member", "assign itself any role over it", "control it through what it lies in",
+        "run code on it and sign in as its identity", "call Microsoft Graph", "assign itself any directory role"]
+    start = f"{PATH}/resourceGroups/RG1/providers/Microsoft.Compute/virtualMachines/VM1"
+    assert allowed(estate, "ana@contoso.example", "Microsoft.Compute/virtualMachines/runCommand/action", start).verdict == (
+        "allowed")
