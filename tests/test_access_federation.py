@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -265,6 +266,13 @@ def test_an_owner_left_open_lets_anybody_at_github_in_and_the_reason_says_so() -
 
 def test_a_wildcard_the_operator_takes_to_the_letter_lets_nobody_in() -> None:
     assert from_repo(subject("repo:acme/*", "StringEquals")) == {}
+
+
+@pytest.mark.parametrize("condition", ["{", "[1]", '"text"', '{"StringLike":[]}', '{"StringEquals":{"x":["a"]}}'])
+def test_a_condition_that_cannot_be_read_or_is_of_another_form_is_never_met_for_sure(condition: str) -> None:
+    assert from_repo(condition) == {REPO: "conditional", "github::anybody": "conditional"}
+    assert reached(through_entra(app_role("entra:t:ann"), condition=condition), "entra:t:ann",
+                   f"aws:{ACCOUNT}:AROAOPS") == "conditional"
 
 
 def test_a_role_whose_trust_policy_also_denies_is_conditional() -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from lineage_analytics.permissions import github
-from lineage_analytics.tables import DECISION_STEPS, ENTITLEMENTS, IDENTITIES, Facts, conform
+from lineage_analytics.tables import ACTIVITY, DECISION_STEPS, ENTITLEMENTS, IDENTITIES, Facts, conform
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 ANN, TEAM, PARENT = "github:7:1", "github:7:team/5", "github:7:team/6"
@@ -79,6 +79,15 @@ def test_who_was_removed_from_the_repository_has_no_role_there() -> None:
 
 def test_a_repository_taken_from_a_team_is_gone_for_its_members() -> None:
     assert verdict(facts(held("write", TEAM), member(ANN, TEAM), revoked="github:7:team/5|42")) == "unknown"
+
+
+def test_a_repository_may_be_asked_for_by_the_name_a_pull_request_gives_it() -> None:
+    pulls = pl.DataFrame([{"provider": "github", "action": "pull_request.create", "extra_resource_ids": [SHOP],
+                           "resource_id": "github:7:pull_request/acme/shop#3"}])
+    known = facts(held("write"))
+    named = Facts({**known.tables, "activity": conform(pulls, ACTIVITY).lazy()}, AS_OF)
+    assert (verdict(named, resource="Acme/Shop"), verdict(named, resource="acme/other")) == ("allowed", "unknown")
+    assert github.decide(named, ANN, "github:push", "Acme/Shop").resource == "Acme/Shop"
 
 
 def test_of_a_listed_account_no_role_is_denied() -> None:

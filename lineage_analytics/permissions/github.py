@@ -1,21 +1,22 @@
 """Permissions of GitHub: roles over repositories and organisations, also of teams, as its audit log shows them.
 
 An action is ``github:`` with what "Repository roles for organizations" calls it: ``github:push``, ``github:merge``,
-``github:manage_settings`` (``data/github_roles.csv``). A resource is ``github:<organisation>:repo/<id>``, or ``*`` for
-everything in the organisation. One holds one role in a place: the last that is stated. What everybody of an
-organisation may do in every repository by its base permission is not in the log.
+``github:manage_settings`` (``data/github_roles.csv``). A resource is ``github:<organisation>:repo/<id>``,
+``owner/name``, or ``*`` for everything in the organisation. One holds one role in a place: the last that is stated.
+What everybody of an organisation may do in every repository by its base permission is not in the log.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
+
+import polars as pl
 
 from lineage_analytics.permissions import named_roles
 from lineage_analytics.permissions.named_roles import NamedBook, Sort
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from lineage_analytics.permissions.decision import Decision
     from lineage_analytics.permissions.roles import Assignment
     from lineage_analytics.tables import Facts
@@ -64,9 +65,26 @@ def book(facts: Facts) -> NamedBook:
     return cast("NamedBook", facts.parts["github_roles"])
 
 
+def repository_names(facts: Facts) -> dict[str, list[str]]:
+    """Ids of repositories by ``owner/name`` in lower case: pull requests of the audit log name both."""
+    if "github_repositories" not in facts.parts:
+        pulls = facts["activity"].filter(
+            (pl.col("provider") == PROVIDER) & pl.col("resource_id").str.contains(":pull_request/", literal=True)
+        ).select(name=pl.col("resource_id").str.extract(r":pull_request/([^#]+)#"), repository=pl.col(
+            "extra_resource_ids").list.first()).filter(pl.col("repository").str.contains(":repo/", literal=True))
+        found: dict[str, list[str]] = {}
+        for name, repository in pulls.drop_nulls().unique().sort("name", "repository").collect().iter_rows():
+            found.setdefault(name, []).append(repository)
+        facts.parts["github_repositories"] = found
+    return cast("dict[str, list[str]]", facts.parts["github_repositories"])
+
+
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:
-    """The verdict by the roles the log saw given; what it did not see is unknown, not denied."""
-    return book(facts).decide(principal, action, resource)
+    """The verdict by the roles the log saw given; what it did not see is unknown, not denied. A resource may be written
+    ``owner/name`` where the log names one repository so."""
+    named = repository_names(facts).get(resource.casefold(), []) if "/" in resource else []
+    found = book(facts).decide(principal, action, named[0] if len(named) == 1 else resource)
+    return replace(found, resource=resource)
 
 
 def permission_rows(facts: Facts) -> pl.DataFrame:

@@ -16,6 +16,7 @@ import msgspec
 import polars as pl
 
 from lineage_analytics.graphs.access.records import arn_index
+from lineage_analytics.graphs.access.workflows import conditions
 from lineage_analytics.permissions.aws.principals import native
 from lineage_analytics.permissions.memberships import in_force
 
@@ -72,7 +73,9 @@ def _providers(facts: Facts) -> dict[str, dict[str, bool]]:
 
 def _only_audience(condition: str | None) -> bool:
     """The audience of a SAML sign-in is AWS itself, so that condition always holds."""
-    asked = msgspec.json.decode(condition) if condition else {}
+    asked = conditions(condition)
+    if asked is None:
+        return False
     keys = [key.casefold() for said in asked.values() if isinstance(said, dict) for key in said]
     return len(keys) >= len(asked) and all(key == "saml:aud" for key in keys)
 

@@ -17,6 +17,7 @@ import msgspec
 import polars as pl
 
 from lineage_analytics.permissions.aws.principals import native
+from lineage_analytics.permissions.github import repository_names
 from lineage_analytics.permissions.patterns import is_pattern, literal_prefix
 
 if TYPE_CHECKING:
@@ -81,17 +82,9 @@ def repositories(facts: Facts) -> dict[str, list[str]]:
         full = label if "/" in label else f"{owner}/{label}" if owner else None
         if full is not None:
             found[full.casefold()].add(identity)
-    for name, identity in _of_pulls(facts):
-        found[name].add(identity)
+    for name, ids in repository_names(facts).items():
+        found[name].update(ids)
     return {name: sorted(ids) for name, ids in sorted(found.items())}
-
-
-def _of_pulls(facts: Facts) -> list[tuple[str, str]]:
-    pulls = facts["activity"].filter(
-        (pl.col("provider") == "github") & pl.col("resource_id").str.contains(":pull_request/", literal=True)
-    ).select(name=pl.col("resource_id").str.extract(r":pull_request/([^#]+)#"), repository=pl.col(
-        "extra_resource_ids").list.first()).filter(pl.col("repository").str.contains(":repo/", literal=True))
-    return pulls.drop_nulls().unique().sort("name", "repository").collect().rows()
 
 
 def _nodes(build: Builder, repository: str, known: Mapping[str, list[str]]) -> list[str]:
@@ -193,12 +186,23 @@ def _both(*doubts: str | None) -> str | None:
     return " and ".join(doubt for doubt in doubts if doubt) or None
 
 
+def conditions(condition: str | None) -> dict[str, Any] | None:
+    """A condition by operator; None where it cannot be read."""
+    try:
+        found = msgspec.json.decode(condition) if condition else {}
+    except msgspec.DecodeError:
+        return None
+    return found if isinstance(found, dict) else None if found else {}
+
+
 def _subjects(condition: str | None) -> list[Subject]:
     """The subjects a condition lets in; without one of the subject every repository of GitHub is."""
-    asked: Any = msgspec.json.decode(condition) if condition else {}
+    asked = conditions(condition)
+    if asked is None:
+        return [Subject("*", "its condition, which cannot be read, holds")]
     found: list[Subject] | None = None
     others: list[str] = []
-    for operator, keys in asked.items() if isinstance(asked, dict) else ():
+    for operator, keys in asked.items():
         for key, said in keys.items() if isinstance(keys, dict) else ():
             values = [str(value) for value in (said if isinstance(said, list) else [said])]
             sort = operator.casefold()
