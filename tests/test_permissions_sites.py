@@ -195,6 +195,31 @@ def test_the_newest_report_of_a_measure_counts() -> None:
         assert items(facts(reports=reports))["people"].to_list() == [7]
 
 
+def test_a_report_as_it_is_exported_and_a_record_as_it_is_logged_answer_together(tmp_path: Path) -> None:
+    (tmp_path / "sites.csv").write_text(
+        "Tenant ID,Site ID,Site name,Site URL,Primary admin email,Number of users having access,Guest user permissions,"
+        "Anyone link count,PeopleInYourOrg link count,EEEU permission count,Everyone permission count,Report date\n"
+        f"0e1d2c3b-0001-4a10-a000-5f6e7d8c9b01,0e1d2c3b-0002-4a10-a000-5f6e7d8c9b02,Board,{SITE},bob@acme.com,12,0,0,3,0,"
+        "0,2026-06-28\n", encoding="utf-8")
+    (tmp_path / "log.json").write_bytes(msgspec.json.encode([
+        {"CreationTime": f"2026-06-2{at}T05:19:01", "Id": f"16124be1-d537-4f99-bdbc-08d59ea2924{at}",
+         "Operation": operation, "OrganizationId": "0e1d2c3b-0001-4a10-a000-5f6e7d8c9b01", "RecordType": 14,
+         "UserType": 0, "Version": 1, "Workload": "SharePoint", "ObjectId": DOC, "UserId": "bob@acme.com",
+         "SiteUrl": SITE, "TargetUserOrGroupName": target}
+        for at, (operation, target) in enumerate([
+            ("SharingSet", "ann@acme.com"), ("SharingSet", "eve@other.com"), ("SharingRevoked", "eve@other.com")])]))
+    estate = la.read(tmp_path, as_of=AS_OF)
+    tenant = "m365:0e1d2c3b-0001-4a10-a000-5f6e7d8c9b01"
+    found = {(row["principal_id"], row["audience"], row["through"], row["state"], row["people"])
+             for row in who_can_open(estate, DOC).to_dicts()}
+    assert found == {
+        (None, "organisation", "link for the organisation", "conditional", None),
+        (None, "unnamed", "permissions of any sort", "unknown", 12),
+        ("ann@acme.com", "name", "shared with them", "proved", None),
+        (f"{tenant}:bob@acme.com", "person", "administrator of the site", "proved", None)}
+    assert decide_site(estate, f"{tenant}:bob@acme.com", DOC).verdict == "allowed"
+
+
 def test_the_public_question_answers_for_a_person_of_the_directory() -> None:
     held = facts(shared(given_to("sharing", "ann@acme.com")))
     assert allowed(held, "ann@acme.com", "m365:open", DOC).verdict == "allowed"
