@@ -545,3 +545,12 @@ def test_attributes_that_are_not_as_expected_are_no_fault(attributes: str) -> No
            {"id": VAULT, "kind": "key_vault", "attributes": attributes}]
     made = facts([holds("ann", "Own role")], [ANN], odd)
     assert (verdict(made, RESET), verdict(made, GET, VAULT)) == ("unknown", "unknown")
+
+
+def test_a_role_over_a_unit_is_named_by_the_object_of_the_role_in_that_directory() -> None:
+    activated = {"id": oid("role/fe930be7-5e62-47db-91af-98c3a49a38b1"), "kind": "role",
+                 "display_name": "User Administrator", "attributes": '{"object_id":"obj-1"}'}
+    made = facts([holds("ann", "obj-1", UNIT), member("bob", "x", scope=oid("administrativeunit/u1"))], [ANN, BOB],
+                 [activated])
+    assert (verdict(made, RESET, oid("bob")), why(made, RESET, oid("bob"))) == (
+        "allowed", f"holds User Administrator over {UNIT}")
