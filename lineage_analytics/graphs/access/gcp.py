@@ -145,6 +145,8 @@ class _Cloud:
                     for higher in (place, *self.places.above(place)[0]):
                         below[higher][sort].add(place)
         self._below: Mapping[str, Mapping[str, set[str]]] = below
+        self._agents = [(email, f"{MANAGER}/projects/{served}", account) for email, account in sorted(
+            self.accounts.items()) if (served := self.places.served_by(email)) is not None]
 
     def deeper(self, one: str, other: str) -> str | None:
         """What lies in both: the deeper of two scopes; None where neither surely lies in the other."""
@@ -171,9 +173,8 @@ class _Cloud:
         elif kind == "roles":
             self._roles(principal, power, control, proved=proved)
         elif kind.startswith("agent:"):
-            for email, account in sorted(self.accounts.items()):
-                served = self.places.served_by(email) if email.endswith(kind.removeprefix("agent:")) else None
-                if served and self.places.within(f"{MANAGER}/projects/{served}", target):
+            for email, served, account in self._agents:
+                if email.endswith(kind.removeprefix("agent:")) and self.places.within(served, target):
                     self.build.edge(principal, "may_assume", account, reason, power.records, proved=proved,
                                     technique=control.words)
 
@@ -190,13 +191,13 @@ class _Cloud:
 
     def _scope(self, name: str, sort: str, over: str, words: str, node_of: Callable[[str], str]) -> str | None:
         """The node for everything of a sort that a container covers; None where nothing is known there."""
-        there = sorted(self._below[over][sort]) if over in self._below else []
+        there = self._below[over][sort] if over in self._below else frozenset()
         if not there:
             return None
         node = f"gcp::scope:{name}:{over}"
         if not self.build.has(node):
             self.build.node(node, "scope", f"all {words} of {over.partition('/')[2]}", None, PROVIDER)
-            for one in there:
+            for one in sorted(there):
                 self.build.edge(node, "controls" if sort in ("projects", "folders") else "may_assume", node_of(one),
                                 f"lies in {over.partition('/')[2]}")
         return node

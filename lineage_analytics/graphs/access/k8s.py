@@ -149,14 +149,20 @@ class _Clusters:
             return [self.users(cluster)] if "*" in names and named else [
                 one for one in named if split(one)[1] in names]
         held = self._accounts.get(cluster, {})
-        there = [one for at, found in sorted(held.items()) if namespace in (None, at) for one in found]
+        if not (held if namespace is None else held.get(namespace)):
+            return []
         if "*" not in names:
-            return [one for one in there if one.rpartition(":")[2] in names]
-        return [self.accounts(cluster, namespace, there)] if there else []
+            return [one for one in self._there(cluster, namespace) if one.rpartition(":")[2] in names]
+        return [self.accounts(cluster, namespace)]
 
-    def accounts(self, cluster: str, namespace: str | None, there: list[str]) -> str:
+    def _there(self, cluster: str, namespace: str | None) -> list[str]:
+        held = self._accounts[cluster]
+        return held[namespace] if namespace is not None else [one for at in sorted(held) for one in held[at]]
+
+    def accounts(self, cluster: str, namespace: str | None) -> str:
         node = f"k8s:{cluster}:scope:serviceaccounts:{namespace or '*'}"
         if not self.build.has(node):
+            there = self._there(cluster, namespace)
             where = f"namespace {namespace}" if namespace else "the cluster"
             self.build.node(node, "scope", f"all service accounts of {where}", cluster, PROVIDER)
             for account in there:

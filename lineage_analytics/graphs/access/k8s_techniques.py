@@ -44,6 +44,9 @@ class Found:
     proved: bool
 
 
+Meeting = dict[tuple[str, ...], "list[tuple[Held, frozenset[str]]]"]
+
+
 @lru_cache(maxsize=1)
 def techniques() -> tuple[Technique, ...]:
     """The data file, an action's verbs written out."""
@@ -86,24 +89,34 @@ class Powers:
         by_namespace: dict[str | None, list[Held]] = {None: []}
         for one in held:
             by_namespace.setdefault(namespace_of(one.assignment.scope), []).append(one)
+        whole = self._meeting(by_namespace.pop(None))
+        parts = {namespace: self._meeting(there) for namespace, there in by_namespace.items()}
         for technique in techniques():
-            everywhere = self._usable(technique, by_namespace[None], None)
+            everywhere = self._usable(technique, whole, {}, None)
             if everywhere is not None:
                 yield everywhere
             if technique.over == "cluster" or (everywhere is not None and everywhere.names == _ALL):
                 continue
-            for namespace in sorted(name for name in by_namespace if name is not None):
-                here = self._usable(technique, [*by_namespace[namespace], *by_namespace[None]], namespace)
-                if here is not None and any(one in by_namespace[namespace] for one in here.by):
-                    yield here
+            for namespace in sorted(parts, key=str):
+                if any(need in parts[namespace] for need in technique.needs):
+                    here = self._usable(technique, parts[namespace], whole, namespace)
+                    if here is not None:
+                        yield here
 
-    def _usable(self, technique: Technique, held: Iterable[Held], namespace: str | None) -> Found | None:
-        """The technique by these assignments, sure ones before conditional ones; None: some need is not met."""
-        ranked = sorted(held, key=lambda one: one.conditional)
+    def _meeting(self, held: Iterable[Held]) -> Meeting:
+        """By need, the assignments that meet it, with the names they meet it for; sure ones before conditional ones."""
+        found: Meeting = {}
+        for one in sorted(held, key=lambda one: one.conditional):
+            for need, names in self.met(one.assignment).items():
+                found.setdefault(need, []).append((one, names))
+        return found
+
+    def _usable(self, technique: Technique, first: Meeting, second: Meeting, namespace: str | None) -> Found | None:
+        """The technique by these assignments; None: some need is not met."""
         names, by = _ALL, []
         for need in technique.needs:
-            meeting = [(one, met[need]) for one in ranked if need in (met := self.met(one.assignment))]
-            usable = [(one, found) for one, found in meeting if _useful(technique, need, found)]
+            usable = [(one, found) for one, found in (*first.get(need, ()), *second.get(need, ()))
+                      if _useful(technique, need, found)]
             if not usable:
                 return None
             one, found = next(((one, found) for one, found in usable if found == _ALL), usable[0])
