@@ -302,6 +302,17 @@ def test_a_synchronised_account_is_reached_from_its_home_only_under_a_condition(
     assert reached(lineage, "entra:t:ann", f"ad:S-1-5-21-1-2-3:{sid}") == "conditional"
 
 
+@pytest.mark.parametrize(("person", "name", "answer"), [
+    ("ann", "ann@acme.com", "conditional"), ("ann", "ann-admin@acme.com", None), ("bob", "ann@acme.com", None),
+    (None, "ann@acme.com", None)])
+def test_accounts_declared_of_one_person_may_be_one_account_where_they_have_one_name(
+        person: str | None, name: str, answer: str | None) -> None:
+    home, cloud = "ad:S-1-5-21-1-2-3:S-1-5-21-1-2-3-1104", "entra:t:ann"
+    lineage = graph([], [user(home, person_id="ann", alt_ids=[{"kind": "upn", "value": "Ann@acme.com"}]),
+                         user(cloud, person_id=person, alt_ids=[{"kind": "upn", "value": name}])])
+    assert reached(lineage, home, cloud) == answer
+
+
 SAML = f"arn:aws:iam::{ACCOUNT}:saml-provider/Entra"
 ROLE_PLAIN = f"arn:aws:iam::{ACCOUNT}:role/Ops"
 

@@ -94,6 +94,15 @@ class Sites:
         for share in sorted({*self._logged(), *self._reported()}, key=lambda one: (
                 one.resource, one.audience, one.principal or "", one.through, one.records)):
             self.shares[key(share.resource)].append(share)
+        self._of: dict[str | None, list[Share]] = defaultdict(list)
+        for ways in self.shares.values():
+            for share in ways:
+                self._of[share.principal if share.audience in ("person", "group") else None].append(share)
+
+    def about(self, principal: str) -> Iterator[Share]:
+        """Ways in that name the principal or a group it is in, and those that are for everybody of a sort."""
+        for holder in (principal, *self.groups.above(principal), None):
+            yield from self._of.get(holder, ())
 
     @cached_property
     def groups(self) -> Memberships:

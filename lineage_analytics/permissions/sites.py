@@ -72,11 +72,10 @@ def opens(facts: Facts, principal: str) -> pl.DataFrame:
     """
     have = sites(facts)
     rows = []
-    for place in sorted(have.shares):
-        for share in have.shares[place]:
-            found = have.lets_in(share, principal)
-            if found is not None:
-                rows.append(_row(have, share, principal, share.resource, *found))
+    for share in have.about(principal):
+        found = have.lets_in(share, principal)
+        if found is not None:
+            rows.append(_row(have, share, principal, share.resource, *found))
     return pl.DataFrame(rows, schema=OPENS, orient="row").unique().sort("resource_id", "state", "through", "reason")
 
 

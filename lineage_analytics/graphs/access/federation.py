@@ -1,9 +1,10 @@
 """One account signed in by another directory: hybrid accounts, and applications that hand over roles of AWS.
 
-A directory account of an on-premises one has its password where password hashes are synchronised or sign-in is passed
-through; which of both, if any, no export that is read states: conditional. An application of Entra that signs in to AWS
-by SAML hands over pairs of role and provider, which its app roles name (Microsoft, "AWS Single-Account Access"): who is
-assigned one becomes the role, and so do the direct members of a group that is, for nested ones are not assigned.
+A cloud account that states the SID of an on-premises one, or is declared of the same person and called the same, has
+its password where password hashes are synchronised or sign-in is passed through; which of both, if any, no export that
+is read states: conditional. An application of Entra that signs in to AWS by SAML hands over pairs of role and provider,
+which its app roles name (Microsoft, "AWS Single-Account Access"): who is assigned one becomes the role, and so do the
+direct members of a group that is, for nested ones are not assigned.
 """
 
 from __future__ import annotations
@@ -38,21 +39,34 @@ def edges(facts: Facts, build: Builder) -> None:
 def _hybrid(facts: Facts, build: Builder) -> None:
     """Both ways between an on-premises account and the cloud account that is synchronised from it."""
     rows = facts.frame("identities").filter(pl.col("provider").is_in(["ad", "entra"])).select(
-        "id", "provider", "alt_ids", "record_ids").sort("id")
-    homes = {native(identity)[1].casefold(): (identity, told or [])
-             for identity, provider, _, told in rows.iter_rows() if provider == "ad"}
-    for cloud, provider, alt_ids, said in rows.iter_rows():
-        stated = sorted({alt["value"].casefold() for alt in alt_ids or () if alt["kind"] == "sid" and alt["value"]})
-        for sid in (sid for sid in stated if provider == "entra" and sid in homes):
-            home, told = homes[sid]
-            records = [*told, *(said or [])]
-            since = f"the cloud account is synchronised from {sid.upper()}"
-            build.edge(home, "may_assume", cloud, f"{since}; whether its password is synchronised or passed through is "
-                       "not loaded", records, proved=False, technique="sign in to the cloud with its on-premises "
-                       "password, if hashes are synchronised or sign-in is passed through")
-            build.edge(cloud, "controls", home, f"{since}; whether a password set in the cloud is written back is not "
-                       "loaded", records, proved=False,
-                       technique="set its password in the cloud, if passwords are written back")
+        "id", "provider", "alt_ids", "person_id", "record_ids").sort("id")
+    homes: dict[str, tuple[str, list[str]]] = {}
+    named: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for identity, provider, alt_ids, person, told in rows.iter_rows():
+        if provider == "ad":
+            homes[native(identity)[1].casefold()] = identity, told or []
+            named |= {(person, name): (identity, told or []) for name in _values(alt_ids, "upn") if person}
+    for cloud, provider, alt_ids, person, said in rows.iter_rows():
+        stated = _values(alt_ids, "sid") if provider == "entra" else []
+        for sid in (sid for sid in stated if sid in homes):
+            _both_ways(build, homes[sid], cloud, said or [], f"the cloud account is synchronised from {sid.upper()}")
+        names = _values(alt_ids, "upn") if provider == "entra" and not stated and person else []
+        for name in (name for name in names if (person, name) in named):
+            _both_ways(build, named[person, name], cloud, said or [], f"both are accounts of {person} and called {name}"
+                       "; whether one is synchronised from the other is not loaded")
+
+
+def _values(alt_ids: list[dict[str, str]] | None, kind: str) -> list[str]:
+    return sorted({alt["value"].casefold() for alt in alt_ids or () if alt["kind"] == kind and alt["value"]})
+
+
+def _both_ways(build: Builder, at_home: tuple[str, list[str]], cloud: str, said: list[str], since: str) -> None:
+    home, told = at_home
+    build.edge(home, "may_assume", cloud, f"{since}; whether its password is synchronised or passed through is not "
+               "loaded", [*told, *said], proved=False, technique="sign in to the cloud with its on-premises password, "
+               "if hashes are synchronised or sign-in is passed through")
+    build.edge(cloud, "controls", home, f"{since}; whether a password set in the cloud is written back is not loaded",
+               [*told, *said], proved=False, technique="set its password in the cloud, if passwords are written back")
 
 
 def _providers(facts: Facts) -> dict[str, dict[str, bool]]:
