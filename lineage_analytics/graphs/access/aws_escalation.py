@@ -85,7 +85,7 @@ class Ways:
         if not any(self.takers.trusting(principal.account, service) for service in way.services) or (
                 way.over != "running" and not found.granted & catalogue().mask(PASSING)):
             return
-        parts = together(found, way.needs, principal.account)
+        parts = _together(principal, found, way)
         if parts is None:
             return
         for service in way.services:
@@ -142,7 +142,7 @@ class Ways:
         return node
 
     def _sets(self, principal: Principal, src: str, found: Effective, way: Escalation) -> None:
-        parts = together(found, way.needs, principal.account)
+        parts = _together(principal, found, way)
         roles = self._set_roles()
         if parts is None or not roles:
             return
@@ -157,6 +157,10 @@ class Ways:
     def _set_roles(self) -> list[str]:
         return [p.id for p in self.have.principals.values()
                 if any(name and _SET_ROLE.fullmatch(name) for name in (p.label, p.arn, native(p.id)[1]))]
+
+
+def _together(principal: Principal, found: Effective, way: Escalation) -> Together | None:
+    return together(found, way.needs, principal.account, (principal.arn or "arn:aws").split(":")[1])
 
 
 def _trust(service: str, proved: bool) -> str:

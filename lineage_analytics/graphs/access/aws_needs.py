@@ -33,7 +33,7 @@ class Together:
     doubt: str
 
 
-def together(found: Effective, needs: tuple[int, ...], account: str) -> Together | None:
+def together(found: Effective, needs: tuple[int, ...], account: str, partition: str) -> Together | None:
     """The surest choice of grants for all of the actions (masks of one bit); None where some action is not allowed, or
     only on resources that cannot go together.
 
@@ -43,7 +43,7 @@ def together(found: Effective, needs: tuple[int, ...], account: str) -> Together
     for bit in needs:
         ranked = [(not grant.sure & bit, grant_shows != "yes", at, grant, grant_shows)
                   for at, grant in enumerate(found.grants) if grant.mask & bit
-                  and (grant_shows := _usable(found, grant.statement.scope, bit, account)) != "no"]
+                  and (grant_shows := _usable(found, grant.statement.scope, bit, account, partition)) != "no"]
         if not ranked:
             return None
         options.append([(grant, shows) for *_, grant, shows in sorted(ranked)])
@@ -67,10 +67,10 @@ def service_of(bit: int) -> str:
     return catalogue().actions(bit)[0].split(":", 1)[0]
 
 
-def _usable(found: Effective, scope: Scope, bit: int, account: str) -> Shown:
+def _usable(found: Effective, scope: Scope, bit: int, account: str, partition: str) -> Shown:
     """May the grant be about some resource of the action's service in this account, and does no deny take all of it?"""
     service = service_of(bit)
-    whole = f"arn:aws:{service}:*:{account}:*"
+    whole = f"arn:{partition}:{service}:*:{account}:*"
     shown = _about(scope, service, account, whole)
     for deny in found.denies:
         if not deny.mask & bit or deny.scope.disjoint(scope):
@@ -93,7 +93,7 @@ def _about(scope: Scope, service: str, account: str, whole: str) -> Shown:
             return "yes"
         if len(parts) < 6:
             best = "unshown"  # a wildcard that swallows colons, or no ARN
-        elif parts[4] and not matches(parts[4], account):
+        elif (parts[4] and not matches(parts[4], account)) or not matches(parts[1], partition):
             continue
         elif matches(parts[2], service) and service not in _SEVERAL:
             return "yes"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Escalation:
     """
 
     id: str
-    needs: tuple[int, ...]
+    needs: tuple[int, ...] = field(repr=False)
     over: str
     services: tuple[str, ...]
     technique: str
