@@ -7,8 +7,8 @@ over a hundred roles make two hundred edges. Passing through a scope is part of 
 ``may_assume`` and ``controls``, and what is held directly where that is tier 0 itself.
 
 ``controls`` means the holder can change another principal's permissions or credentials by an IAM action of
-``permissions/data/control_actions.csv``. Passing a role to a service that runs code (iam:PassRole) is not followed yet,
-nor are resource policies and organisation policies.
+``permissions/data/control_actions.csv``. A role handed to a service that runs code (iam:PassRole) is one its holder may
+assume (``permissions/data/escalations.csv``). What a resource's own policy grants is not followed, but for trust policies.
 """
 
 from __future__ import annotations
