@@ -6,6 +6,7 @@ import json
 import random
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -85,6 +86,42 @@ def measures(state: str) -> pl.DataFrame:
                           tables.MEASURES) if state != "empty" else tables.MEASURES.empty()
 
 
+def cuts(state: str) -> pl.DataFrame:
+    rows = [{"rank": n + 1, "src": f"aws:1:{name}", "dst": "aws:1:top", "src_label": name, "dst_label": name[::-1],
+             "technique": name, "reason": name, "removed": 40 - n, "remaining": 40 * 30 - 40 * (n + 1) + n * (n + 1) // 2,
+             "record_ids": ["rec-1"]} for n, name in enumerate(names(state))]
+    schema: dict[str, Any] = {
+        "rank": pl.Int64, "src": pl.String, "dst": pl.String, "src_label": pl.String, "dst_label": pl.String,
+        "technique": pl.String, "reason": pl.String, "removed": pl.Int64, "remaining": pl.Int64, "record_ids": tables.TEXTS}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def radii(state: str) -> pl.DataFrame:
+    rows = [{"principal_id": f"aws:1:{n}:{name}", "kind": ("human", "workload", None)[n % 3], "reached": n,
+             "weight": float(n), "share": None if n % 7 == 6 else 0.9 / 1.5**n, "tier0_reached": int(n == 0),
+             "share_with_conditional": min(1.0, 1.2 / 1.4**n)} for n, name in enumerate(names(state))]
+    schema = {"principal_id": pl.String, "kind": pl.String, "reached": pl.Int64, "weight": pl.Float64,
+              "share": pl.Float64, "tier0_reached": pl.Int64, "share_with_conditional": pl.Float64}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def access(state: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Ways of one identity, with the graph they lead through: one way for each name, of one to four steps."""
+    from lineage_analytics.graphs.access import PATHS
+    called = names(state)
+    ids = {"who": called[0] if called else "", "top": "the top"} | {f"n{n}": name for n, name in enumerate(called)}
+    ways = [["who", *(f"n{(n + k) % len(called)}" for k in range(n % 4)), "top"] for n in range(len(called))]
+    nodes = [{"node_id": node, "kind": "role" if node != "who" else "human", "label": name, "tier0": node == "top"}
+             for node, name in ids.items()]
+    pairs = sorted({pair for way in ways for pair in pairwise(way)})
+    edges = [{"src": src, "dst": dst, "rel": "controls", "state": "conditional" if n % 3 else "proved", "followed": True,
+              "technique": f"{ids[dst]} {n}", "reason": ids[src]} for n, (src, dst) in enumerate(pairs)]
+    paths = [{"principal_id": "who", "hops": len(way) - 1, "state": "conditional", "path": way,
+              "techniques": [f"{ids[b]} {pairs.index((a, b))}" for a, b in pairwise(way)]} for way in ways]
+    return (pl.DataFrame(paths, schema=PATHS), pl.DataFrame(nodes, schema=tables.NODES.schema),
+            pl.DataFrame(edges, schema=tables.EDGES.schema))
+
+
 def facets(state: str) -> pl.DataFrame:
     rows = [{"identity_id": name, "facet": facet, "state": ("true", "false", "unknown")[(n + k) % 3]}
             for n, name in enumerate(names(state)) for k, facet in enumerate(("inventoried", "owner", "purpose"))]
@@ -132,6 +169,9 @@ DRAWN: dict[str, Callable[[str], alt.LayerChart]] = {
     "decision_elements": lambda s: charts.decision_elements(elements(s), "1 to 30 June 2026"),
     "approval_timing": lambda s: charts.approval_timing(approvals(s)),
     "copilot_reach": lambda s: charts.copilot_reach(reach(s), "1 to 30 June 2026"),
+    "tier0_paths": lambda s: charts.tier0_paths(*access(s), period="30 June 2026"),
+    "choke_points": lambda s: charts.choke_points(cuts(s), period="30 June 2026"),
+    "blast_radius": lambda s: charts.blast_radius(radii(s), period="30 June 2026"),
 }
 SWEEP = [(name, state) for name in charts.CHARTS for state in STATES]
 
@@ -244,11 +284,15 @@ def test_the_same_rows_in_any_order_give_the_same_picture(name: str) -> None:
         "excess_sweep": lambda f: charts.excess_sweep(f, measures("thirty")), "use_states": charts.use_states,
         "facet_waterfall": charts.facet_waterfall, "credential_age": lambda f: charts.credential_age(f, NOW),
         "decision_elements": charts.decision_elements, "approval_timing": charts.approval_timing,
-        "copilot_reach": charts.copilot_reach,
+        "copilot_reach": charts.copilot_reach, "choke_points": charts.choke_points, "blast_radius": charts.blast_radius,
+        "tier0_paths": lambda f: charts.tier0_paths(f, access("thirty")[1], access("thirty")[2]),
     }
-    frame = {"coverage_calendar": coverage, "source_counts": counts, "excess_sweep": permissions,
+    frames: dict[str, Callable[[str], pl.DataFrame]] = {
+             "coverage_calendar": coverage, "source_counts": counts, "excess_sweep": permissions,
              "use_states": permissions, "facet_waterfall": facets, "credential_age": credentials,
-             "decision_elements": elements, "approval_timing": approvals, "copilot_reach": reach}[name]("thirty")
+             "decision_elements": elements, "approval_timing": approvals, "copilot_reach": reach, "choke_points": cuts,
+             "blast_radius": radii, "tier0_paths": lambda s: access(s)[0]}
+    frame = frames[name]("thirty")
     shuffled = frame.sample(fraction=1, shuffle=True, seed=5)
     assert render.spec(made[name](frame)) == render.spec(made[name](shuffled))
 
@@ -321,10 +365,10 @@ def test_the_waterfall_ends_with_the_accounts_that_hold_every_facet() -> None:
 
 
 def test_what_cannot_be_observed_widens_the_band_and_is_not_unused() -> None:
-    from lineage_analytics.charts.privilege import _unused_shares
+    from lineage_analytics.charts.excess import unused_shares
     frame = permissions("one").with_columns(used=pl.lit(2, pl.Int64), unused=pl.lit(5, pl.Int64),
                                             unobservable=pl.lit(2, pl.Int64))
-    row = _unused_shares(frame).to_dicts()[0]
+    row = unused_shares(frame).known.to_dicts()[0]
     assert row == pytest.approx({"share": 5 / 7, "low": 5 / 9, "high": 7 / 9})
 
 

@@ -13,28 +13,33 @@ from lineage_analytics.lazy import lazily
 
 if TYPE_CHECKING:
     from lineage_analytics.charts.approvals import approval_timing
+    from lineage_analytics.charts.blast import blast_radius
+    from lineage_analytics.charts.chokes import choke_points
     from lineage_analytics.charts.copilot import copilot_reach
     from lineage_analytics.charts.coverage import coverage_calendar, source_counts
     from lineage_analytics.charts.decisions import decision_elements
+    from lineage_analytics.charts.excess import excess_sweep
     from lineage_analytics.charts.maturity import maturity_profile
-    from lineage_analytics.charts.privilege import excess_sweep, use_states
+    from lineage_analytics.charts.paths import tier0_paths
     from lineage_analytics.charts.prose import answer, points, say
     from lineage_analytics.charts.render import figure, png, register, save, spec, svg
     from lineage_analytics.charts.tables import table
     from lineage_analytics.charts.theme import THEME
+    from lineage_analytics.charts.uses import use_states
     from lineage_analytics.charts.visibility import credential_age, facet_waterfall
 
 # Each chart with the module of its subject; the names are those of its files in a run.
 CHARTS = {
     "maturity_profile": "maturity", "coverage_calendar": "coverage", "source_counts": "coverage",
-    "excess_sweep": "privilege", "use_states": "privilege", "facet_waterfall": "visibility",
+    "excess_sweep": "excess", "use_states": "uses", "facet_waterfall": "visibility",
     "credential_age": "visibility", "decision_elements": "decisions", "approval_timing": "approvals",
-    "copilot_reach": "copilot",
+    "copilot_reach": "copilot", "tier0_paths": "paths", "choke_points": "chokes", "blast_radius": "blast",
 }
 __all__ = [
-    "CHARTS", "THEME", "answer", "approval_timing", "copilot_reach", "coverage_calendar", "credential_age",
-    "decision_elements", "excess_sweep", "facet_waterfall", "figure", "maturity_profile", "png", "points", "register",
-    "save", "say", "source_counts", "spec", "svg", "table", "use_states",
+    "CHARTS", "THEME", "answer", "approval_timing", "blast_radius", "choke_points", "copilot_reach",
+    "coverage_calendar", "credential_age", "decision_elements", "excess_sweep", "facet_waterfall", "figure",
+    "maturity_profile", "png", "points", "register", "save", "say", "source_counts", "spec", "svg", "table",
+    "tier0_paths", "use_states",
 ]
 
 import_altair()
