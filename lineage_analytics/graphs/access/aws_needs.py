@@ -93,7 +93,7 @@ def _about(scope: Scope, service: str, account: str, whole: str) -> Shown:
             return "yes"
         if len(parts) < 6:
             best = "unshown"  # a wildcard that swallows colons, or no ARN
-        elif (parts[4] and not matches(parts[4], account)) or not matches(parts[1], partition):
+        elif (parts[4] and not matches(parts[4], account)) or not matches(parts[1], whole.split(":")[1]):
             continue
         elif matches(parts[2], service) and service not in _SEVERAL:
             return "yes"
