@@ -8,7 +8,7 @@ over a hundred roles make two hundred edges. Passing through a scope is part of 
 
 ``controls`` means the holder can change another principal's permissions or credentials by an IAM action of
 ``permissions/data/control_actions.csv``. A role handed to a service that runs code (iam:PassRole) is one its holder may
-assume (``permissions/data/escalations.csv``). What a resource's own policy grants is not followed, but for trust policies.
+assume (``permissions/data/escalations.csv``). Of resources' own policies only trust policies are followed.
 """
 
 from __future__ import annotations
