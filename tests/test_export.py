@@ -45,7 +45,7 @@ def lineage(nodes: list[Json], edges: list[Json]) -> AccessLineage:
 
 def hostile() -> AccessLineage:
     nodes: list[Json] = [
-        {"node_id": f"aws:1:{name}", "kind": KINDS[n % len(KINDS)], "label": name, "tier0": n % 5 == 0,
+        {"node_id": f"aws:1:{name}", "kind": KINDS[n % len(KINDS)], "label": name, "tier0": n % 5 == 0, "weight": n * 10,
          "tenant": None if n % 3 else name, "provider": "aws"} for n, name in enumerate(HOSTILE)]
     edges: list[Json] = [
         {"src": nodes[n]["node_id"], "dst": nodes[(n * 7 + 3) % len(nodes)]["node_id"], "rel": RELS[n % len(RELS)],
@@ -83,7 +83,7 @@ def expected(access: AccessLineage) -> tuple[dict[str, Json], list[tuple[str, st
     """What networkx itself holds of the graph, under the names of the files."""
     graph = access.graph
     nodes = {export.exported_id(node): held({"node_id": node, "kind": "unknown", "label": None, "tier0": None,
-                                             "tenant": None, "provider": None, **data}, *tables.NODES.schema)
+                                             "tenant": None, "provider": None, "weight": None, **data}, *tables.NODES.schema)
              for node, data in graph.nodes(data=True)}
     edges = [(export.exported_id(src), export.exported_id(dst),
               held(data, "rel", "state", "technique", "followed", "reason", "record_ids"))

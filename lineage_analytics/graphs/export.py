@@ -48,14 +48,14 @@ def exported_id(node: str) -> str:
 def graphml(access: AccessLineage) -> bytes:
     """The access graph as GraphML, directed and with parallel edges, as networkx, Gephi and yEd read it.
 
-    Nodes have ``node_id kind label tier0 tenant provider``; edges ``rel state technique followed reason`` and
+    Nodes have ``node_id kind label tier0 tenant provider weight``; edges ``rel state technique followed reason`` and
     ``record_ids``, separated by spaces. A value that is not known is not there.
     """
     nodes, edges = _nodes(access), _edges(access)
     lines = [_HEAD]
     for node in nodes.iter_rows(named=True):
         data = [_data("node_id", node["node_id"]), *(_data(name, node[name]) for name in _NODE_TEXTS),
-                _data("tier0", node["tier0"])]
+                _data("tier0", node["tier0"]), _data("weight", node["weight"])]
         lines.append(f'<node id="{exported_id(node["node_id"])}">{"".join(data)}</node>')
     for edge in edges.iter_rows(named=True):
         data = [*(_data(name, edge[name]) for name in _EDGE_TEXTS), _data("followed", edge["followed"]),
@@ -66,6 +66,7 @@ def graphml(access: AccessLineage) -> bytes:
 
 
 _KEYS = {**dict.fromkeys(("node_id", *_NODE_TEXTS), ("node", "string")), "tier0": ("node", "boolean"),
+         "weight": ("node", "long"),
          **dict.fromkeys((*_EDGE_TEXTS, "record_ids"), ("edge", "string")), "followed": ("edge", "boolean")}
 _HEAD = "\n".join([
     '<?xml version="1.0" encoding="UTF-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
@@ -73,10 +74,10 @@ _HEAD = "\n".join([
     '<graph id="access" edgedefault="directed">'])
 
 
-def _data(key: str, value: str | bool | None) -> str:
+def _data(key: str, value: str | int | None) -> str:
     if value is None:
         return ""
-    return f'<data key="{key}">{str(value).lower() if isinstance(value, bool) else escape(_shown(value))}</data>'
+    return f'<data key="{key}">{escape(_shown(value)) if isinstance(value, str) else str(value).lower()}</data>'
 
 
 def _edge_id(edge: Mapping[str, Any]) -> str:
@@ -106,7 +107,8 @@ def opengraph_json(access: AccessLineage) -> bytes:
 def _opengraph_node(node: Mapping[str, Any]) -> dict[str, Any]:
     name = None if node["label"] is None else printable(_shown(node["label"]), NAME_KEPT)
     said = {"name": name, "displayname": name, "node_id": _text(node["node_id"]), "kind": _text(node["kind"]),
-            "tenantid": _text(node["tenant"]), "provider": _text(node["provider"]), "tier0": node["tier0"]}
+            "tenantid": _text(node["tenant"]), "provider": _text(node["provider"]), "tier0": node["tier0"],
+            "weight": node["weight"]}
     return {
         "id": exported_id(node["node_id"]),
         "kinds": [_KINDS.get(node["kind"] or "", _kind(node["kind"])), SOURCE_KIND,
