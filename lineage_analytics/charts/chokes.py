@@ -41,8 +41,9 @@ def choke_points(cuts: pl.DataFrame, *, names: bool = True, period: str = "") ->
     Parameters
     ----------
     cuts : columns of ``AccessLineage.choke_points``, one row per cut of a proved edge: ``rank`` (1: cut first),
-        ``src_label, dst_label`` (ends of the edge; null: ``src, dst`` stand for them), ``technique``, ``removed`` (principals that no longer
-        reach tier 0 by this cut) and ``remaining`` (those that still do). Each cut is on top of those before it.
+        ``src_label, dst_label`` (ends of the edge; null: ``src, dst`` stand for them), ``technique``, ``removed``
+        (principals that no longer reach tier 0 by this cut) and ``remaining`` (those that still do). Each cut is on top
+        of those before it.
     names : False: numbers in place of names.
     period : the time of the inventories, in words, for the source line; empty: not stated.
 
