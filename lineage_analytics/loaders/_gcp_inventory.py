@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -50,8 +51,39 @@ def policy(entry: Entry, fields: Fields, stated: Fields, as_of: datetime | None,
             seen.add(delta.member.id)
             entry.add(tables.IDENTITY_FACTS, **fact(delta.member))
     if over is not None:
+        above = _above(over, fields)
         entry.add(tables.RESOURCES, id=f"gcp::{over}", kind=text(fields.get("assettype")) or "resource",
-                  display_name=over.rpartition("/")[2], snapshot_at=as_of)
+                  display_name=over.rpartition("/")[2], snapshot_at=as_of, parent_id=above[0] if above else None)
+        for folder, higher in pairwise(above):
+            if "/folders/" in folder:
+                entry.add(tables.RESOURCES, id=folder, kind="folder", display_name=folder.rpartition("/")[2],
+                          snapshot_at=as_of, parent_id=higher)
+
+
+def _above(over: str, fields: Fields) -> list[str]:
+    """What an asset lies in, nearest first, as an export (``ancestors``) or a search states it. A search with several
+    folders does not say which is in which: then only the project of what lies in one is told."""
+    stated = [found for one in _in_order(fields.get("ancestors")) if (found := _manager(one)) is not None]
+    if not stated:
+        project, top = _manager(text(fields.get("project"))), _manager(text(fields.get("organization")))
+        folders = [found for one in _in_order(fields.get("folders")) if (found := _manager(one)) is not None]
+        whole = [*folders, *([top] if top else [])] if len(folders) < 2 else []
+        stated = ([project] if project else []) + (whole if project or folders else [])
+    kind = over.removeprefix("cloudresourcemanager.googleapis.com/").partition("/")[0]
+    own = kind in _MANAGERS.values() and bool(stated) and stated[0].split("/")[1] == kind
+    return [f"gcp::{one}" for one in stated[1 if own else 0:]]
+
+
+def _manager(stated: str | None) -> str | None:
+    parts = (stated or "").split("/")
+    held = len(parts) == 2 and parts[0] in _MANAGERS.values() and parts[1] not in ("", "-", "_")
+    return f"cloudresourcemanager.googleapis.com/{stated}" if held else None
+
+
+def _in_order(value: object) -> list[str]:
+    """The texts of a list in their order; empty when there is none."""
+    found = embedded(value)
+    return [held for item in found if (held := name(item)) is not None] if isinstance(found, list) else []
 
 
 def analysed(fields: Fields) -> tuple[str, Fields] | None:
