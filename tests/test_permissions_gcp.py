@@ -29,6 +29,7 @@ from lineage_analytics.tables import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lineage_analytics.permissions.decision import Decision
 
@@ -367,3 +368,22 @@ def test_the_sample_answers_as_its_story_says() -> None:
     unlisted = la.allowed(estate, "gcp::user:bao.ndiaye@northwind-synthetic.example", "logging.sinks.list",
                           "projects/northwind-synthetic-data")
     assert unlisted.verdict == "unknown", "its role ended, and the organization's policy is not loaded"
+
+
+def test_the_way_up_that_an_inventory_of_assets_states_is_followed(tmp_path: Path) -> None:
+    """A bucket, its project and a folder without a policy of its own; the organization grants."""
+    policy = {"etag": "e", "bindings": [{"role": VIEW, "members": ["user:ann@acme.example"]}]}
+    above = ["projects/99", "folders/2", "organizations/1"]
+    assets = [
+        {"name": "//storage.googleapis.com/b", "assetType": "storage.googleapis.com/Bucket", "ancestors": above,
+         "iamPolicy": {"etag": "f", "bindings": [{"role": "roles/x.y", "members": ["user:bob@acme.example"]}]}},
+        {"name": f"//{MANAGER}/projects/99", "assetType": f"{MANAGER}/Project", "ancestors": above,
+         "iamPolicy": {"etag": "g", "bindings": [{"role": "roles/x.y", "members": ["user:bob@acme.example"]}]}},
+        {"name": f"//{ORG}", "assetType": f"{MANAGER}/Organization", "ancestors": above[2:], "iamPolicy": policy},
+    ]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "assets.ndjson").write_text("\n".join(json.dumps(one) for one in assets), encoding="utf-8")
+    estate = la.read(tmp_path / "in", as_of="2026-06-30")
+    assert la.allowed(estate, ANN, READ, BUCKET).verdict == "allowed"
+    found = la.allowed(estate, ANN, "storage.objects.delete", BUCKET)
+    assert (found.verdict, "folders/2 is not loaded" in found.because[0].says) == ("unknown", True)
