@@ -25,9 +25,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench  ## speed and memory beside DuckDB; needs the real capture in ../shared/data
-	$(BIN)/python -m tests.bench.bench_cloudtrail
-	$(BIN)/python -m tests.bench.bench_policies
+bench: $(VENV)/.bench  ## speed and memory beside DuckDB, policy_sentry and networkx; loading needs ../shared/data
+	@failed=0; for part in cloudtrail policies reach; do \
+		$(BIN)/python -m tests.bench.bench_$$part || failed=1; done; exit $$failed
 
 peers: $(VENV)/.peers  ## escalations and event names beside what cloudsplaining and trailscraper say of them
 	PYTHONPATH=$(VENV)/peers $(BIN)/python -m pytest tests/test_event_names.py tests/test_escalation_cloudsplaining.py

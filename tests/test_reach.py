@@ -91,6 +91,13 @@ def test_a_table_of_ids_gives_the_graph_of_its_rows(one: Drawn) -> None:
     assert sorted(ids) == sorted({*table["src"], *table["dst"]})
 
 
+def test_two_ids_of_one_hash_stay_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pl.Series, "hash", lambda self: pl.Series([7] * len(self), dtype=pl.UInt64))
+    graph, ids = Graph.of_table(pl.DataFrame({"src": ["a", "b", "a"], "dst": ["b", "c", "c"]}))
+    rows = sorted((ids[int(s)], ids[int(d)]) for s, d in zip(graph.src, graph.dst, strict=True))
+    assert rows == [("a", "b"), ("a", "c"), ("b", "c")]
+
+
 @settings(deadline=None)
 @given(drawn(), st.one_of(st.none(), st.integers(0, 4)))
 def test_blast_radius_counts_and_weighs_what_networkx_reaches_from_every_node(one: Drawn, hops: int | None) -> None:

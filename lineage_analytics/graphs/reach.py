@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,19 +98,38 @@ class Graph:
 def _numbered(names: pl.Series) -> tuple[npt.NDArray[np.int64], pl.Series]:
     """For each name its number, and the distinct names by number.
 
-    Hashes are numbered in a third of the time that texts are; that no two names share one is checked.
+    Each row stands for its name by the row that its hash leads to: a fifth of the work of numbering texts. That no two
+    names share a hash is checked.
     """
-    hashed = names.hash()
-    table = hashed.unique().to_frame("h").with_columns(at=pl.int_range(pl.len(), dtype=pl.Int64))
-    numbers = hashed.to_frame("h").join(table, on="h", how="left", maintain_order="left")["at"].to_numpy()
-    first = np.empty(table.height, dtype=np.int64)
-    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
-    distinct = names.gather(first)
+    hashed = names.hash().to_numpy()
+    slots = np.uint64((1 << max(len(hashed).bit_length(), 1)) - 1)
+    slot = (hashed & slots).astype(np.int64)
+    stands = np.empty(int(slots) + 1, dtype=np.int32)
+    stands[slot] = np.arange(len(hashed), dtype=np.int32)
+    row = stands[slot]
+    shared = np.flatnonzero(hashed[row] != hashed)
+    row[shared] = _first_of_each(hashed[shared], shared)
+    numbers, distinct = _by_row(names, row)
     if not names.equals(distinct.gather(numbers)):
-        distinct = names.unique()
-        table = distinct.to_frame("h").with_columns(at=pl.int_range(pl.len(), dtype=pl.Int64))
-        numbers = names.to_frame("h").join(table, on="h", how="left", maintain_order="left")["at"].to_numpy()
+        codes = names.rank("dense").to_numpy()
+        numbers, distinct = _by_row(names, _first_of_each(codes, np.arange(len(codes))))
     return numbers, distinct
+
+
+def _first_of_each(values: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each value one of the rows that have it."""
+    distinct, at = np.unique(values, return_inverse=True)
+    first = np.empty(len(distinct), dtype=np.int64)
+    first[at] = rows
+    return first[at]
+
+
+def _by_row(names: pl.Series, row: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], pl.Series]:
+    """Numbers of names, each told by the row that stands for it."""
+    chosen = np.zeros(len(row), dtype=bool)
+    chosen[row] = True
+    number = np.cumsum(chosen, dtype=np.int64) - 1
+    return number[row], names.gather(np.flatnonzero(chosen))
 
 
 def _starts(tails: Ints, nodes: int) -> Ints:
