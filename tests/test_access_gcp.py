@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lineage_analytics as la
 from lineage_analytics.graphs.access import access_lineage
+from lineage_analytics.permissions import gcp
 from lineage_analytics.permissions.gcp.hierarchy import MANAGER
 from lineage_analytics.tables import EDGES, NODES, closed_value_faults
 from tests.test_permissions_gcp import (
@@ -226,3 +229,33 @@ def test_the_ways_of_the_sample_are_those_a_plain_search_finds() -> None:
         found = lineage.blast_radius(start)
         assert set(found["node_id"]) == wanted
         assert found.filter(pl.col("node_id").str.contains(r"^gcp::\d+$")).height >= 7
+
+
+# --- edges and decisions are one reading ------------------------------------------------------------------------------
+
+_ROLES = (TOKEN, ATTACH, "roles/owner", "roles/viewer", "roles/not.known")
+_SCOPES = (ACCOUNT, PROJECT, SECOND, FOLDER, ORG, None)
+_HOLDERS = (EVE, "gcp::group:g@x", "gcp::allUsers", "gcp::domain:acme.example")
+_MORE: tuple[Row, ...] = ({}, {"condition": expression("resource.name == 'x'")}, {"state": "eligible"})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(_HOLDERS), st.sampled_from(_ROLES), st.sampled_from(_SCOPES),
+                          st.sampled_from(_MORE)), max_size=5),
+       st.lists(st.tuples(st.sampled_from(_HOLDERS), st.sampled_from((PROJECT, SECOND, ORG))), max_size=1), st.booleans())
+def test_a_token_edge_is_proved_where_the_decision_is_allowed_and_conditional_where_that_is(
+    grants: list[tuple[str, str, str | None, Row]], denials: list[tuple[str, str]], in_group: bool,
+) -> None:
+    rows = [binds(holder, name, over, **more) for holder, name, over, more in grants]
+    for holder, over in denials:
+        rows += denies(holder, "iam.googleapis.com/serviceAccounts.getAccessToken", over=over)
+    rows += [member("gcp::group:g@x", EVE)] if in_group else []
+    held = facts(*rows, tree=BOTH, people=[person(OTHER), person(EVE)])
+    verdict = gcp.decide(held, EVE, "iam.serviceAccounts.getAccessToken", ACCOUNT).verdict
+    edges = access_lineage(held).edges.filter(
+        (pl.col("src") == EVE) & (pl.col("rel") == "may_assume") & pl.col("reason").str.contains("get a token"))
+    scopes = [f"gcp::scope:serviceaccounts:{one}" for one in (PROJECT, FOLDER, ORG)]
+    states = set(edges.filter(pl.col("dst").is_in([BOT, *scopes]))["state"])
+    state = "proved" if "proved" in states else "conditional" if states else None
+    # An edge says nothing where the decision is denied or not known.
+    assert state == {"allowed": "proved", "conditional": "conditional"}.get(verdict)

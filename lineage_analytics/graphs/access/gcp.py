@@ -74,18 +74,18 @@ def _attached(cloud: _Cloud, principal: str, found: list[Power], unread: list[He
             if over is not None:
                 reason = f"run code as the service account in {control.words}: {power.says()} and {run.says()}"
                 cloud.reach(principal, "may_assume", over, reason, [*power.records, *run.records],
-                            proved=power.proved and run.proved and control.proved,
+                            proved=power.proved and run.proved and control.proved, less=power.less | run.less,
                             technique=f"run code as the service account in {control.words}")
         if not running and unread:
             reason = (f"run code as the service account, if {unread[0].assignment.role} allows that: "
                       f"{power.says()}; what that role allows is not loaded")
-            cloud.reach(principal, "may_assume", power.scope, reason, power.records, proved=False,
+            cloud.reach(principal, "may_assume", power.scope, reason, power.records, proved=False, less=power.less,
                         technique="run code as the service account")
     if running and not attaching and unread:
         run, control = running[0]
         reason = (f"run code as the service account in {control.words}, if {unread[0].assignment.role} allows "
                   f"that, too: {run.says()}; what that role allows is not loaded")
-        cloud.reach(principal, "may_assume", run.scope, reason, run.records, proved=False,
+        cloud.reach(principal, "may_assume", run.scope, reason, run.records, proved=False, less=run.less,
                     technique=f"run code as the service account in {control.words}")
 
 
@@ -160,10 +160,10 @@ class _Cloud:
         kind, target = control.target, power.scope
         if kind in ("accounts", "keys"):
             self.reach(principal, "may_assume" if kind == "accounts" else "controls", target, reason, power.records,
-                       proved=proved, technique=control.words)
+                       proved=proved, technique=control.words, less=power.less)
         elif kind in ("projects", "folders", "organizations"):
-            for node in self._containers(kind, target):
-                self.build.edge(principal, "controls", node, reason, power.records, proved=proved,
+            for node, sure in self._containers(kind, target, power.less):
+                self.build.edge(principal, "controls", node, reason, power.records, proved=proved and sure,
                                 technique=control.words)
         elif kind == "pools":
             federated = self._scope("federated", "pools", target, "federated principals", lambda found: found)
@@ -179,15 +179,29 @@ class _Cloud:
                                     technique=control.words)
 
     def reach(self, principal: str, rel: str, over: str, reason: str, records: Iterable[str], *, proved: bool,
-              technique: str) -> None:
-        """An edge to the service account, or to all that the scope covers."""
+              technique: str, less: frozenset[tuple[str, bool]]) -> None:
+        """An edge to the service account, or to all that the scope covers; where parts of it are denied, to each
+        service account in what is left."""
+        found: list[tuple[str, bool]] = []
         if over.startswith(ACCOUNTS):
             email = over.removeprefix(ACCOUNTS)
-            node: str | None = self.accounts.get(email) or f"gcp::serviceAccount:{email}"
-        else:
+            found = [(self.accounts.get(email) or f"gcp::serviceAccount:{email}", True)]
+        elif not less:
             node = self._scope("serviceaccounts", "accounts", over, "service accounts", lambda found: found)
-        if node and node != principal:
-            self.build.edge(principal, rel, node, reason, records, proved=proved, technique=technique)
+            found = [(node, True)] if node else []
+        else:
+            emails = {account: email for email, account in self.accounts.items()}
+            there = self._below[over]["accounts"] if over in self._below else ()
+            found = [(one, left) for one in sorted(there)
+                     if (left := self._left(ACCOUNTS + emails[one], less)) is not None]
+        for target, sure in found:
+            if target != principal:
+                self.build.edge(principal, rel, target, reason, records, proved=proved and sure, technique=technique)
+
+    def _left(self, place: str, less: frozenset[tuple[str, bool]]) -> bool | None:
+        """Whether a place is surely outside what is denied; None: it is surely in it."""
+        states = {sure for part, sure in less if self.places.within(place, part) is not False}
+        return None if True in states else not states
 
     def _scope(self, name: str, sort: str, over: str, words: str, node_of: Callable[[str], str]) -> str | None:
         """The node for everything of a sort that a container covers; None where nothing is known there."""
@@ -202,14 +216,20 @@ class _Cloud:
                                 f"lies in {over.partition('/')[2]}")
         return node
 
-    def _containers(self, sort: str, over: str) -> list[str]:
-        """The nodes of projects or folders that a permission on policies reaches from where it is held."""
+    def _containers(self, sort: str, over: str, less: frozenset[tuple[str, bool]] = frozenset(),
+                    ) -> list[tuple[str, bool]]:
+        """The nodes of projects or folders that a permission on policies reaches from where it is held, each with
+        whether it surely does."""
         if over.startswith(f"{MANAGER}/{sort}/"):
-            return [self.container(over)]
+            return [(self.container(over), True)]
         if not over.startswith(f"{MANAGER}/") or sort == "organizations":
             return []
+        if less:
+            there = self._below[over][sort] if over in self._below else ()
+            return [(self.container(one), left) for one in sorted(there)
+                    if (left := self._left(one, less)) is not None]
         node = self._scope(sort, sort, over, sort, self.container)
-        return [node] if node else []
+        return [(node, True)] if node else []
 
     def container(self, over: str) -> str:
         """The node of a project, folder or organization: who controls it decides over all in it."""
@@ -221,7 +241,7 @@ class _Cloud:
                 self.build.tier0(node)
             said = f"whoever sets the policy of the {kind.removesuffix('s')} lets itself act as any of them"
             for scope in (self._scope("serviceaccounts", "accounts", over, "service accounts", lambda found: found),
-                          *(self._containers("projects", over) if kind != "projects" else ())):
+                          *(one for one, _ in self._containers("projects", over) if kind != "projects")):
                 if scope and scope != node:
                     self.build.edge(node, "controls", scope, said, technique="set the policy and act as it")
         return node

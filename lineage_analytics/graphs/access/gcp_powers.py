@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,12 +37,14 @@ def controls() -> Mapping[str, tuple[Control, ...]]:
 
 @dataclass(frozen=True)
 class Power:
-    """A control permission held over a resource, named as ``Hierarchy.name`` does."""
+    """A control permission held over a resource, named as ``Hierarchy.name`` does, but for the parts in which it is
+    denied: surely, or perhaps."""
 
     name: str
     scope: str
     held: Held
     proved: bool
+    less: frozenset[tuple[str, bool]] = frozenset()
 
     def says(self) -> str:
         one = self.held.assignment
@@ -94,13 +96,17 @@ class Powers:
 
     def _left(self, power: Power, denials: list[Held]) -> Power | None:
         """The power after denials: None where one surely covers it, conditional where one may."""
-        for held, block in self._denying(power.name, denials):
+        for held, condition in self._denying(power.name, denials):
             inside = self.have.rules.within(power.scope, held.assignment.scope)
-            if inside is False:
-                continue
-            if inside and not held.conditional and block is None:
+            sure = not held.conditional and condition is None
+            if inside and sure:
                 return None
-            power = Power(power.name, power.scope, power.held, proved=False)
+            if inside is not False:
+                power = replace(power, proved=False)
+            elif held.assignment.scope is not None:
+                part = self.have.rules.places.name(held.assignment.scope)
+                if self.have.rules.within(part, power.scope):
+                    power = replace(power, less=power.less | {(part, sure)})
         return power
 
     def _denying(self, name: str, denials: list[Held]) -> Iterator[tuple[Held, str | None]]:
