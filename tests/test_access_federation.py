@@ -345,6 +345,17 @@ def test_direct_members_of_an_assigned_group_become_it() -> None:
     inside = member("entra:t:ann", "entra:t:group", "entra_directory", "entra")
     ops = f"aws:{ACCOUNT}:AROAOPS"
     assert reached(through_entra(app_role("entra:t:group"), inside), "entra:t:ann", ops) == "proved"
+    deeper = [member("entra:t:ann", "entra:t:inner", "entra_directory", "entra"),
+              member("entra:t:inner", "entra:t:group", "entra_directory", "entra")]
+    # Groups in groups are not assigned; who can change the members of the group is.
+    assert reached(through_entra(app_role("entra:t:group"), *deeper), "entra:t:ann", ops) == "conditional"
+    assert reached(through_entra(app_role("entra:t:group")), "entra:t:group", ops) == "conditional"
+
+
+def test_a_role_that_also_denies_is_reached_through_an_application_only_under_a_condition() -> None:
+    ops = f"aws:{ACCOUNT}:AROAOPS"
+    denies = trust('{"Bool":{"aws:MultiFactorAuthPresent":"false"}}', ops, "aws::*", effect="deny")
+    assert reached(through_entra(app_role("entra:t:ann"), denies), "entra:t:ann", ops) == "conditional"
 
 
 def test_an_application_of_okta_named_after_aws_leads_to_the_provider_only_under_a_condition() -> None:

@@ -19,7 +19,7 @@ import polars as pl
 from lineage_analytics.graphs.access.records import arn_index
 from lineage_analytics.graphs.access.workflows import conditions
 from lineage_analytics.permissions.aws.principals import native
-from lineage_analytics.permissions.memberships import in_force
+from lineage_analytics.permissions.memberships import in_force, taken_back
 
 if TYPE_CHECKING:
     from lineage_analytics.graphs.access.parts import Builder
@@ -112,29 +112,46 @@ def _through_entra(facts: Facts, build: Builder) -> None:
         (pl.col("grant_kind") == "app_role") & (pl.col("provider") == "entra") & in_force(facts)
     ).select("principal_id", "scope", "privilege", "record_id").drop_nulls(
         ["principal_id", "scope", "privilege"]).unique().sort(pl.all(), nulls_last=True)
-    holders = set()
+    groups = set(facts.frame("identities").filter(pl.col("kind") == "group")["id"])
+    members = _direct_members(facts, set(assigned["principal_id"]) & groups, groups)
     for holder, application, role_id, record in assigned.iter_rows():
         for arn, provider, said in roles.get((application, role_id.casefold()), ()):
             role = arns.get(arn) or f"aws:{arn.split(':')[4]}:{arn}"
             build.node(role, "role", arn)
             sure = providers.get(role, {}).get(provider)
-            holders.add(holder)
-            build.edge(holder, "may_assume", role, f"is assigned {arn} of an application of Entra that signs in by "
+            src = _members_node(build, holder, members[holder]) if holder in groups else holder
+            build.edge(src, "may_assume", role, f"is assigned {arn} of an application of Entra that signs in by "
                        f"{provider}" + ("" if sure else "; that the role trusts it without a condition is not loaded"),
                        [record, said], proved=bool(sure), technique="sign in to AWS through the application")
-    _direct_members(facts, build, holders)
 
 
-def _direct_members(facts: Facts, build: Builder, groups: set[str]) -> None:
+def _direct_members(facts: Facts, wanted: set[str], groups: set[str]) -> dict[str, list[tuple[str, bool, str | None]]]:
+    """Members of groups that are no groups themselves, each with whether the membership holds for sure."""
     rows = facts.frame("entitlements").filter(
-        (pl.col("grant_kind") == "membership") & pl.col("scope").is_in(sorted(groups)) & in_force(facts)
+        (pl.col("grant_kind") == "membership") & pl.col("scope").is_in(sorted(wanted)) & in_force(facts)
         & pl.col("state").fill_null("standing").is_in(["standing", "timebound", "activated"])
+        & ~pl.col("record_id").fill_null("").is_in(taken_back(facts))
     ).select("principal_id", "scope", "condition", "record_id").drop_nulls(["principal_id", "scope"])
-    nested = set(facts.frame("identities").filter(pl.col("kind") == "group")["id"])
+    found: dict[str, list[tuple[str, bool, str | None]]] = defaultdict(list)
     for member, group, condition, record in rows.unique().sort(pl.all(), nulls_last=True).iter_rows():
-        if member not in nested:
-            build.edge(member, "member_of", group, f"is a member of {native(group)[1]}", [record], followed=True,
-                       proved=condition is None, technique="be a member")
+        if member not in groups:
+            found[group].append((member, condition is None, record))
+    return found
+
+
+def _members_node(build: Builder, group: str, members: list[tuple[str, bool, str | None]]) -> str:
+    """The node for the direct members of a group: members of groups in it are not assigned, but who may change its
+    members can make a direct one."""
+    _, tenant, native_id = group.split(":", 2)
+    node = f"entra:{tenant}:scope:members:{native_id}"
+    if not build.has(node):
+        build.node(node, "scope", f"direct members of {native_id}", tenant, "entra")
+        for member, sure, record in members:
+            build.edge(member, "may_assume", node, f"is a direct member of {native_id}", [record], proved=sure,
+                       technique="be a member")
+        build.edge(group, "may_assume", node, "members of groups in it are not assigned; who may change its members "
+                   "can make a direct one", proved=False, technique="be made a direct member")
+    return node
 
 
 def _through_okta(facts: Facts, build: Builder) -> None:
