@@ -3,8 +3,8 @@
 A graph is two int32 columns sorted by target, so that the edges into a node stand together as they are (who reaches
 tier 0 is asked backwards); a third int32 column, made when it is needed, lists the edges by source. That is 12 bytes an
 edge and 8 a node for both directions. A search advances a whole level at a time, so its cost is that of the edges it
-crosses, cycles or not. Answers agree with networkx
-(``single_source_shortest_path_length`` on the same or the reversed graph).
+crosses, cycles or not; a level of few edges is crossed without arrays, so that a long chain costs little more. Answers
+agree with networkx (``single_source_shortest_path_length`` on the same or the reversed graph).
 """
 
 from __future__ import annotations
@@ -147,6 +147,7 @@ class Reached:
 
 
 _NONE = np.iinfo(np.int32).max
+_THIN = 24
 
 
 def search(graph: Csr, starts: Ints, free: Flags | None = None, limit: int | None = None) -> Reached:
@@ -161,6 +162,10 @@ def search(graph: Csr, starts: Ints, free: Flags | None = None, limit: int | Non
     frontier = np.unique(starts).astype(np.int32)
     hops[frontier] = level = 0
     while len(frontier) and (limit is None or level <= limit):
+        if len(frontier) <= _THIN:
+            level, frontier = _thin(graph, frontier, hops, by, free, level, limit)
+            if not len(frontier):
+                break
         level += 1
         edges, heads = _fresh(graph, frontier, hops)
         if free is not None and free[heads].any():
@@ -176,6 +181,31 @@ def search(graph: Csr, starts: Ints, free: Flags | None = None, limit: int | Non
         hops[frontier] = level
     by[by == _NONE] = -1
     return Reached(hops, by)
+
+
+def _thin(
+    graph: Csr, frontier: Ints, hops: Ints, by: Ints, free: Flags | None, level: int, limit: int | None,
+) -> tuple[int, Ints]:
+    """As many levels as have few edges and meet no free node; the level reached and its frontier."""
+    starts, heads, order = graph.starts, graph.heads, graph.order
+    nodes: list[int] = frontier.tolist()
+    while nodes and (limit is None or level < limit):
+        rows = [(int(starts[node]), int(starts[node + 1])) for node in nodes]
+        if sum(end - first for first, end in rows) > _THIN:
+            break
+        edges = sorted(at if order is None else int(order[at]) for first, end in rows for at in range(first, end))
+        fresh: dict[int, int] = {}
+        for edge in edges:
+            head = int(heads[edge])
+            if hops[head] < 0:
+                fresh.setdefault(head, edge)
+        if free is not None and any(free[head] for head in fresh):
+            break
+        level += 1
+        for head, edge in fresh.items():
+            hops[head], by[head] = level, edge
+        nodes = list(fresh)
+    return level, np.array(nodes, dtype=np.int32)
 
 
 def _fresh(graph: Csr, frontier: Ints, hops: Ints) -> tuple[Ints, Ints]:

@@ -49,9 +49,11 @@ def spread(
     sums = np.zeros((len(sources), weights.shape[1]))
     counted = np.ones(graph.nodes) if free is None else (~free).astype(np.float64)
     columns = np.column_stack((counted, weights * counted[:, None]))
+    condensed = Condensed.of(graph, sources) if hops is None else None
     for start in range(0, len(sources), _BITS):
         batch = sources[start:start + _BITS]
-        found = _unlimited(graph, batch, columns) if hops is None else _limited(graph, batch, columns, hops, free)
+        found = (condensed.sums(batch, columns) if condensed is not None else
+                 _limited(graph, batch, columns, hops or 0, free))
         found -= columns[batch]
         reached[start:start + _BITS] = found[:, 0].round().astype(np.int64)
         sums[start:start + _BITS] = found[:, 1:]
@@ -98,21 +100,37 @@ def _pushed(graph: Graph, frontier: Ints, words: Words) -> Words:
     return came
 
 
-def _unlimited(graph: Graph, batch: Ints, columns: Floats) -> Floats:
-    """Over the components of what the batch reaches, each after those that lead to it."""
-    inside = search(graph.forward, batch).hops >= 0
-    part = np.flatnonzero(inside)
-    number = np.full(graph.nodes, -1, dtype=np.int64)
-    number[part] = np.arange(len(part))
-    edges = inside[graph.src] & inside[graph.dst]
-    src, dst = number[graph.src[edges]], number[graph.dst[edges]]
-    count, label = components(src, dst, len(part))
-    words = np.zeros(count, dtype=np.uint64)
-    np.bitwise_or.at(words, label[number[batch]], np.uint64(1) << np.arange(len(batch), dtype=np.uint64))
-    crossing = label[src] != label[dst]
-    for tails, heads in _downwards(label[src[crossing]], label[dst[crossing]], count):
-        np.bitwise_or.at(words, heads, words[tails])
-    return _summed(words[label], columns[part], len(batch))
+@dataclass(frozen=True)
+class Condensed:
+    """What a set of sources reaches, as components: ``label`` is the component of each node (-1: not reached), ``down``
+    the edges between them in batches, each edge after all that lead to its tail."""
+
+    count: int
+    label: Ints
+    down: list[tuple[Ints, Ints]]
+
+    @staticmethod
+    def of(graph: Graph, sources: Ints) -> Condensed:
+        inside = search(graph.forward, sources).hops >= 0
+        part = np.flatnonzero(inside)
+        number = np.full(graph.nodes, -1, dtype=np.int64)
+        number[part] = np.arange(len(part))
+        edges = inside[graph.src] & inside[graph.dst]
+        src, dst = number[graph.src[edges]], number[graph.dst[edges]]
+        count, found = components(src, dst, len(part))
+        label = np.full(graph.nodes, -1, dtype=np.int32)
+        label[part] = found
+        crossing = found[src] != found[dst]
+        return Condensed(count, label, list(_downwards(found[src[crossing]], found[dst[crossing]], count)))
+
+    def sums(self, batch: Ints, columns: Floats) -> Floats:
+        """Per source of the batch the sums of the columns over what it reaches."""
+        words = np.zeros(self.count, dtype=np.uint64)
+        np.bitwise_or.at(words, self.label[batch], np.uint64(1) << np.arange(len(batch), dtype=np.uint64))
+        for tails, heads in self.down:
+            np.bitwise_or.at(words, heads, words[tails])
+        part = np.flatnonzero(self.label >= 0)
+        return _summed(words[self.label[part]], columns[part], len(batch))
 
 
 def components(src: npt.NDArray[np.int64], dst: npt.NDArray[np.int64], nodes: int) -> tuple[int, npt.NDArray[np.int32]]:
