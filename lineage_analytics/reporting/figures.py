@@ -51,6 +51,10 @@ def made(reading: Reading) -> Mapping[str, Callable[[], Any]]:
         "source_counts": lambda: charts.source_counts(pl.DataFrame(estate.counts)),
         "excess_sweep": lambda: charts.excess_sweep(permissions, found.measured.measures, estate.lookback_days),
         "use_states": lambda: charts.use_states(permissions, estate.lookback_days),
+        "tier0_paths": lambda: charts.tier0_paths(
+            reading.paths, found.access.nodes, found.access.edges, reading.longest_way, period=_taken(reading)),
+        "choke_points": lambda: charts.choke_points(reading.cuts, period=_taken(reading)),
+        "blast_radius": lambda: charts.blast_radius(reading.radii, found.access.nodes, period=_taken(reading)),
         "facet_waterfall": lambda: charts.facet_waterfall(found.measured.facets),
         "credential_age": lambda: charts.credential_age(estate.frame("credentials"), estate.as_of),
         "decision_elements": lambda: charts.decision_elements(elements, period),
@@ -66,6 +70,11 @@ def _elements(reading: Reading) -> tuple[pl.DataFrame, str]:
     shown, what = (assisted, "AI-assisted, ") if assisted.height else (changes, "")
     elements = reading.analysis.decisions.elements.join(shown.select("case_id"), on="case_id", how="semi")
     return elements, f"{what}{_period(reading)}"
+
+
+def _taken(reading: Reading) -> str:
+    """When the inventories were taken, as far as one is known."""
+    return f"as of {reading.analysis.estate.as_of:%-d %b %Y}"
 
 
 def _period(reading: Reading) -> str:

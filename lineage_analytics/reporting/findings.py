@@ -9,6 +9,7 @@ import polars as pl
 
 from lineage_analytics import analysis
 from lineage_analytics.metrics import title, words
+from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 AI = ("advises", "drafts", "executes_approved", "executes_autonomous")
 _NAMED = 3
+_MOST_OF_ALL = 0.8
 _FEW_APPROVALS, _FEW_WEEKS, _MUCH_FASTER = 3, 4, 5.0
 
 
@@ -166,7 +168,7 @@ def _need(step: dict[str, Any]) -> str:
 def actions(reading: Reading) -> list[Action]:
     """What would help most, gravest first."""
     makers: tuple[Callable[[Reading], Iterator[Action]], ...] = (
-        _unapproved, _unowned_admins, _unused_admin, _self_approved, _dormant, _never_opened, _old_credentials)
+        _unapproved, _cuts, _unowned_admins, _unused_admin, _self_approved, _dormant, _never_opened, _old_credentials)
     return [action for make in makers for action in make(reading)]
 
 
@@ -189,6 +191,23 @@ def _actors(reading: Reading) -> pl.DataFrame:
     """Who executed each case."""
     return reading.analysis.decisions.steps.filter(pl.col("kind") == "action").sort("time", "step_id").group_by(
         "case_id", maintain_order=True).agg(agent=pl.col("agent_ids").list.first().first())
+
+
+def _cuts(reading: Reading) -> Iterator[Action]:
+    """The one cut that keeps most from tier 0."""
+    if not reading.cuts.height:
+        return
+    first, exposed = reading.cuts.row(0, named=True), reading.exposed.height
+    if not first["removed"]:
+        return
+    few = int(reading.cuts.filter(pl.col("cumulative_share") < _MOST_OF_ALL).height) + 1
+    closed = reading.cuts["cumulative_share"]
+    more = f"; {few} cuts close {closed[few - 1]:.0%}" if 1 < few <= reading.cuts.height else ""
+    yield Action(
+        f"Cut the way from {printable(first['src_label'] or first['src'], 50)} to "
+        f"{printable(first['dst_label'] or first['dst'], 50)}",
+        f"{first['removed']:,} of {count(exposed, 'identity', 'identities')} outside tier 0 reach it only by this "
+        f"({printable(first['technique'], 60)}){more}.", "PRV-11")
 
 
 def _unowned_admins(reading: Reading) -> Iterator[Action]:

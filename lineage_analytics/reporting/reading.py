@@ -66,6 +66,29 @@ class Reading:
         return {row["principal_id"]: row for row in self.analysis.access.permissions.iter_rows(named=True)}
 
     @cached_property
+    def paths(self) -> pl.DataFrame:
+        return self.analysis.access.paths()
+
+    @cached_property
+    def cuts(self) -> pl.DataFrame:
+        return self.analysis.access.choke_points()
+
+    @cached_property
+    def radii(self) -> pl.DataFrame:
+        return self.analysis.access.blast_radii()
+
+    @cached_property
+    def exposed(self) -> pl.DataFrame:
+        """Who is outside tier 0 and has a proved way in."""
+        return self.analysis.access.exposure().filter(pl.col("exposed"))
+
+    @cached_property
+    def longest_way(self) -> str | None:
+        """Whose way in is the longest of those exposed: the one a list of holders shows least."""
+        ways = self.exposed.sort("hops", "principal_id", descending=[True, False])
+        return ways["principal_id"][0] if ways.height else None
+
+    @cached_property
     def cases(self) -> pl.DataFrame:
         return self.analysis.decisions.cases
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from lineage_analytics import maturity
 from lineage_analytics.analysis import Analysis, analyse
-from lineage_analytics.reporting import figures, manifest, notebooks, page, publish, records
+from lineage_analytics.reporting import exports, figures, manifest, notebooks, page, publish, records
 from lineage_analytics.reporting.findings import answer
 from lineage_analytics.reporting.reading import Reading
 
@@ -67,6 +67,7 @@ def _write(reading: Reading, body: dict[str, Any], folder: Path, clock: _Clock) 
     measures.write_parquet(folder / "measures.parquet")
     (folder / "levels.json").write_bytes(records.as_json(reading.levels.document))
     evidence = _write_evidence(analysis, folder / "evidence")
+    exports.write(reading, folder)
     running = notebooks.start(analysis.estate, folder / "notebooks")
     pictures = figures.draw(reading, folder / "charts")
     clock.done("charts drawn")

@@ -127,12 +127,26 @@ def _privilege(reading: Reading) -> Section:
                      row.get("admin_reason") or ""))
     table = _cut("Accounts that hold or reach administrator control",
                  ("Account", "Kind", "Permissions used", "Valid owner", "Because"), rows)
-    measures = _measures(reading, "Privilege in numbers", [
-        ("PRV-01", "a"), ("PRV-01", "b"), ("PRV-01", "c"), ("PRV-02", "median"), ("PRV-05", "all"),
-        ("PRV-06", "human"), ("PRV-18", "all")])
+    measures = _measures(reading, "Privilege in numbers", _PRIVILEGE)
     return Section("privilege", "Privilege", heading,
-                   "Permissions as assigned by policies, groups and boundaries, beside what the logs show was used.",
-                   ("excess_sweep", "use_states"), (table, measures), "02_privilege", ("PRV-01", "PRV-02", "PRV-18"))
+                   "What policies, roles and groups permit within boundaries and organisations, beside what the logs "
+                   "show was used; and which ways lead from there to tier 0. Every ratio is over the identities that "
+                   f"inventories list: {_inventoried(reading)}.",
+                   ("choke_points", "tier0_paths", "blast_radius", "excess_sweep", "use_states"), (table, measures),
+                   "02_privilege", ("PRV-01", "PRV-02", "PRV-09", "PRV-11", "PRV-18"))
+
+
+_PRIVILEGE = (
+    ("PRV-01", "a"), ("PRV-01", "b"), ("PRV-01", "c"), ("PRV-02", "median"), ("PRV-03", "all"), ("PRV-04", "median"),
+    ("PRV-05", "all"), ("PRV-06", "human"), ("PRV-09", "all"), ("PRV-12", "all"), ("PRV-13", "p95"), ("PRV-18", "all"),
+    ("PRV-20", "all"))
+
+
+def _inventoried(reading: Reading) -> str:
+    """How complete those inventories are: a ratio over an incomplete one flatters."""
+    row = reading.measure("VIS-01", "nhi")
+    return "how many of the actors in the logs they list is not known" if row is None else (
+        f"of the service accounts seen in logs they list {words.measure_words(row)}")
 
 
 _VERDICTS = {
