@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lineage_analytics as la
 from lineage_analytics.graphs.access import access_lineage
 from lineage_analytics.graphs.access.k8s_techniques import techniques
+from lineage_analytics.permissions import k8s
 from lineage_analytics.permissions.k8s.table import weight
 from lineage_analytics.tables import EDGES, NODES, closed_value_faults
 from tests.test_permissions_k8s import binds, facts, member, role, who
@@ -213,3 +216,30 @@ def test_the_ways_of_the_sample_are_those_a_plain_search_finds() -> None:
     found = {one for one in lineage.paths()["principal_id"] if one.startswith("k8s:")}
     assert found == wanted
     assert len(found) >= 5
+
+
+# --- edges and decisions are one reading ------------------------------------------------------------------------------
+
+_ISSUE = "k8s:create:core/serviceaccounts/token"
+_RULES = ((_ISSUE,), ("k8s:create:core/serviceaccounts",), ("k8s:*:core/serviceaccounts/token",), ("k8s:create:core/*",))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(("eve", "group:g", "group:system:authenticated")), st.integers(0, 3),
+                          st.sampled_from((("*",), ("runner",), ("front",))), st.sampled_from(("data", "web", None))),
+                max_size=4), st.sampled_from((None, "rec-if", "rec-sure")))
+def test_a_token_edge_is_proved_where_the_decision_is_allowed(
+    held: list[tuple[str, int, tuple[str, ...], str | None]], joined: str | None,
+) -> None:
+    rows: list[Row] = []
+    for holder, number, names, over in held:
+        name = f"clusterroles/r{number}-{names[0].strip('*') or 'all'}"
+        rows += [role(name, *_RULES[number], names=names), binds(holder, name, over)]
+    rows += [member(who("group:g"), who("eve"), condition="{}" if joined == "rec-if" else None)] if joined else []
+    estate = facts(*rows, people=PEOPLE)
+    verdict = k8s.decide(estate, who("eve"), _ISSUE, "serviceaccounts/data/runner").verdict
+    edges = access_lineage(estate).edges.filter((pl.col("src") == who("eve")) & pl.col("reason").str.contains("have a token"))
+    ends = [who(RUNNER), who("scope:serviceaccounts:data"), who("scope:serviceaccounts:*")]
+    states = set(edges.filter(pl.col("dst").is_in(ends) & pl.col("reason").str.contains("issued"))["state"])
+    state = "proved" if "proved" in states else "conditional" if states else None
+    assert state == {"allowed": "proved", "conditional": "conditional"}.get(verdict)

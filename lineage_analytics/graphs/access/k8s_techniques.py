@@ -12,7 +12,7 @@ from lineage_analytics.permissions.datafiles import rows
 from lineage_analytics.permissions.k8s.rules import matches, namespace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from lineage_analytics.permissions.k8s.rules import KubernetesBook
     from lineage_analytics.permissions.roles import Assignment, Held
@@ -41,10 +41,11 @@ class Found:
     namespace: str | None
     names: frozenset[str]
     by: tuple[Held, ...]
-    proved: bool
+    sure: bool
 
-
-Meeting = dict[tuple[str, ...], "list[tuple[Held, frozenset[str]]]"]
+    @property
+    def proved(self) -> bool:
+        return self.sure and self.technique.proved
 
 
 @lru_cache(maxsize=1)
@@ -89,42 +90,42 @@ class Powers:
         by_namespace: dict[str | None, list[Held]] = {None: []}
         for one in held:
             by_namespace.setdefault(namespace_of(one.assignment.scope), []).append(one)
-        whole = self._meeting(by_namespace.pop(None))
-        parts = {namespace: self._meeting(there) for namespace, there in by_namespace.items()}
+        whole = by_namespace.pop(None)
         for technique in techniques():
-            everywhere = self._usable(technique, whole, {}, None)
-            if everywhere is not None:
-                yield everywhere
-            if technique.over == "cluster" or (everywhere is not None and everywhere.names == _ALL):
+            everywhere = self._surest(technique, whole, None)
+            yield from everywhere
+            if technique.over == "cluster" or any(one.names == _ALL and one.sure for one in everywhere):
                 continue
-            for namespace in sorted(parts, key=str):
-                if any(need in parts[namespace] for need in technique.needs):
-                    here = self._usable(technique, parts[namespace], whole, namespace)
-                    if here is not None:
-                        yield here
+            for namespace in sorted(by_namespace, key=str):
+                there = by_namespace[namespace]
+                if any(need in self.met(one.assignment) for one in there for need in technique.needs):
+                    yield from self._surest(technique, [*there, *whole], namespace)
 
-    def _meeting(self, held: Iterable[Held]) -> Meeting:
-        """By need, the assignments that meet it, with the names they meet it for; sure ones before conditional ones."""
-        found: Meeting = {}
-        for one in sorted(held, key=lambda one: one.conditional):
-            for need, names in self.met(one.assignment).items():
-                found.setdefault(need, []).append((one, names))
-        return found
+    def _surest(self, technique: Technique, held: list[Held], namespace: str | None) -> list[Found]:
+        """The technique by assignments that surely hold, and by all where that gives more."""
+        sure = self._usable(technique, [one for one in held if not one.conditional], namespace)
+        if (sure is not None and sure.names == _ALL) or not any(one.conditional for one in held):
+            return [sure] if sure is not None else []
+        some = self._usable(technique, held, namespace)
+        return [one for one in (sure, some) if one is not None]
 
-    def _usable(self, technique: Technique, first: Meeting, second: Meeting, namespace: str | None) -> Found | None:
+    def _usable(self, technique: Technique, held: list[Held], namespace: str | None) -> Found | None:
         """The technique by these assignments; None: some need is not met."""
-        names, by = _ALL, []
+        names: frozenset[str] = _ALL
+        by: list[Held] = []
         for need in technique.needs:
-            usable = [(one, found) for one, found in (*first.get(need, ()), *second.get(need, ()))
-                      if _useful(technique, need, found)]
+            usable = [(one, met[need]) for one in held
+                      if need in (met := self.met(one.assignment)) and _useful(technique, need, met[need])]
             if not usable:
                 return None
-            one, found = next(((one, found) for one, found in usable if found == _ALL), usable[0])
-            by.append(one)
-            if found != _ALL and technique.target in ("accounts", "users") and "signers" not in need[0]:
+            whole = next((one for one, found in usable if found == _ALL), None)
+            if whole is not None or technique.target not in ("accounts", "users") or "signers" in need[0]:
+                by.append(whole or usable[0][0])
+            else:
+                by += [one for one, _ in usable]
                 names = frozenset().union(*(found for _, found in usable))
-        proved = technique.proved and not any(one.conditional for one in by)
-        return Found(technique, namespace, names, tuple(dict.fromkeys(by)), proved)
+        sure = not any(one.conditional for one in by)
+        return Found(technique, namespace, names, tuple(dict.fromkeys(by)), sure)
 
 
 def _useful(technique: Technique, need: tuple[str, ...], names: frozenset[str]) -> bool:
