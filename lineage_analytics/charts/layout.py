@@ -134,19 +134,21 @@ def beside(
     rows: Sequence[str], lines: Sequence[Sequence[str]], y: alt.Y, x: float, *, dy: Sequence[float] | None = None,
     size: int = THEME.chart_text, colour: str = THEME.light.ink, weight: str = "normal", align: str = "left",
 ) -> list[alt.Chart]:
-    """Text of one or more lines at ``x`` px beside banded rows, centred on each row and then moved by ``dy`` px."""
-    leading = size + 2
-    groups: dict[tuple[int, float], list[dict[str, str]]] = {}
+    """Text of one or more lines at ``x`` px beside banded rows, centred on each row and then moved by ``dy`` px.
+
+    Each line is a mark of its own: of several lines in one mark the renderer takes right-to-left ones for one text.
+    """
+    groups: dict[float, list[dict[str, str]]] = {}
     for at, (row, words) in enumerate(zip(rows, lines, strict=True)):
-        if any(words):
-            key = len(words), dy[at] if dy else 0.0
-            groups.setdefault(key, []).append({"row": row, "words": "\n".join(words)})
+        top = (dy[at] if dy else 0.0) - (len(words) - 1) * (size + 2) / 2
+        for number, line in enumerate(words):
+            if line:
+                groups.setdefault(top + number * (size + 2), []).append({"row": row, "words": line})
     return [
         alt.Chart(alt.InlineData(values=values)).mark_text(
-            align=align, baseline="middle", fontSize=size, color=colour, fontWeight=weight, lineBreak="\n",  # type: ignore[arg-type]
-            lineHeight=leading, dy=shift - (count - 1) * leading / 2,
+            align=align, baseline="middle", fontSize=size, color=colour, fontWeight=weight, dy=shift,  # type: ignore[arg-type]
         ).encode(x=alt.value(x), y=y, text="words:N")
-        for (count, shift), values in sorted(groups.items())
+        for shift, values in sorted(groups.items())
     ]
 
 
