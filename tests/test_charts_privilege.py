@@ -97,7 +97,7 @@ def test_a_kind_of_which_nothing_is_known_has_a_row_in_words_and_no_bar() -> Non
     assert title == "60 % of 10 granted permissions went unused in 90 days"
     assert "1 identity whose grants and use are known" in source
     assert "of 2 more they are not" in source
-    assert {"use or grants unknown", "10 granted\n1 identity, 1 unknown"} <= set(words(chart))
+    assert {"use or grants unknown", "10 granted", "1 identity, 1 unknown"} <= set(words(chart))
     assert "AI agents: grants or use of 1 identity unknown" in description
 
 
@@ -176,6 +176,12 @@ def test_a_step_through_a_wildcard_is_one_step_with_both_reasons() -> None:
     assert "in 1 step" in title
     assert "Assume any role, if a condition holds, because allows sts:AssumeRole on * and top trusts the account" in description
     assert "the all roles" not in words(drawn(found, "ci"))
+
+
+def test_a_reason_that_begins_with_the_technique_does_not_say_it_twice() -> None:
+    found = access([{"src": "ci", "dst": "top", "technique": "pass a role (iam:PassRole)",
+                     "reason": "pass a role: policy own allows iam:PassRole on *"}])
+    assert {"Pass a role (iam:PassRole)", "policy own allows iam:PassRole on *"} <= set(words(drawn(found, "ci")))
 
 
 def test_tier_0_itself_and_an_identity_without_a_way_are_said() -> None:

@@ -82,7 +82,7 @@ def _stairs(left: Sequence[int], keys: Sequence[str], y: alt.Y) -> list[alt.Char
 
 
 def _names(rows: Sequence[dict[str, Any]], keys: Sequence[str], y: alt.Y, *, names: bool) -> list[alt.Chart]:
-    room = _MARGINS.left - 34
+    room = _MARGINS.left - 26
     edges, takes = [["As it is"]], [["nothing cut"]]
     for row in rows:
         edges.append(wrapped(_edge(row, names=names), room, THEME.chart_text, 1, bold=True))
@@ -101,13 +101,17 @@ def _edge(row: dict[str, Any], *, names: bool) -> str:
     if not names:
         return f"Cut {row['rank']}"
     src, dst = (label(row[f"{end}_label"] or str(row[end]).split(":", 2)[-1]) for end in ("src", "dst"))
-    room = _MARGINS.left - 60
+    room = _MARGINS.left - 52
     long, other = (text_width(name, THEME.chart_text, bold=True) for name in (src, dst))
     return f"{_short(src, max(room / 2, room - other))} → {_short(dst, max(room / 2, room - long))}"
 
 
 def _short(name: str, room: float) -> str:
-    return wrapped(name, room, THEME.chart_text, 1, bold=True)[0]
+    """The name, or as many of its letters as there is room for: the end of a name may be what tells it from others."""
+    kept = name
+    while kept and text_width(kept if kept == name else f"{kept}…", THEME.chart_text, bold=True) > room:
+        kept = kept[:-1]
+    return kept if kept == name else f"{kept}…"
 
 
 def _counts(left: Sequence[int], keys: Sequence[str], y: alt.Y) -> list[alt.Chart]:

@@ -192,14 +192,22 @@ class _Step:
 
     words: str
     reason: str
+    conditional: bool
 
 
 def _numbered(hops: Sequence[Hop], *, names: bool) -> dict[_Step, list[Hop]]:
     """What is told of the hops, in order: those of which the same is told are one step and share its number."""
     found: dict[_Step, list[Hop]] = {}
     for hop in hops:
-        found.setdefault(_Step(_step(hop), label(hop.reason, 400) if names and hop.reason else ""), []).append(hop)
+        reason = label(_why(hop), 400) if names and hop.reason else ""
+        found.setdefault(_Step(_step(hop), reason, hop.conditional), []).append(hop)
     return found
+
+
+def _why(hop: Hop) -> str:
+    """The reason without the technique it may begin with, as that stands above it."""
+    before, colon, rest = hop.reason.partition(": ")
+    return rest if colon and rest and hop.technique.casefold().startswith(before.casefold()) else hop.reason
 
 
 def _arrows(hops: Sequence[Hop], steps: Mapping[_Step, Sequence[Hop]], boxes: Mapping[tuple[int, Place], _Box], y: alt.Y
@@ -220,9 +228,11 @@ def _arrows(hops: Sequence[Hop], steps: Mapping[_Step, Sequence[Hop]], boxes: Ma
     if ends:
         layers.append(alt.Chart(frame(x=[x - 1 for x, _ in ends], y=[at for _, at in ends])).mark_point(
             shape="triangle-right", size=60, fill=colour, stroke=None, opacity=1).encode(x=_X, y=y))
-    told = [(number, _turns(hop, boxes)) for number, step in enumerate(list(steps)[:_TOLD], 1) for hop in steps[step]]
-    spots = _spots([turns for _, turns in told])
-    return [*layers, *_numbers([(x, at, number) for (x, at), (number, _) in zip(spots, told, strict=True)], y)]
+    told = [(number, hop) for number, step in enumerate(list(steps)[:_TOLD], 1) for hop in steps[step]]
+    spots = _spots([_turns(hop, boxes) for _, hop in told])
+    return [*layers, *(layer for dashed in (False, True) for layer in _numbers(
+        [(*spot, number) for spot, (number, hop) in zip(spots, told, strict=True) if hop.conditional == dashed], y,
+        dashed=dashed))]
 
 
 def _turns(hop: Hop, boxes: Mapping[tuple[int, Place], _Box]) -> list[tuple[float, float]]:
@@ -242,31 +252,33 @@ def _spots(lines: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, 
     return found
 
 
-def _numbers(spots: Sequence[tuple[float, float, int]], y: alt.Y) -> list[alt.Chart]:
+def _numbers(spots: Sequence[tuple[float, float, int]], y: alt.Y, *, dashed: bool) -> list[alt.Chart]:
     if not spots:
         return []
     xs, ys, numbers = zip(*spots, strict=True)
     data = alt.Chart(frame(x=xs, y=ys, words=map(str, numbers)))
     return [
         data.mark_point(shape="circle", size=300, fill=THEME.light.paper, stroke=THEME.light.ink, strokeWidth=1,
-                        opacity=1).encode(x=_X, y=y),
+                        strokeDash=[3, 2] if dashed else [1, 0], opacity=1).encode(x=_X, y=y),
         data.mark_text(baseline="middle", align="center", fontSize=11, dy=0.5).encode(x=_X, y=y, text="words:N"),
     ]
 
 
 @dataclass(frozen=True)
 class _Told:
-    """Lines of text under the picture, each with its place: what steps take, why they are possible; where they end."""
+    """Lines of text under the picture, each with its place: what steps take, why they are possible; the numbers of
+    those under a condition; where they end."""
 
     heads: list[tuple[float, float, str]]
     whys: list[tuple[float, float, str]]
+    conditional: set[int]
     end: int
 
 
 def _told(steps: Sequence[_Step], top: int) -> _Told:
     """The steps in words, from ``top`` px down."""
     if not steps:
-        return _Told([], [], top)
+        return _Told([], [], set(), top)
     at = float(top + _BAND)
     heads, whys = [], []
     for step in steps[:_TOLD]:
@@ -279,11 +291,13 @@ def _told(steps: Sequence[_Step], top: int) -> _Told:
     if len(steps) > _TOLD:
         whys.append((28.0, at, f"and {many(len(steps) - _TOLD, 'more step')}"))
         at += 18
-    return _Told(heads, whys, round(at))
+    return _Told(heads, whys, {n for n, step in enumerate(steps, 1) if step.conditional}, round(at))
 
 
 def _words(told: _Told, y: alt.Y) -> list[alt.Chart]:
-    numbers = _numbers([(10.0, head, number) for number, (_, head, _) in enumerate(told.heads, 1)], y)
+    numbers = [layer for dashed in (False, True) for layer in _numbers(
+        [(10.0, head, number) for number, (_, head, _) in enumerate(told.heads, 1)
+         if (number in told.conditional) == dashed], y, dashed=dashed)]
     return [*numbers, *_texts(told.heads, y, _TEXT, THEME.light.ink, "bold"),
             *_texts(told.whys, y, _SMALL, THEME.light.muted)]
 
@@ -323,7 +337,7 @@ def _source(paths: pl.DataFrame, ways: Ways, period: str) -> str:
 def _description(ways: Ways, called: Mapping[str, str], *, names: bool) -> str:
     told = []
     for number, hop in enumerate(ways.hops[:_TOLD], 1):
-        why = f", because {label(hop.reason, 200)}" if names and hop.reason else ""
+        why = f", because {label(_why(hop), 200)}" if names and hop.reason else ""
         told.append(f"{number}, from {called[hop.start[1]]} to {called[hop.end[1]]}: {_step(hop)}{why}")
     more = len(ways.hops) - _TOLD
     return f"{_finding(ways, called)}. {'; '.join(told)}{f'; and {more:,} more steps' if more > 0 else ''}."
