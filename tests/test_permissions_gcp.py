@@ -387,3 +387,12 @@ def test_the_way_up_that_an_inventory_of_assets_states_is_followed(tmp_path: Pat
     assert la.allowed(estate, ANN, READ, BUCKET).verdict == "allowed"
     found = la.allowed(estate, ANN, "storage.objects.delete", BUCKET)
     assert (found.verdict, "folders/2 is not loaded" in found.because[0].says) == ("unknown", True)
+
+
+def test_what_everybody_is_granted_or_a_log_alone_shows_leaves_granted_unknown() -> None:
+    only_public = row_of(BOT, binds("gcp::allUsers", VIEW, BUCKET), tree=TREE[:2])
+    assert (only_public["granted"], only_public["reason"][:9]) == (None, "no_source")
+    assert row_of(BOT, binds("gcp::allUsers", VIEW, BUCKET))["granted"] == len(known_roles()[VIEW].permissions)
+    logged = row_of(BOT, binds(BOT, "roles/owner", source="gcp_audit"), tree=())
+    assert (logged["granted"], logged["wildcard"], logged["weight_max"]) == (None, True, 10)
+    assert "a log shows grants" in logged["reason"]

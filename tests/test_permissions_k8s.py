@@ -372,3 +372,10 @@ def test_the_sample_answers_as_its_story_says() -> None:
     for name, action, verdict in asked:
         account = f"k8s::system:serviceaccount:data:{name}"
         assert la.allowed(estate, account, action, "namespaces/data").verdict == verdict, name
+
+
+def test_bindings_that_a_log_alone_shows_leave_granted_unknown() -> None:
+    made = binds(RUNNER, "clusterroles/cluster-admin", source="k8s_audit")
+    found = k8s.permission_rows(facts(made)).filter(pl.col("principal_id") == who(RUNNER)).row(0, named=True)
+    assert (found["granted"], found["wildcard"], found["weight_max"]) == (None, True, 10)
+    assert found["reason"].startswith("no_source")

@@ -23,12 +23,14 @@ _UNSEEN = "no_source: the audit logs state methods, and no log that is read stat
 
 @dataclass
 class Granted:
-    """What reaches one principal: permissions with the scopes they are held over, and what is not known of them."""
+    """What reaches one principal: permissions with the scopes they are held over, and what is not known of them;
+    ``own``: where something is granted that is not everybody's."""
 
     scopes: dict[str, set[str | None]] = field(default_factory=dict)
     pairs: set[tuple[str, str | None]] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
+    own: set[str | None] = field(default_factory=set)
     wildcard: bool = False
     conditional: bool = False
 
@@ -40,7 +42,7 @@ class Granted:
 def granted(have: GcpBook, principal: str) -> Granted:
     """What a principal holds, less what is surely denied over all of the scope; what must be activated first is not
     held."""
-    found, denials = Granted(), []
+    found, denials, everybody = Granted(), [], have.rules.everybody(principal)
     for held in have.held(principal):
         one = held.assignment
         if one.deny:
@@ -49,6 +51,8 @@ def granted(have: GcpBook, principal: str) -> Granted:
         if one.eligible:
             continue
         found.pairs.add((one.role, one.scope))
+        if not held.groups or held.groups[0] not in everybody:
+            found.own.add(one.scope)
         found.records.update(record for record in (one.record_id, *held.records) if record)
         found.conditional |= held.conditional or one.condition is not None
         blocks = have.rules.blocks(one)
@@ -92,8 +96,9 @@ def permission_rows(facts: Facts) -> pl.DataFrame:
     """``tables.PERMISSIONS`` of the people, service accounts and federated principals of Google Cloud.
 
     ``granted`` counts permissions where all that the roles allow is known (``effective``), else pairs of role and scope
-    (``assigned``); null where nothing is granted and not every policy that could is loaded. Use is null: records state
-    methods. ``reason`` begins with a code: ``no_source``, ``role_missing``.
+    (``assigned``); null where nothing but everybody's is granted and not every policy that could is loaded, and where a
+    log shows a grant over what no loaded policy is of. Use is null: records state methods. ``reason`` begins with a
+    code: ``no_source``, ``role_missing``.
     """
     have = book(facts)
     principals = facts.frame("identities").filter(
@@ -108,13 +113,21 @@ def permission_rows(facts: Facts) -> pl.DataFrame:
 def _row(have: GcpBook, principal: str) -> dict[str, Any]:
     row: dict[str, Any] = {"principal_id": principal}
     found = granted(have, principal)
-    if not found.pairs:
+    if not found.own:
         missing = None if have.deleted(principal) else _unlisted(have, principal)
         nothing = {"granted": 0, "granted_basis": "effective", "sensitive_granted": 0, "unobservable": 0,
                    "weight_max": 0, "wildcard": False, "conditional": False}
-        return row | ({"reason": f"no_source: {missing}"} if missing else nothing)
+        if missing or not found.pairs:
+            return row | ({"reason": f"no_source: {missing}"} if missing else nothing)
     row["record_ids"] = sorted(found.records)[:_MOST]
     heaviest = max(map(weight, found.permissions), default=0)
+    partly = sorted(str(scope) for scope in found.own
+                    if scope is None or have.rules.places.name(scope) not in have.rules.policies)
+    if partly:
+        return row | {
+            "reason": f"no_source: a log shows grants, the policy of {partly[0]} is not loaded",
+            "wildcard": found.wildcard or None, "conditional": found.conditional or None,
+            "weight_max": heaviest if heaviest == _HEAVIEST else None}
     if found.unread:
         return row | {
             "granted": len(found.pairs), "granted_basis": "assigned", "unobservable": len(found.pairs),

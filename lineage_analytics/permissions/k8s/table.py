@@ -61,12 +61,14 @@ def weight(name: str) -> int:
 
 @dataclass
 class Granted:
-    """What reaches one principal: actions with the time of their oldest grant, and what is not known of them."""
+    """What reaches one principal: actions with the time of their oldest grant, and what is not known of them; ``own``:
+    some of it is not everybody's."""
 
     actions: dict[str, datetime | None] = field(default_factory=dict)
     pairs: set[tuple[str, str | None]] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
+    own: bool = False
     wildcard: bool = False
     conditional: bool = False
 
@@ -107,12 +109,13 @@ class _Table:
 
     def granted(self, principal: str) -> Granted:
         found = Granted()
-        cluster = split(principal)[0]
+        cluster, everybody = split(principal)[0], self.book.rules.everybody(principal)
         for held in self.book.held(principal):
             assignment = held.assignment
             found.pairs.add((assignment.role, assignment.scope))
             found.records.update(record for record in (assignment.record_id, *held.records) if record)
             found.conditional |= held.conditional
+            found.own |= not held.groups or held.groups[0] not in everybody
             blocks = self.book.rules.blocks(assignment)
             if blocks is None or not self.book.whole(assignment):
                 found.unread.add(assignment.role)
@@ -142,8 +145,10 @@ class _Table:
         heaviest = max(map(weight, found.actions), default=0)
         row["record_ids"] = sorted(found.records)[:_MOST]
         missing = self.book.rules.missing(principal, "*")
-        if missing is not None and not found.pairs:
-            return row | {"reason": f"no_source: {missing}"}
+        listing = self.book.rules.listings.get(cluster)
+        if missing is not None and (not found.own or listing is None or not listing.whole):
+            return row | {"reason": f"no_source: {missing}", "wildcard": found.wildcard or None,
+                          "weight_max": heaviest if heaviest == max(WEIGHTS) else None}
         if missing is not None or found.unread:
             reason = f"role_missing: not all is known of {', '.join(sorted(found.unread)[:3])}" if found.unread else (
                 f"groups_unknown: {missing}" if not is_account(principal) else f"no_source: {missing}")
