@@ -30,6 +30,8 @@ from lineage_analytics.permissions.table import permission_table
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import networkx as nx
 
     from lineage_analytics.tables import Facts
@@ -82,12 +84,12 @@ class AccessLineage:
         graph.add_edges_from((e["src"], e["dst"], e["rel"], e) for e in self.edges.iter_rows(named=True))
         return graph
 
-    def paths(self, to: str = "tier0") -> pl.DataFrame:
+    def paths(self, to: str | Sequence[str] = "tier0") -> pl.DataFrame:
         """The shortest way of each principal to a target, proved ways before conditional ones.
 
         Parameters
         ----------
-        to : ``tier0`` for the nearest tier-0 node, or the id or label of one node.
+        to : ``tier0`` for the nearest tier-0 node, or the id or label of one node, or several: the nearest of them.
 
         Returns
         -------
@@ -100,7 +102,7 @@ class AccessLineage:
         ------
         UsageError : no such node.
         """
-        targets = None if to == "tier0" else [self.node(to)]
+        targets = None if to == "tier0" else [self.node(name) for name in ([to] if isinstance(to, str) else to)]
         return pl.DataFrame(self.reach.paths(targets), schema=PATHS, orient="row").sort("hops", "state", "principal_id",
                                                                                    descending=[False, True, False])
 
@@ -156,7 +158,7 @@ class AccessLineage:
         return pl.DataFrame(self.reach.chokes(top), schema=CHOKES, orient="row").sort("rank")
 
     def cut_size(self) -> CutSize:
-        """How many ways in there are, counted in edges, and how many cuts would close them all (PRV-10)."""
+        """How many proved ways in there are, counted in edges, and how many cuts would close them all (PRV-10)."""
         return CutSize(*self.reach.cut_size())
 
     def node(self, name: str) -> str:

@@ -84,7 +84,15 @@ class Reachability:
     @cached_property
     def inside(self) -> Flags:
         """Tier 0, and who holds it or is a member of it, for good or by activation: administrators by design."""
-        held = self.edges["rel"].is_in(_HELD).to_numpy().astype(bool)
+        return self._holders(np.ones(len(self.graph.src), dtype=bool))
+
+    @cached_property
+    def _core(self) -> Flags:
+        """Those of them who need nothing more than what they hold: where ways in end."""
+        return self._holders(self.proved)
+
+    def _holders(self, edges: Flags) -> Flags:
+        held = edges & self.edges["rel"].is_in(_HELD).to_numpy().astype(bool)
         graph = Graph(self.graph.nodes, self.graph.src[held], self.graph.dst[held])
         return search(graph.backward, self._tier0).hops >= 0
 
@@ -130,8 +138,8 @@ class Reachability:
         """The cuts that leave fewest exposed, one after another."""
         graph, kept = self._sure
         counted = self._principals & ~self.inside
-        targets = np.flatnonzero(self.inside).astype(np.int32)
-        groups = np.where(self.inside[graph.src], -1, np.arange(len(graph.src))).astype(np.int32)
+        targets = np.flatnonzero(self._core).astype(np.int32)
+        groups = np.where(self._core[graph.src], -1, np.arange(len(graph.src))).astype(np.int32)
         cuts = greedy(graph, targets, counted, groups, top)
         before = cuts[0].removed + cuts[0].remaining if cuts else 0
         rows = self.edges[[int(kept[cut.edges[0]]) for cut in cuts]] if cuts else self.edges.head(0)
@@ -143,12 +151,12 @@ class Reachability:
     def cut_size(self) -> tuple[Any, ...]:
         """Distinct edges into tier 0 on somebody's way, the smallest cut, and the lengths of the shortest ways."""
         graph = self._sure[0]
-        reached = self._search(np.flatnonzero(self.inside), backward=True, proved=True)
-        exposed = self._principals & ~self.inside & (reached.hops >= 0)
+        hops = self._search(self._tier0, backward=True, proved=True).hops
+        exposed = self._principals & ~self.inside & (hops >= 0)
         onward = search(graph.forward, np.flatnonzero(exposed).astype(np.int32)).hops >= 0
-        entries = int((onward[graph.src] & ~self.inside[graph.src] & self.inside[graph.dst]).sum())
-        hops = reached.hops[exposed]
-        targets = np.flatnonzero(self.inside).astype(np.int32)
+        entries = int((onward[graph.src] & ~self._core[graph.src] & self._core[graph.dst]).sum())
+        hops = hops[exposed]
+        targets = np.flatnonzero(self._core).astype(np.int32)
         return (entries, smallest_cut(graph, exposed, targets), float(np.median(hops)) if len(hops) else None,
                 int(hops.min()) if len(hops) else None)
 
