@@ -396,3 +396,14 @@ def test_what_everybody_is_granted_or_a_log_alone_shows_leaves_granted_unknown()
     logged = row_of(BOT, binds(BOT, "roles/owner", source="gcp_audit"), tree=())
     assert (logged["granted"], logged["wildcard"], logged["weight_max"]) == (None, True, 10)
     assert "a log shows grants" in logged["reason"]
+
+
+def test_principals_that_a_deny_policy_spares_have_the_ids_that_the_loader_gives_those_it_denies() -> None:
+    from lineage_analytics.loaders._gcp_inventory import denied
+    from lineage_analytics.permissions.gcp.rules import spared
+
+    for stated in ("principal://goog/subject/Ann@acme.example", "principalSet://goog/group/G@acme.example",
+                   "principal://iam.googleapis.com/projects/-/serviceAccounts/bot@shop.iam.gserviceaccount.com",
+                   "principalSet://goog/public:all", "principalSet://goog/cloudIdentityCustomerId/C1",
+                   f"principalSet:{POOL}/*"):
+        assert spared(stated) == denied(stated).id, stated

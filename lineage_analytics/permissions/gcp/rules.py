@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import polars as pl
 
-from lineage_analytics.loaders._gcp_inventory import denied
 from lineage_analytics.permissions import patterns
 from lineage_analytics.permissions.datafiles import rows
 from lineage_analytics.permissions.gcp.hierarchy import MANAGER, PROVIDER, bare, hierarchy
@@ -32,6 +31,9 @@ WORKSPACE = "gworkspace"
 _PERMISSION = re.compile(r"[a-z][a-zA-Z0-9]*(?:\.[a-zA-Z0-9_]+)+|[a-z0-9.-]+/[a-zA-Z0-9_*]+\.[a-zA-Z0-9_*]+")
 _SERVICES = {"cloudresourcemanager": "resourcemanager"}
 _ONLY_UNTIL = re.compile(r"\s*request\.time\s*<=?\s*timestamp\(\s*[\"'][^\"']+[\"']\s*\)\s*")
+# How deny policies write principals, and how ids begin that mean the same.
+_DENY_FORMS = {"principal://goog/subject/": "user:", "principalset://goog/group/": "group:",
+               "principal://iam.googleapis.com/projects/-/serviceaccounts/": "serviceAccount:"}
 _BASIC = {"roles/owner": "projectOwner", "roles/editor": "projectEditor", "roles/viewer": "projectViewer"}
 _POOL = re.compile(r"principal(?:set)?://iam\.googleapis\.com/(.+?/(?:workloadidentitypools|workforcepools)/[^/]+)/(.+)",
                    re.IGNORECASE)
@@ -50,6 +52,15 @@ def permission(text: str) -> str:
         return text
     service = host.removesuffix(".googleapis.com")
     return f"{_SERVICES.get(service, service)}.{rest}"
+
+
+def spared(stated: str) -> str:
+    """The id of a principal that a deny policy excepts."""
+    low = stated.lower()
+    if low == "principalset://goog/public:all":
+        return f"{PROVIDER}::allUsers"
+    form = next((form for form in _DENY_FORMS if low.startswith(form)), None)
+    return f"{PROVIDER}::{stated}" if form is None else f"{PROVIDER}::{_DENY_FORMS[form]}{low[len(form):]}"
 
 
 class KnownRole(NamedTuple):
@@ -245,7 +256,7 @@ class GcpBook(Book):
         for rule, _, _, actions, resources, condition, record in held.filter(
                 pl.col("grant_kind") == "statement").iter_rows():
             stated = _json(condition)
-            excepted = (f"gcp::{bare(denied(str(one)).id)}" for one in stated.get("exceptionprincipals") or ())
+            excepted = map(spared, map(str, stated.get("exceptionprincipals") or ()))
             self.exceptions[rule] = frozenset(alias.get(one, one) for one in excepted)
             self.rules.denials[rule] = (Block(
                 tuple(actions or ()), tuple(map(str, stated.get("exceptionpermissions") or ())), (), deny=True,
