@@ -7,9 +7,11 @@ reads what the run before it computed.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,6 +26,7 @@ from lineage_analytics.graphs.access import AccessLineage
 from lineage_analytics.loaders.common.places import existing
 from lineage_analytics.metrics import Measured
 from lineage_analytics.permissions import asking
+from lineage_analytics.tables import ALL
 from lineage_analytics.workspace import derived, ingest
 from lineage_analytics.workspace.estate import Estate, open_estate
 from lineage_analytics.workspace.store import Store
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from lineage_analytics.workspace.ingest import Result
 
 SAMPLE = Path("data/sample")
-_DEFINITIONS = f"{__version__}/{metrics.DEFINITION_VERSION}/{decisions_room.RULES}"
+_TUNED = ("permissions", "graphs", "metrics", "maturity")
 _ACCESS = ("nodes", "edges", "permissions")
 _DECISIONS = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
 _MEASURED = ("measures", "evidence", "facets")
@@ -150,7 +153,7 @@ def notebook(workspace: str = "", as_of: str = "", window: int = 30, lookback: i
 def analyse(estate: Estate) -> Analysis:
     """Lineages and measures of the estate: read from its workspace when a run left them there, else computed."""
     if "analysis" not in estate.parts:
-        frames = derived.stored(estate, _DEFINITIONS, lambda: _compute(estate))
+        frames = derived.stored(estate, _definitions(), lambda: _compute(estate))
         estate.parts["analysis"] = Analysis(
             estate,
             AccessLineage(**{name: frames[name] for name in _ACCESS}),
@@ -158,6 +161,18 @@ def analyse(estate: Estate) -> Analysis:
             Measured(**{name: frames[name] for name in _MEASURED}),
         )
     return cast("Analysis", estate.parts["analysis"])
+
+
+@cache
+def _definitions() -> str:
+    """All that the derived tables depend on besides facts and parameters: versions, their columns, and the data files
+    that an analyst may edit."""
+    parts = [__version__, metrics.DEFINITION_VERSION, str(decisions_room.RULES)]
+    parts += [f"{table.name}({','.join(table.schema)})" for table in ALL.values() if table.derived]
+    package = Path(__file__).parent
+    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for room in _TUNED
+              for path in sorted((package / room / "data").glob("*"))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _compute(estate: Estate) -> Mapping[str, pl.DataFrame]:
