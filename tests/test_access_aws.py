@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.test_access_lineage import (
     ADMIN,
@@ -328,6 +330,32 @@ def test_three_hundred_holders_over_three_hundred_roles_make_edges_of_their_sum(
     assert lineage.edges.filter("followed").height <= 300 + 300 + 300  # holders, roles, and the service each role trusts
     reached = lineage.blast_radius(users[7]["id"])
     assert (reached.height, set(reached["hops"]), set(reached["state"])) == (300 - narrowed, {1}, {"proved"})
+
+
+def test_roles_that_may_pass_each_other_make_edges_of_their_number() -> None:
+    roles = [identity(f"AROA{i:05}", f"r{i}") for i in range(200)]
+    lineage = build(*(by_service(role) + allows(role, ["iam:PassRole", *FUNCTION]) for role in roles), identities=roles)
+    assert lineage.edges.filter("followed").height <= 3 * 200
+    assert lineage.blast_radius(roles[7]["id"]).height == 199
+
+
+def test_a_role_that_may_pass_only_itself_gains_nothing() -> None:
+    lineage = build(by_service(APP), allows(APP, ["iam:PassRole"], [arn(APP)], policy="p"), allows(APP, FUNCTION))
+    assert lineage.blast_radius(APP["id"]).height == 0
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+def test_the_order_and_repetition_of_rows_change_nothing(random: Any) -> None:
+    told = [*by_service(DEPLOY), *by_service(ADMIN, EC2), *by_service(APP), *account_trusts(ADMIN), *IS_ADMIN,
+            *allows(ANN, ["iam:PassRole"], policy="p", condition=passed_to(LAMBDA)), *allows(ANN, FUNCTION, policy="f"),
+            *allows(ANN, ["lambda:*", "ec2:RunInstances", "iam:PassRole"], policy="g"), *limited_to(BOB, ["iam:*Boundary"]),
+            *allows(BOB, ["iam:DeleteUserPermissionsBoundary", "iam:PassRole", "ssm:*", "ecs:*"], policy="b")]
+    shuffled = [*told, *told]
+    random.shuffle(shuffled)
+    one, two = build(told), build(shuffled)
+    assert one.edges.equals(two.edges)
+    assert one.nodes.equals(two.nodes)
 
 
 def test_the_whole_account_needs_no_service() -> None:

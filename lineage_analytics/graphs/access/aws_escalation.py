@@ -30,7 +30,8 @@ from lineage_analytics.permissions.aws.table import permissions
 
 if TYPE_CHECKING:
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.permissions.aws.effective import Effective
+    from lineage_analytics.permissions.aws.effective import Effective, Grant
+    from lineage_analytics.permissions.aws.policies import Statement
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
     from lineage_analytics.tables import Facts
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
 _SETS = "aws::scope:roles of permission sets"
 _SET_ROLE = re.compile(r"(?:.*/)?AWSReservedSSO_.{1,64}_[0-9a-f]{16}", re.DOTALL)
 _UNPROFILED = "no instance profile of the export holds the role"
+_OPEN = "a condition on passing it is left open"
 _UNKNOWN_ROLE = "which role it runs with is not loaded"
+
+
+_Targets = list[tuple[frozenset[str], tuple[str, ...]]]
 
 
 def edges(facts: Facts, build: Builder) -> None:
@@ -69,16 +74,19 @@ class Ways:
     have: Permissions
     takers: Takers
     build: Builder
-    _passable: dict[tuple[PassRules, str, str], tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+    _targets_of: dict[tuple[PassRules, str, str, str], _Targets] = field(default_factory=dict)
+    _scopes: dict[tuple[str, str, frozenset[str]], str] = field(default_factory=dict)
+    _says: dict[tuple[int, int], tuple[Statement, str]] = field(default_factory=dict)
 
     def edges(self, principal: Principal, src: str, found: Effective) -> None:
         """Edges of one principal, from the node ``src`` by the permissions ``found``."""
         if found.granted & needed() and not _controls_account(found):
+            rules = PassRules.of(found)
             for way in escalations():
                 if all(found.granted & bit for bit in way.needs):
-                    self._take(principal, src, found, way)
+                    self._take(principal, src, found, rules, way)
 
-    def _take(self, principal: Principal, src: str, found: Effective, way: Escalation) -> None:
+    def _take(self, principal: Principal, src: str, found: Effective, rules: PassRules, way: Escalation) -> None:
         if way.over == "sets":
             self._sets(principal, src, found, way)
             return
@@ -89,33 +97,32 @@ class Ways:
         if parts is None:
             return
         for service in way.services:
-            for roles, doubts in self._targets(principal, found, way, service):
+            for roles, doubts in self._targets(principal.account, rules, way, service):
                 self._lead(principal, src, found, way, service, parts, roles, doubts)
 
-    def _targets(self, principal: Principal, found: Effective, way: Escalation,
-                 service: str) -> list[tuple[frozenset[str], tuple[str, ...]]]:
+    def _targets(self, account: str, rules: PassRules, way: Escalation, service: str) -> _Targets:
         """Roles one comes to, apart by what is not sure about them."""
-        trusting = self.takers.trusting(principal.account, service)
-        if way.over == "running":
+        key = (rules, account, service, way.over)
+        if key not in self._targets_of:
+            self._targets_of[key] = [(roles, doubts) for roles, doubts in self._found(*key) if roles]
+        return self._targets_of[key]
+
+    def _found(self, rules: PassRules, account: str, service: str, over: str) -> _Targets:
+        trusting = self.takers.trusting(account, service)
+        if over == "running":
             return [(frozenset(trusting), (_UNKNOWN_ROLE,))]
-        rules = PassRules.of(found)
-        key = (rules, principal.account, service)
-        if key not in self._passable:
-            self._passable[key] = rules.passable(self.takers, principal.account, service)
-        sure, perhaps = self._passable[key]
-        condition = "a condition on passing it is left open"
-        if way.over == "passed":
-            return [(sure, ()), (perhaps, (condition,))]
+        sure, perhaps = rules.passable(self.takers, account, service)
+        if over == "passed":
+            return [(sure, ()), (perhaps, (_OPEN,))]
         inside = frozenset(role for role in sure | perhaps if trusting[role].profiled)
-        return [(sure & inside, ()), (perhaps & inside, (condition,)), (sure - inside, (_UNPROFILED,)),
-                (perhaps - inside, (condition, _UNPROFILED))]
+        return [(sure & inside, ()), (perhaps & inside, (_OPEN,)), (sure - inside, (_UNPROFILED,)),
+                (perhaps - inside, (_OPEN, _UNPROFILED))]
 
     def _lead(self, principal: Principal, src: str, found: Effective, way: Escalation, service: str, parts: Together,
               roles: frozenset[str], doubts: tuple[str, ...]) -> None:
-        roles -= {principal.id}
-        if not roles:
+        if roles == {principal.id}:
             return
-        said, records = _said(found, way, service, parts)
+        said, records = self._said(found, way, service, parts)
         trusting = self.takers.trusting(principal.account, service)
         wanted = [*doubts, *([parts.doubt] if parts.doubt else []), *([f"it also takes {way.besides}"] if way.besides
                                                                     else [])]
@@ -130,9 +137,12 @@ class Ways:
 
     def _scope(self, account: str, service: str, roles: frozenset[str]) -> str:
         """The node that stands for several roles that trust a service."""
+        key = (account, service, roles)
+        if key in self._scopes:
+            return self._scopes[key]
         ordered = sorted(roles)
         digest = hashlib.sha256("\n".join(ordered).encode()).hexdigest()[:12]
-        node = f"aws:{account}:scope:pass:{service}:{digest}"
+        node = self._scopes[key] = f"aws:{account}:scope:pass:{service}:{digest}"
         if not self.build.has(node):
             self.build.node(node, "scope", f"{len(ordered)} roles that trust {service}", account, "aws")
             for role in ordered:
@@ -140,6 +150,30 @@ class Ways:
                 self.build.edge(node, "may_assume", role, _trust(service, taker.proved), taker.records,
                                 proved=taker.proved)
         return node
+
+    def _said(self, found: Effective, way: Escalation, service: str, parts: Together) -> tuple[str, list[str]]:
+        """The statements in words, and their records."""
+        bit, said = catalogue().mask(PASSING), []
+        records = {grant.statement.record_id for grant in parts.grants}
+        if way.over in {"passed", "profile"}:
+            for grant in found.grants:
+                statement = grant.statement
+                if grant.mask & bit and fits(statement.condition, service, conditional=statement.conditional) != "no":
+                    said.append((not grant.sure & bit, self._words(grant, bit)))
+                    records.add(statement.record_id)
+        words = [text for _, text in sorted(said)[:2]]
+        masks: dict[int, int] = {}
+        for grant, need in zip(parts.grants, way.needs, strict=True):
+            masks[id(grant)] = masks.get(id(grant), 0) | need
+        words += [self._words(grant, masks.pop(id(grant))) for grant in parts.grants if id(grant) in masks]
+        return f"{way.technique}: {' and '.join(words)}", sorted(records)
+
+    def _words(self, grant: Grant, mask: int) -> str:
+        """The statement of a grant in words, kept: many hold the same."""
+        key = (id(grant.statement), mask)
+        if key not in self._says:
+            self._says[key] = grant.statement, grant.statement.says(mask)
+        return self._says[key][1] + (f", held through {grant.via}" if grant.via.startswith("group ") else "")
 
     def _sets(self, principal: Principal, src: str, found: Effective, way: Escalation) -> None:
         parts = _together(principal, found, way)
@@ -150,7 +184,7 @@ class Ways:
             self.build.node(_SETS, "scope", "roles that permission sets make", None, "aws")
             for role in roles:
                 self.build.edge(_SETS, "controls", role, "a permission set makes it")
-        said, records = _said(found, way, "", parts)
+        said, records = self._said(found, way, "", parts)
         self.build.edge(src, "controls", _SETS, f"{said}; it also takes that {way.besides}", records,
                         proved=False, technique=_technique(way))
 
@@ -170,28 +204,4 @@ def _trust(service: str, proved: bool) -> str:
 def _technique(way: Escalation) -> str:
     """What it takes, and by which actions."""
     passed = [PASSING] if way.over in {"passed", "profile"} else []
-    return f"{way.technique} ({', '.join([*passed, *(catalogue().actions(bit)[0] for bit in way.needs)])})"
-
-
-def _said(found: Effective, way: Escalation, service: str, parts: Together) -> tuple[str, list[str]]:
-    """The statements in words, and their records."""
-    bit, said = catalogue().mask(PASSING), []
-    records = {grant.statement.record_id for grant in parts.grants}
-    if way.over in {"passed", "profile"}:
-        for grant in found.grants:
-            statement = grant.statement
-            if grant.mask & bit and fits(statement.condition, service, conditional=statement.conditional) != "no":
-                said.append((not grant.sure & bit, statement.says(bit) + _how(grant.via)))
-                records.add(statement.record_id)
-    words = [text for _, text in sorted(said)[:2]]
-    for grant in dict.fromkeys(parts.grants):
-        mask = 0
-        for chosen, need in zip(parts.grants, way.needs, strict=True):
-            mask |= need if chosen is grant else 0
-        words.append(grant.statement.says(mask) + _how(grant.via))
-    return f"{way.technique}: {' and '.join(words)}", sorted(records)
-
-
-def _how(via: str) -> str:
-    return f", held through {via}" if via.startswith("group ") else ""
-
+    return f"{way.technique} ({', '.join([*passed, *way.actions])})"

@@ -54,10 +54,12 @@ class Control:
 class Escalation:
     """One way to act as a role by way of a service; a line of ``escalations.csv``, which says what each column means.
 
-    ``needs`` are masks of one bit, in the order of the file; ``besides`` is empty where nothing else is wanted.
+    ``needs`` are masks of one bit for the ``actions``, in the order of the file; ``besides`` is empty where nothing
+    else is wanted.
     """
 
     id: str
+    actions: tuple[str, ...]
     needs: tuple[int, ...] = field(repr=False)
     over: str
     services: tuple[str, ...]
@@ -110,8 +112,8 @@ def escalations() -> tuple[Escalation, ...]:
                 row["over"] == "running" and not row["besides"]):
             raise ConfigurationError(f"Wanted known actions and one of {', '.join(OVER)} in escalations.csv",
                                      f"found {row['id']}: {row['needs']} over {row['over']}", "mend the data file")
-        found.append(Escalation(row["id"], needs, row["over"], tuple(row["service"].split()), row["technique"],
-                                row["besides"]))
+        found.append(Escalation(row["id"], tuple(row["needs"].split()), needs, row["over"],
+                                tuple(row["service"].split()), row["technique"], row["besides"]))
     if len({one.id for one in found}) < len(found):
         raise ConfigurationError("Wanted every id of escalations.csv once", "found one twice", "mend the data file")
     return tuple(found)
