@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from lineage_analytics.metrics.catalog import Metric
     from lineage_analytics.metrics.context import Context
 
-SCALE = {"per_1000": 1_000.0, "per_10000": 10_000.0}
-_STATISTICS = {"median": intervals.median, "p90": intervals.p90, "p95": intervals.p95}
-_BOUNDED = ("share", "ratio")
+SCALE = {"per_100": 100.0, "per_1000": 1_000.0, "per_10000": 10_000.0, "points": 100.0}
+_STATISTICS = {"median": intervals.median, "p90": intervals.p90, "p95": intervals.p95, "min": intervals.least,
+               "max": intervals.most}
+_EXTREMES = ("min", "max")
+_FLOWS = ("flow", "balance")
+_BOUNDED = ("share", "ratio", "points")
 _NUMBERS = ("value", "ci_low", "ci_high", "worst_case", "best_case")
 
 
@@ -47,7 +50,8 @@ def _row(metric: Metric, scope: str, people: Population, context: Context) -> di
     known, unknown = _gate_counts(people)
     verdict = gates.judge(
         known=known, unknown=unknown, lack=people.lack, lack_of_unknown=_lack_of_unknown(people.frame), age=age,
-        counted=people.how == "rate" or (people.how == "count" and known > 0), doubt=people.doubt)
+        counted=people.how in ("rate", *_FLOWS) or (people.how in ("count", *_EXTREMES) and known + people.base > 0),
+        doubt=people.doubt)
     scale = SCALE.get(unit, 1.0)
     for name in _NUMBERS:
         kept = verdict.status != "not_scored" and numbers[name] is not None
@@ -67,7 +71,7 @@ def _row(metric: Metric, scope: str, people: Population, context: Context) -> di
 def _gate_counts(people: Population) -> tuple[float, float]:
     """Known and unknown objects; for weighted shares of single events the weights are the events."""
     frame = people.frame
-    if people.how == "share":
+    if people.how in ("share", "part"):
         return float(frame["den"].sum()), float(frame["unk"].sum())
     states = frame["state"]
     return float(states.is_in(["in", "out"]).sum()), float((states == "unknown").sum())
@@ -91,6 +95,8 @@ def _numbers(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
         "numerator": num, "denominator": den, "n_unknown": round(unknown), "n_excluded": round(excluded)}
     if people.how == "count":
         return found | _limits(num, None, "", num + unknown, num)
+    if people.how in _FLOWS:
+        return found | {"denominator": people.base} | _flow(people)
     if people.how == "rate":
         return found | {"denominator": float(people.days)} | _rate(people, num, unknown)
     if not den:
@@ -101,7 +107,9 @@ def _numbers(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
     return found | _limits(num / den, interval, method, worst, best)
 
 
-def _share_interval(people: Population, num: float, den: float) -> tuple[tuple[float, float], str]:
+def _share_interval(people: Population, num: float, den: float) -> tuple[tuple[float, float] | None, str]:
+    if people.how == "part":
+        return None, ""
     if people.how == "share" and _plain(people.frame):
         return intervals.wilson(num, den), "wilson"
     known = people.frame.filter(pl.col("den") > 0)
@@ -127,6 +135,23 @@ def _rate(people: Population, num: float, unknown: float) -> dict[str, Any]:
     return _limits(num / people.days, interval, "bootstrap", (num + unknown) / people.days, num / people.days)
 
 
+def _flow(people: Population) -> dict[str, Any]:
+    """Events less their opposites per object of the base. The interval resamples days, quiet ones among them."""
+    frame, base = people.frame, people.base
+    if not base:
+        return _limits(None, None, "", None, None)
+    num = float(frame["num"].sum())
+    bounds = (float(frame[side].fill_null(0.0).sum()) for side in ("worst", "best"))
+    worst, best = ((num + more) / base for more in bounds)
+    daily = frame.filter(pl.col("state") == "in").group_by("cluster").agg(pl.col("num").sum())["num"].to_list()
+    if not daily:
+        limit = intervals.poisson_limit_of_none() / base
+        return _limits(0.0, (-limit if people.how == "balance" else 0.0, limit), "poisson", worst, best)
+    days = [*daily, *[0.0] * max(people.days - len(daily), 0)]
+    low, high = (end * len(days) / base for end in intervals.bootstrap(days, intervals.mean))
+    return _limits(num / base, (low, high), "bootstrap", worst, best)
+
+
 def _statistic(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
     """A median or percentile over objects; an unknown object is worst or best of all, where there is a worst of all."""
     frame, statistic = people.frame, _STATISTICS[people.how]
@@ -141,6 +166,8 @@ def _statistic(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
     values = known["value"].to_list()
     worst, best = ([*known[side].to_list(), *[extreme] * unknown] for side, extreme in (("worst", bad), ("best", good)))
     value, low, high = (float(statistic(pl.Series(v).sort().to_numpy())[0]) for v in (values, worst, best))
+    if people.how in _EXTREMES:  # no resample goes beyond what was found
+        return found | _limits(value, None, "", low, high)
     if people.unit not in _BOUNDED and unknown:
         return found | _limits(value, intervals.bootstrap(values, statistic), "bootstrap", None, None)
     return found | _limits(value, intervals.bootstrap(values, statistic), "bootstrap", low, high)

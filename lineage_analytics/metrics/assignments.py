@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.metrics.context import Context
 
-_LOGS = ("entra_audit",)
+LOGS = ("entra_audit",)
 """Sources that tell of assignments as they are made: older ones stay unseen."""
 _DIRECTORY = "entra"
 _WEIGHT_TOP = 10
@@ -65,7 +65,29 @@ def standing_share(context: Context) -> Mapping[str, Population]:
 
 
 def _roles(context: Context) -> pl.DataFrame:
-    """Assignments of privileged roles in force at as_of, one per holder, role and scope."""
+    """Assignments of privileged roles in force as objects of a population."""
+    # Somebody who left and is listed with a role still holds it; of a log alone, the role ended with the account.
+    known = context.identities.select("excluded", "gone", principal_id="id", kind="kind")
+    return role_assignments(context).join(known, on="principal_id", how="left").select(
+        pl.concat_str("principal_id", "privilege", "over", separator="|").alias("object_id"),
+        pl.lit("assignment").alias("object_kind"), pl.col("kind").fill_null("unknown"),
+        pl.coalesce(pl.when("logged").then("gone").otherwise("excluded"),
+                    pl.when(pl.col("kind").fill_null("unknown") == "unknown").then(pl.lit("kind unknown")))
+        .alias("excluded"),
+        (pl.col("state") == "standing").alias("truth"),
+        pl.format("{}: {}", "privilege", pl.col("state").replace(_STATES).fill_null(
+            "whether it ends or must be activated is not listed")).alias("reason"), "source_rows", "logged",
+    ).sort("object_id")
+
+
+def role_assignments(context: Context) -> pl.DataFrame:
+    """Assignments of privileged roles in force at as_of, one per holder (who may be a group), role and scope.
+
+    Returns
+    -------
+    frame : ``principal_id role over``; ``state`` standing, eligible, timebound, activated or null (not listed);
+        ``privilege``, the role as written; ``logged``: known from change logs alone; ``source_rows``.
+    """
     as_of = context.facts.as_of
     began = pl.coalesce("granted_at", "as_of")
     stated = context.facts["entitlements"].filter(
@@ -84,21 +106,9 @@ def _roles(context: Context) -> pl.DataFrame:
     order = pl.col("state").replace_strict(
         {"standing": 0, "eligible": 1, "timebound": 2, "activated": 3}, default=4, return_dtype=pl.Int64)
     # An activation is the use of an assignment one was eligible for, not another assignment.
-    held = live.with_columns(order=order).sort(*_KEY, "order", "record_id").group_by(_KEY, maintain_order=True).agg(
-        pl.col("state").first(), pl.col("privilege").first(), logged=pl.col("source").is_in(_LOGS).all(),
+    return live.with_columns(order=order).sort(*_KEY, "order", "record_id").group_by(_KEY, maintain_order=True).agg(
+        pl.col("state").first(), pl.col("privilege").first(), logged=pl.col("source").is_in(LOGS).all(),
         source_rows=pl.col("record_id").unique().sort())
-    # Somebody who left and is listed with a role still holds it; of a log alone, the role ended with the account.
-    known = context.identities.select("excluded", "gone", principal_id="id", kind="kind")
-    return held.join(known, on="principal_id", how="left").select(
-        pl.concat_str("principal_id", "privilege", "over", separator="|").alias("object_id"),
-        pl.lit("assignment").alias("object_kind"), pl.col("kind").fill_null("unknown"),
-        pl.coalesce(pl.when("logged").then("gone").otherwise("excluded"),
-                    pl.when(pl.col("kind").fill_null("unknown") == "unknown").then(pl.lit("kind unknown")))
-        .alias("excluded"),
-        (pl.col("state") == "standing").alias("truth"),
-        pl.format("{}: {}", "privilege", pl.col("state").replace(_STATES).fill_null(
-            "whether it ends or must be activated is not listed")).alias("reason"), "source_rows", "logged",
-    ).sort("object_id")
 
 
 def _direct(context: Context) -> pl.DataFrame:

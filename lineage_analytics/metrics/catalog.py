@@ -37,7 +37,8 @@ class Metric:
     question : what a reader learns from it.
     numerator, denominator : the sets, in words.
     kind : census (objects at a snapshot), process (events or decisions in the window), estimate or context.
-    unit : of ``value``: share count ratio days minutes per_1000 per_10000 per_day; a population may name another.
+    unit : of ``value``: share count ratio points hops days minutes per_100 per_1000 per_10000 per_day; a
+        population may name another.
     direction : which way is better: lower, higher, band, none.
     needs : in words, the data without which it cannot be measured.
     scopes : every scope that always has a row; ``all`` where the metric has no variant.

@@ -61,6 +61,14 @@ def p95(values: Numbers) -> Numbers:
     return np.atleast_1d(np.quantile(values, 0.95, axis=-1))
 
 
+def least(values: Numbers) -> Numbers:
+    return np.atleast_1d(values.min(axis=-1))
+
+
+def most(values: Numbers) -> Numbers:
+    return np.atleast_1d(values.max(axis=-1))
+
+
 def mean(values: Numbers) -> Numbers:
     return np.atleast_1d(values.mean(axis=-1))
 

@@ -21,7 +21,7 @@ _DEFAULTS: dict[str, pl.Expr] = {
     "cluster": pl.lit(None, dtype=pl.String),
 }
 COLUMNS = ("object_id", "object_kind", "state", *_DEFAULTS)
-HOW = ("share", "pooled", "count", "median", "p90", "p95", "rate")
+HOW = ("share", "part", "pooled", "count", "median", "p90", "p95", "min", "max", "rate", "flow", "balance")
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,12 @@ class Population:
     ``source_rows`` (record ids), ``lack`` (for unknown: the code of what is lacking), the weights ``num den unk exc``
     (an object counts once unless stated) and, for medians and percentiles, ``value worst best``.
 
-    ``how``: share (num over den), pooled (the same over clusters of unlike weight), count (num), median, p90, p95
-    (of value), rate (num per day over ``days``). ``unit`` overrides the metric's; ``lack`` says why nothing of it may
-    be scored, whatever the counts, ``doubt`` why it is provisional at best.
+    ``how``: share (num over den), part (a share without an interval: one computed number), pooled (a share over
+    clusters of unlike weight), count (num; none is a finding too where ``base`` says that the listing is loaded),
+    median, p90, p95 (of value), min, max (of value, without an interval), rate (num per day over ``days``), flow (the
+    sum of num, events, per object of ``base``: ``worst`` and ``best`` are what an unknown event adds, ``cluster`` is
+    its day), balance (a flow whose events may count -1). ``unit`` overrides the metric's; ``lack`` says why nothing of
+    it may be scored, whatever the counts, ``doubt`` why it is provisional at best.
     """
 
     frame: pl.DataFrame
@@ -43,11 +46,12 @@ class Population:
     lack: str | None = None
     days: int = 1
     doubt: str | None = None
+    base: float = 0.0
 
 
 def population(
     frame: pl.DataFrame, how: str = "share", *, unit: str | None = None, lack: str | None = None, days: int = 1,
-    doubt: str | None = None,
+    doubt: str | None = None, base: float = 0.0,
 ) -> Population:
     """A population from a frame with ``object_id object_kind`` and either ``state`` or ``truth``.
 
@@ -65,7 +69,8 @@ def population(
     for name, default in _DEFAULTS.items():
         if name not in frame.columns:
             frame = frame.with_columns(default.alias(name))
-    return Population(frame.select(COLUMNS).sort("object_id", "object_kind", "state"), how, unit, lack, days, doubt)
+    return Population(frame.select(COLUMNS).sort("object_id", "object_kind", "state"), how, unit, lack, days, doubt,
+                      base)
 
 
 def split(frame: pl.DataFrame, scopes: dict[str, pl.Expr]) -> dict[str, Population]:

@@ -9,6 +9,7 @@ import polars as pl
 from lineage_analytics.metrics.catalog import metric
 from lineage_analytics.metrics.context import as_objects
 from lineage_analytics.metrics.population import Population, population
+from lineage_analytics.metrics.unknowns import decided, doubt, lack, part, young
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,56 +43,30 @@ def excess_privilege(context: Context) -> Mapping[str, Population]:
     found = context.objects
     granted, used, unused, hidden = (pl.col(c) for c in ("granted", "used", "unused", "unobservable"))
     seen, known = used.is_not_null() & unused.is_not_null(), granted.is_not_null()
-    share, worst = _part(unused, used + unused), _part(unused + hidden, used + unused + hidden)
+    share, worst = part(unused, used + unused), part(unused + hidden, used + unused + hidden)
     wildcard = pl.col("wildcard")
-    broad = _decided(
+    broad = decided(
         yes=wildcard.fill_null(value=False) | (seen & (unused > 0)),
         no=seen & (unused == 0) & (hidden.fill_null(0) == 0) & wildcard.not_().fill_null(value=False))
     tip = (hidden.fill_null(0) > 0) & (
         (worst >= _HALF) | (pl.col("sensitive_granted").fill_null(0) > pl.col("sensitive_unused").fill_null(0)))
     over = (pl.col("sensitive_unused") > 0) | (share >= _HALF).fill_null(value=False)
-    standard = _decided(yes=seen & over.fill_null(value=False), no=seen & over.not_().fill_null(value=False)
+    standard = decided(yes=seen & over.fill_null(value=False), no=seen & over.not_().fill_null(value=False)
                         & tip.not_().fill_null(value=False))
     needs_use = {"a": known & seen, "b": known & seen}
     truths = {"a": broad, "b": standard, "c": pl.col("admin_equivalent")}
-    young = pl.when(_young(context)).then(pl.lit("younger than the look-back"))
+    fresh = pl.when(young(context)).then(pl.lit("younger than the look-back"))
     populations = {}
     for scope, truth in truths.items():
         assessable = needs_use.get(scope, known)
         populations[scope] = population(found.with_columns(
-            excluded=pl.coalesce("excluded", young) if scope in needs_use else pl.col("excluded"),
+            excluded=pl.coalesce("excluded", fresh) if scope in needs_use else pl.col("excluded"),
             truth=pl.when(assessable).then(truth),
-            reason=pl.when(~known).then(_doubt("its permissions are not known"))
-            .when(~assessable).then(_doubt("use over the look-back cannot be seen"))
+            reason=pl.when(~known).then(doubt("its permissions are not known"))
+            .when(~assessable).then(doubt("use over the look-back cannot be seen"))
             .otherwise(_said(scope)),
-            lack=_lack(known, assessable), source_rows=pl.coalesce("grants", "source_rows")))
+            lack=lack(known, assessable), source_rows=pl.coalesce("grants", "source_rows")))
     return populations
-
-
-def _young(context: Context) -> pl.Expr:
-    """The age guard: what exists for less than the look-back had no time to be used."""
-    return (pl.col("created_at") > context.facts.lookback_start).fill_null(value=False)
-
-
-def _part(some: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """Share of the whole; null of nothing."""
-    return pl.when(whole > 0).then(some / whole)
-
-
-def _decided(yes: pl.Expr, no: pl.Expr) -> pl.Expr:
-    return pl.when(yes).then(pl.lit(value=True)).when(no).then(pl.lit(value=False))
-
-
-def _doubt(otherwise: str) -> pl.Expr:
-    return pl.coalesce(pl.col("doubt"), pl.lit(otherwise))
-
-
-def _lack(known: pl.Expr, assessable: pl.Expr) -> pl.Expr:
-    """Why an unknown account is unknown: no inventory of its permissions, or no log over the look-back."""
-    code = pl.when(pl.col("doubt_code").is_in(["no_source", "lookback_too_short"])).then("doubt_code")
-    unread = pl.when(pl.col("doubt").is_null()).then(pl.lit("no_source"))
-    return pl.when(~known).then(pl.coalesce(code, unread)).when(~assessable).then(
-        pl.coalesce(code, pl.lit("lookback_too_short")))
 
 
 def _said(scope: str) -> pl.Expr:
@@ -121,20 +96,20 @@ def unused_permissions(context: Context) -> Mapping[str, Population]:
     some = known & seen & (used + unused > 0)
     nothing = (pl.col("granted") == 0).fill_null(value=False)
     fresh = known & seen & (used + unused + hidden == 0)
-    excluded = pl.coalesce("excluded", pl.when(_young(context)).then(pl.lit("younger than the look-back"))
+    excluded = pl.coalesce("excluded", pl.when(young(context)).then(pl.lit("younger than the look-back"))
                            .when(nothing).then(pl.lit("holds no permission"))
                            .when(fresh).then(pl.lit("all its permissions are younger than the look-back")))
     frame = context.objects.with_columns(excluded=excluded).with_columns(
         truth=pl.when(some).then(unused > 0),
-        reason=pl.when(~known).then(_doubt("its permissions are not known"))
-        .when(~seen).then(_doubt("use over the look-back cannot be seen"))
+        reason=pl.when(~known).then(doubt("its permissions are not known"))
+        .when(~seen).then(doubt("use over the look-back cannot be seen"))
         .when(~some).then(pl.lit("the logs would show the use of none of its permissions")).otherwise(_said("a")),
-        lack=_lack(known, known & seen), source_rows=pl.coalesce("grants", "source_rows"))
+        lack=lack(known, known & seen), source_rows=pl.coalesce("grants", "source_rows"))
     counts = some & pl.col("excluded").is_null()
     spread = population(frame.with_columns(
-        value=pl.when(counts).then(_part(unused, used + unused)),
-        worst=pl.when(counts).then(_part(unused + hidden, used + unused + hidden)),
-        best=pl.when(counts).then(_part(unused, used + unused + hidden))), "median", unit="ratio").frame
+        value=pl.when(counts).then(part(unused, used + unused)),
+        worst=pl.when(counts).then(part(unused + hidden, used + unused + hidden)),
+        best=pl.when(counts).then(part(unused, used + unused + hidden))), "median", unit="ratio").frame
     pooled = population(frame.with_columns(
         num=pl.when(counts).then(unused).otherwise(0).cast(pl.Float64),
         den=pl.when(counts).then(used + unused).otherwise(0).cast(pl.Float64),
@@ -158,10 +133,10 @@ def wildcard_scope(context: Context) -> Mapping[str, Population]:
     known = pl.col("granted").is_not_null()
     frame = context.objects.with_columns(
         truth=pl.when(known).then(pl.col("wildcard")),
-        reason=pl.when(~known | pl.col("wildcard").is_null()).then(_doubt("its permissions are not known"))
+        reason=pl.when(~known | pl.col("wildcard").is_null()).then(doubt("its permissions are not known"))
         .when("wildcard").then(pl.lit("allows a wildcard without a narrowing condition"))
         .otherwise(pl.lit("every grant names actions and scopes")),
-        lack=_lack(known, known), source_rows=pl.coalesce("grants", "source_rows"))
+        lack=lack(known, known), source_rows=pl.coalesce("grants", "source_rows"))
     return {"all": population(frame)}
 
 
@@ -191,10 +166,10 @@ def dormant_privileged(context: Context) -> Mapping[str, Population]:
     frame = held.filter(pl.col("privileged").fill_null(value=True)).with_columns(
         excluded=pl.coalesce(
             "excluded", pl.when(unlisted).then("doubt"),
-            pl.when(_young(context)).then(pl.lit("younger than the look-back"))),
+            pl.when(young(context)).then(pl.lit("younger than the look-back"))),
         truth=pl.when("privileged").then(pl.when(pl.col("last_use") > facts.lookback_start).then(
             pl.when(spanned).then(pl.lit(value=False))).when(spanned).then(pl.lit(value=True))),
-        reason=pl.when(pl.col("privileged").is_null()).then(_doubt("whether it is privileged is not known"))
+        reason=pl.when(pl.col("privileged").is_null()).then(doubt("whether it is privileged is not known"))
         .when(~spanned).then(pl.lit("its log does not span the look-back"))
         .when(pl.col("last_use").is_null()).then(pl.lit("never seen in use"))
         .otherwise(pl.format("last used on {}", pl.col("last_use").dt.date())),

@@ -26,10 +26,12 @@ _PROVISIONAL = {
     "coverage_below_min": "part of it cannot be seen",
     "source_stale": "the inventory is older than a week",
 }
+_NAMES = {"p50": "median", "p90": "90th percentile", "p95": "95th percentile", "max": "at most",
+          "median_hops": "median", "min_hops": "shortest"}
 _WHOLE_BELOW = 100
 _RARE, _NEARLY = 0.25, 0.95
 _FRACTIONS = sorted({Fraction(k, n) for n in (2, 3, 4, 5, 10) for k in range(1, n)})
-_PER = {"per_1000": "of 1,000", "per_10000": "of 10,000"}
+_PER = {"per_100": "of 100", "per_1000": "of 1,000", "per_10000": "of 10,000"}
 
 
 def reason_words(reason: str | None, metric_id: str | None = None) -> str:
@@ -48,6 +50,10 @@ def measure_words(row: Row) -> str:
         return _count(row) + _provisional(row)
     if row["unit"] == "per_day":
         return _rate(row) + _provisional(row)
+    if row["unit"] == "per_100" and row["ci_method"] != "wilson":
+        return _flow(row) + _provisional(row)
+    if row["unit"] == "points":
+        return _points(row) + _provisional(row)
     if row["numerator"] is None:
         return _statistic(row) + _provisional(row)
     return share_words(row)
@@ -59,6 +65,8 @@ def share_words(row: Row) -> str:
         return _not_scored(row)
     k, n, unit = row["numerator"], row["denominator"], row["unit"]
     low, high = row["ci_low"], row["ci_high"]
+    if low is None:  # one computed number, no sample
+        return f"{_of(k, n)} ({_percent(k / n, n)})" + _unknown(row) + _provisional(row)
     if unit in _PER:
         per = _PER[unit]
         between = f"{_number(row['value'])} {per}; between {_number(low)} and {_number(high)}"
@@ -105,11 +113,29 @@ def _rate(row: Row) -> str:
     return f"{_number(row['value'])} a day (between {_number(row['ci_low'])} and {_number(row['ci_high'])})"
 
 
+def _flow(row: Row) -> str:
+    """``7 in the window: 1.4 for each 100 of 500 (between 0.9 and 2)``; what would not be told apart comes behind."""
+    between = f"between {_number(row['ci_low'])} and {_number(row['ci_high'])}"
+    said = (f"{row['numerator']:+,.0f}" if row["scope"] == "net" else f"{row['numerator']:,.0f}") + (
+        f" in the window: {_number(row['value'])} for each 100 of {row['denominator']:,.0f} ({between})")
+    return said + (f"; {row['n_unknown']:,} more could not be judged" if row["n_unknown"] else "")
+
+
+def _points(row: Row) -> str:
+    between = f"between {_number(row['ci_low'])} and {_number(row['ci_high'])}"
+    said = f"{_NAMES.get(row['scope'], row['scope'])} {_number(row['value'])} of 100 points"
+    if row["numerator"] is not None:  # what is unknown of it is a weight, no number of accounts
+        return f"{said} ({between})"
+    return f"{said} over {row['denominator']:,.0f} ({between}){_unknown(row)}"
+
+
 def _statistic(row: Row) -> str:
-    name = {"p90": "90th percentile", "p95": "95th percentile"}.get(row["scope"], row["scope"])
+    name = _NAMES.get(row["scope"], row["scope"])
     if row["unit"] not in ("ratio", "share"):
         return f"{name} {_number(row['value'])} {row['unit']} over {row['denominator']:,.0f}"
     n = row["denominator"]
+    if row["ci_low"] is None:
+        return f"{name} {_percent(row['value'], n)} over {n:,.0f}"
     between = f"between {_percent(row['ci_low'], n)} and {_percent(row['ci_high'], n)}"
     return f"{name} {_percent(row['value'], n)} over {n:,.0f} ({between})"
 
