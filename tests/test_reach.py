@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineage_analytics.graphs import reach
 from lineage_analytics.graphs.chokes import bridges, dominators, greedy, smallest_cut
 from lineage_analytics.graphs.reach import Graph, Ints, search, walk
 from lineage_analytics.graphs.spread import spread
@@ -107,6 +108,26 @@ def test_blast_radius_counts_and_weighs_what_networkx_reaches_from_every_node(on
         wanted = set(nx.single_source_shortest_path_length(one.nx, node, cutoff=hops)) - {node}
         assert found.reached[node] == len(wanted)
         assert found.sums[node, 0] == pytest.approx(sum(weights[other, 0] for other in wanted))
+
+
+def test_no_sources_reach_nothing() -> None:
+    graph, none = Graph.of(np.array([0], dtype=_INT), np.array([1], dtype=_INT), 2), np.empty(0, dtype=_INT)
+    for hops in (None, 4):
+        assert spread(graph, none, np.ones((2, 1)), hops=hops).reached.tolist() == []
+    assert search(graph.forward, none).hops.tolist() == [-1, -1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 80)), max_size=300), st.one_of(st.none(), st.integers(0, 5)))
+def test_wide_and_narrow_levels_reach_the_same(pairs: list[tuple[int, int]], limit: int | None) -> None:
+    src, dst = (np.array([pair[end] for pair in pairs], dtype=_INT) for end in (0, 1))
+    graph = Graph.of(src, dst, 81)
+    for rows in (graph.forward, graph.backward):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reach, "_THIN", -1)
+            wide = search(rows, np.array([0], dtype=_INT), limit=limit)
+        found = search(rows, np.array([0], dtype=_INT), limit=limit)
+        assert (found.hops.tolist(), found.by.tolist()) == (wide.hops.tolist(), wide.by.tolist())
 
 
 def test_more_sources_than_a_word_has_bits_are_each_counted() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Words = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 _BITS = 64
+_BLOCK = 1 << 15  # nodes whose bits are spread out at a time: 16 MB
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ def spread(
     sums = np.zeros((len(sources), weights.shape[1]))
     counted = np.ones(graph.nodes) if free is None else (~free).astype(np.float64)
     columns = np.column_stack((counted, weights * counted[:, None]))
-    condensed = Condensed.of(graph, sources) if hops is None else None
+    condensed = Condensed.of(graph, sources, columns) if hops is None and len(sources) else None
     for start in range(0, len(sources), _BITS):
         batch = sources[start:start + _BITS]
-        found = (condensed.sums(batch, columns) if condensed is not None else
+        found = (condensed.sums(batch) if condensed is not None else
                  _limited(graph, batch, columns, hops or 0, free))
         found -= columns[batch]
         reached[start:start + _BITS] = found[:, 0].round().astype(np.int64)
@@ -69,8 +70,11 @@ def _seeds(nodes: int, batch: Ints) -> Words:
 def _summed(words: Words, columns: Floats, count: int) -> Floats:
     """Per bit the sums of the columns over the nodes that have it."""
     kept = np.flatnonzero(words)
-    bits = np.unpackbits(words[kept].astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
-    found: Floats = bits[:, :count].astype(np.float64).T @ columns[kept]
+    found = np.zeros((count, columns.shape[1]))
+    for first in range(0, len(kept), _BLOCK):
+        some = kept[first:first + _BLOCK]
+        bits = np.unpackbits(words[some].astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
+        found += bits[:, :count].astype(np.float64).T @ columns[some]
     return found
 
 
@@ -102,15 +106,16 @@ def _pushed(graph: Graph, frontier: Ints, words: Words) -> Words:
 
 @dataclass(frozen=True)
 class Condensed:
-    """What a set of sources reaches, as components: ``label`` is the component of each node (-1: not reached), ``down``
-    the edges between them in batches, each edge after all that lead to its tail."""
+    """What a set of sources reaches, as components: ``label`` is the component of each node (-1: not reached),
+    ``columns`` the sums over each component's nodes, ``down`` the edges between them in batches, each edge after all
+    that lead to its tail."""
 
-    count: int
     label: Ints
+    columns: Floats
     down: list[tuple[Ints, Ints]]
 
     @staticmethod
-    def of(graph: Graph, sources: Ints) -> Condensed:
+    def of(graph: Graph, sources: Ints, columns: Floats) -> Condensed:
         inside = search(graph.forward, sources).hops >= 0
         part = np.flatnonzero(inside)
         number = np.full(graph.nodes, -1, dtype=np.int64)
@@ -121,16 +126,17 @@ class Condensed:
         label = np.full(graph.nodes, -1, dtype=np.int32)
         label[part] = found
         crossing = found[src] != found[dst]
-        return Condensed(count, label, list(_downwards(found[src[crossing]], found[dst[crossing]], count)))
+        totals = [np.bincount(found, values, minlength=count) for values in columns[part].T]
+        sums = np.column_stack(totals).astype(np.float64)
+        return Condensed(label, sums, list(_downwards(found[src[crossing]], found[dst[crossing]], count)))
 
-    def sums(self, batch: Ints, columns: Floats) -> Floats:
+    def sums(self, batch: Ints) -> Floats:
         """Per source of the batch the sums of the columns over what it reaches."""
-        words = np.zeros(self.count, dtype=np.uint64)
+        words = np.zeros(len(self.columns), dtype=np.uint64)
         np.bitwise_or.at(words, self.label[batch], np.uint64(1) << np.arange(len(batch), dtype=np.uint64))
         for tails, heads in self.down:
             np.bitwise_or.at(words, heads, words[tails])
-        part = np.flatnonzero(self.label >= 0)
-        return _summed(words[self.label[part]], columns[part], len(batch))
+        return _summed(words, self.columns, len(batch))
 
 
 def components(src: npt.NDArray[np.int64], dst: npt.NDArray[np.int64], nodes: int) -> tuple[int, npt.NDArray[np.int32]]:
