@@ -282,9 +282,17 @@ def test_a_policy_that_only_reports_says_so_and_its_rules_compare() -> None:
 
 
 def test_app_roles_a_resource_offers_can_be_looked_up() -> None:
-    [row] = load(as_json(PRINCIPALS)).rows("resources")
+    [row] = [one for one in load(as_json(PRINCIPALS)).rows("resources") if one["kind"] == "app_role"]
     assert (row["id"], row["display_name"], row["parent_id"]) == (
         f"entra::app_role/{SP}/{APP_ROLE}", "Files.Read.All", identity(SP))
+
+
+def test_whose_application_a_service_principal_is_can_be_looked_up() -> None:
+    listed = [one for one in load(as_json(PRINCIPALS)).rows("resources") if one["kind"] == "publisher"]
+    assert listed
+    for one in listed:
+        assert (one["id"], json.loads(one["attributes"]).keys()) == (
+            f"entra::publisher/{one['parent_id'].rpartition(':')[2]}", {"directory"})
 
 
 @pytest.mark.parametrize(("link", "grant", "owner"), [

@@ -76,6 +76,9 @@ def service_principal(entry: Entry, row: Fields, leftover: str | None) -> None:
           alt=(("app_id", guid(name(row.get("appid")))),), enabled=flag(row.get("accountenabled")),
           parent_id=identity(entry, row.get("agentidentityblueprintid")),
           excluded_reason="provider_managed" if owner in _MICROSOFT else None)
+    if owner is not None:
+        entry.add(tables.RESOURCES, id=identity_id(PROVIDER, entry.tenant, f"publisher/{found}"), kind="publisher",
+                  parent_id=identity(entry, found), attributes=_json({"directory": owner}))
     keys(entry, row, found)
     _app_roles(entry, row, found)
     holdings(entry, row, found)
