@@ -69,15 +69,16 @@ def _applications(context: Context) -> list[tuple[str, bool | None, str, list[st
     stated: dict[str, tuple[str | None, str | None]] = {}
     resources = context.facts.frame("resources").filter(pl.col("kind") == PUBLISHER).sort("parent_id", "record_id")
     for name, attributes, record in resources.select("parent_id", "attributes", "record_id").iter_rows():
-        stated.setdefault(name, (_directory(attributes), record))
+        stated.setdefault(native(name or "")[1], (_directory(attributes), record))
     found: list[tuple[str, bool | None, str, list[str]]] = []
     software = context.nhis.filter((pl.col("provider") == "entra") & pl.col("kind").is_in(_PUBLISHED)
                                    & (pl.col("subkind") == "service_principal"))
     for name, tenant in software.select("id", "tenant").iter_rows():
-        directory, record = stated.get(name, (None, None))
+        directory, record = stated.get(native(name)[1], (None, None))
         rows = [record] if record else []
-        if directory is None:
-            found.append((name, None, "its publisher is not listed", rows))
+        if directory is None or tenant is None:
+            found.append((name, None, "its publisher is not listed" if tenant else
+                          "the directory that lists it is not stated", rows))
         else:
             own = directory == tenant
             found.append((name, not own, "its application is this directory's" if own else
