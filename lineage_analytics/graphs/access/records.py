@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
 
 # Providers whose roles and memberships have a module of their own in this room.
-_WITH_MODULES = ("entra",)
+_WITH_MODULES = ("ad", "entra")
 
 
 def edges(facts: Facts, build: Builder) -> None:
