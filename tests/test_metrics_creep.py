@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineage_analytics.metrics import words
 from lineage_analytics.metrics.creep import Estate, bands
 from lineage_analytics.permissions.aws.policies import Scope
 from tests.test_metrics_estates import counts, held, identity, logs, measured, members, permission, row, use, user
@@ -43,7 +44,7 @@ def test_prv03_only_accounts_whose_used_and_unused_are_known_weigh_in() -> None:
                           reason="no_source: the audit logs state methods")
     half = _sensitive("h", used=2, unused=None, granted=5) | {"unused": None, "reason": "age_unknown: no date"}
     found = _estate(assigned, half, _sensitive("b", 1, 1, 2))
-    assert counts(found, "PRV-03") == (1, 2, 8, 0)
+    assert counts(found, "PRV-03") == (1, 2, 6, 0)
     assert members(found, "PRV-03", "unknown") == {"a": "the audit logs state methods", "h": "no date"}
     assert members(found, "PRV-03", "denominator").keys() == {"b"}
 
@@ -108,6 +109,15 @@ def test_prv04_elsewhere_than_in_aws_an_account_is_unknown_not_zero() -> None:
     found = _estate(_sensitive("a", 1, 1, 2))
     assert members(found, "PRV-04", "unknown", "median").keys() == {"a"}
     assert row(found, "PRV-04", "median")["value"] is None
+
+
+def test_prv04_30_accounts_of_score_50_are_said_in_points() -> None:
+    names = tuple(f"a{n:02}" for n in range(30))
+    found = _scored([held(name, "iam:CreateAccessKey", "iam:AttachUserPolicy") for name in names], names=names,
+                    used=[use(name, 5, action="iam:CreateAccessKey") for name in names])
+    held_row = row(found, "PRV-04", "median")
+    assert (held_row["value"], held_row["unit"], held_row["status"]) == (50.0, "points", "scored")
+    assert words.measure_words(held_row) == "median 50 of 100 points over 30 (between 50 and 50)"
 
 
 def test_the_bands_are_0_34_68() -> None:

@@ -215,3 +215,16 @@ def test_a_snapshot_of_40_days_ago_is_stale() -> None:
                      permissions=[permission(f"s{n}", 1, 1) for n in range(40)])
     assert row(found, "PRV-05")["reason"] == "source_stale"
     assert row(found, "PRV-05")["snapshot_at"] == day(40)
+
+
+def test_prv02_roles_where_actions_are_not_known_are_no_permissions_to_add_up() -> None:
+    found = _held(permission("known", used=1, unused=3), permission(
+        "roles", used=2, unused=7, granted_basis="assigned", reason="role_missing: roles/x"))
+    assert counts(found, "PRV-02", "pooled") == (3, 4, 1, 0)
+    assert members(found, "PRV-02", "unknown", "median") == {"roles": "roles/x"}
+
+
+def test_prv01_what_is_counted_as_assigned_says_so() -> None:
+    found = _held(permission("a", used=1, unused=3, granted_basis="assigned"))
+    assert members(found, "PRV-01", "numerator", "a")["a"].endswith(
+        "; counted as assigned, since what a role allows is not all known")

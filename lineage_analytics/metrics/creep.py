@@ -54,7 +54,8 @@ def unused_sensitive(context: Context) -> Mapping[str, Population]:
         return {}
     granted, used, unused = (pl.col(f"sensitive_{name}") for name in ("granted", "used", "unused"))
     known = pl.col("granted").is_not_null()
-    seen = pl.col("used").is_not_null() & used.is_not_null() & unused.is_not_null()
+    assigned = (pl.col("granted_basis") == "assigned").fill_null(value=False)
+    seen = pl.col("used").is_not_null() & used.is_not_null() & unused.is_not_null() & ~assigned
     hidden = (granted - used - unused - pl.col("sensitive_too_young").fill_null(0)).clip(lower_bound=0)
     frame = context.objects.with_columns(excluded=pl.coalesce(
         "excluded", pl.when(young(context)).then(pl.lit("younger than the look-back"))
@@ -62,8 +63,9 @@ def unused_sensitive(context: Context) -> Mapping[str, Population]:
         .when(seen & (used + unused + hidden == 0)).then(pl.lit("all its sensitive permissions are too young"))))
     counts = seen & (used + unused > 0) & pl.col("excluded").is_null()
     kept = pl.col("excluded").is_null()
-    # An account of which nothing is known holds an unknown number of them: it counts once, as an account.
-    unknown = pl.when(~kept).then(0).when(seen).then(hidden).otherwise(pl.max_horizontal(granted.fill_null(1), 1))
+    # An account of which no actions are known holds an unknown number of them: it counts once, as an account.
+    unknown = pl.when(~kept).then(0).when(seen).then(hidden).when(assigned).then(1).otherwise(
+        pl.max_horizontal(granted.fill_null(1), 1))
     return {"all": population(frame.with_columns(
         truth=pl.when(counts).then(unused > 0),
         reason=pl.when(~known).then(doubt("its permissions are not known"))

@@ -77,7 +77,9 @@ def _said(scope: str) -> pl.Expr:
     return pl.concat_str(
         pl.format("{} of {} observable permissions unused", "unused", pl.col("used") + pl.col("unused")),
         sensitive if scope == "b" else pl.lit(""), wild,
-        pl.format("; {} not observable", pl.col("unobservable").fill_null(0)))
+        pl.format("; {} not observable", pl.col("unobservable").fill_null(0)),
+        pl.when(pl.col("granted_basis") == "assigned").then(pl.lit("; counted as assigned, since what a role allows is "
+                                                                   "not all known")).otherwise(pl.lit("")))
 
 
 @metric(
@@ -92,7 +94,9 @@ def unused_permissions(context: Context) -> Mapping[str, Population]:
     if not context.has("entitlements"):
         return {}
     used, unused, hidden = pl.col("used"), pl.col("unused"), pl.col("unobservable").fill_null(0)
-    known, seen = pl.col("granted").is_not_null(), used.is_not_null() & unused.is_not_null()
+    assigned = (pl.col("granted_basis") == "assigned").fill_null(value=False)
+    known = pl.col("granted").is_not_null()
+    seen = used.is_not_null() & unused.is_not_null() & ~assigned
     some = known & seen & (used + unused > 0)
     nothing = (pl.col("granted") == 0).fill_null(value=False)
     fresh = known & seen & (used + unused + hidden == 0)
@@ -113,7 +117,8 @@ def unused_permissions(context: Context) -> Mapping[str, Population]:
     pooled = population(frame.with_columns(
         num=pl.when(counts).then(unused).otherwise(0).cast(pl.Float64),
         den=pl.when(counts).then(used + unused).otherwise(0).cast(pl.Float64),
-        unk=pl.when(pl.col("excluded").is_null()).then(hidden).otherwise(0).cast(pl.Float64),
+        # Assigned roles are no actions: of such an account an unknown number of actions is unknown, and it counts once.
+        unk=pl.when(pl.col("excluded").is_not_null()).then(0).when(assigned).then(1).otherwise(hidden).cast(pl.Float64),
         exc=pl.when(pl.col("excluded").is_null()).then(pl.col("too_young").fill_null(0)).otherwise(0).cast(pl.Float64)),
         "pooled", unit="share")
     quantiles = {how: Population(spread, how, "ratio") for how in ("median", "p90")}
