@@ -502,7 +502,7 @@ MEASURES = Table("measures", "one row per metric and scope", _columns({
     "status": (pl.String, "", "scored provisional not_scored"),
     "reason": (pl.String, "null when scored", "no_source source_stale denominator_below_min coverage_below_min "
                "lookback_too_short definition_not_met no_baseline"),
-    "unit": (pl.String, "share count ratio days minutes per_1000 per_10000 per_day"),
+    "unit": (pl.String, "share count ratio points hops days minutes per_100 per_1000 per_10000 per_day"),
     "window_start": (TIME, ""), "window_end": (TIME, ""),
     "sources": (TEXTS, ""), "snapshot_at": (TIME, "null for processes"),
 }), derived=True)

@@ -269,7 +269,7 @@ def _declared(context: Context) -> Iterator[tuple[str, str]]:
     for holder, role, provider in roles.unique().iter_rows():
         if is_tier0(provider, "directory_role", role) or is_tier0(provider, "role", role) or _named(
                 provider, "directory_role", role) or _named(provider, "permission_set", sets.get(role, role)):
-            yield holder, f"role {role}"
+            yield holder, f"role {sets.get(role, role)}"
     held = stated.filter(pl.col("grant_kind") == "attachment").select("principal_id", "scope", "provider").drop_nulls()
     for holder, policy, provider in held.unique().iter_rows():
         if _named(provider, "policy", native(policy)[1]):
