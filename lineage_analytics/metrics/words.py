@@ -27,7 +27,9 @@ _PROVISIONAL = {
     "source_stale": "the inventory is older than a week",
 }
 _NAMES = {"p50": "median", "p90": "90th percentile", "p95": "95th percentile", "max": "at most",
-          "median_hops": "median", "min_hops": "shortest"}
+          "median_hops": "median", "min_hops": "shortest", "human": "people: 95th percentile",
+          "service_account": "service accounts: 95th percentile", "workload": "workloads: 95th percentile",
+          "app": "applications: 95th percentile", "ai": "agents and assistants: 95th percentile"}
 _WHOLE_BELOW = 100
 _RARE, _NEARLY = 0.25, 0.95
 _FRACTIONS = sorted({Fraction(k, n) for n in (2, 3, 4, 5, 10) for k in range(1, n)})
@@ -132,7 +134,8 @@ def _points(row: Row) -> str:
 def _statistic(row: Row) -> str:
     name = _NAMES.get(row["scope"], row["scope"])
     if row["unit"] not in ("ratio", "share"):
-        return f"{name} {_number(row['value'])} {row['unit']} over {row['denominator']:,.0f}"
+        unit = row["unit"].removesuffix("s") if row["value"] == 1 else row["unit"]
+        return f"{name} {_number(row['value'])} {unit} over {row['denominator']:,.0f}"
     n = row["denominator"]
     if row["ci_low"] is None:
         return f"{name} {_percent(row['value'], n)} over {n:,.0f}"
