@@ -10,23 +10,26 @@ import polars as pl
 from lineage_analytics import tables
 from lineage_analytics.permissions.gcp.hierarchy import MANAGER, PROVIDER, bare
 from lineage_analytics.permissions.gcp.rules import book, permission, weight
+from lineage_analytics.permissions.gcp.usage import usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lineage_analytics.permissions.gcp.rules import GcpBook
+    from lineage_analytics.permissions.gcp.usage import Age, Usage
     from lineage_analytics.permissions.roles import Held
     from lineage_analytics.tables import Facts
 
 _HEAVIEST, _MOST = 10, 20
 _BASIC = frozenset({"roles/owner", "roles/editor"})
-_UNSEEN = "no_source: the audit logs state methods, and no log that is read states the permissions they need"
 
 
 @dataclass
 class Granted:
-    """What reaches one principal: permissions with the scopes they are held over, and what is not known of them;
-    ``own``: where something is granted that is not everybody's."""
+    """What reaches one principal: permissions with the scopes they are held over and since when, and what is not
+    known of them; ``own``: where something is granted that is not everybody's."""
 
-    scopes: dict[str, set[str | None]] = field(default_factory=dict)
+    scopes: dict[str, dict[str | None, Age]] = field(default_factory=dict)
     pairs: set[tuple[str, str | None]] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
@@ -39,7 +42,7 @@ class Granted:
         return sorted(self.scopes)
 
 
-def granted(have: GcpBook, principal: str) -> Granted:
+def granted(have: GcpBook, principal: str, uses: Usage) -> Granted:
     """What a principal holds, less what is surely denied over all of the scope; what must be activated first is not
     held."""
     found, denials, everybody = Granted(), [], have.rules.everybody(principal)
@@ -51,6 +54,7 @@ def granted(have: GcpBook, principal: str) -> Granted:
         if one.eligible:
             continue
         found.pairs.add((one.role, one.scope))
+        age = uses.age(principal, held)
         if not held.groups or held.groups[0] not in everybody:
             found.own.add(one.scope)
         found.records.update(record for record in (one.record_id, *held.records) if record)
@@ -61,7 +65,8 @@ def granted(have: GcpBook, principal: str) -> Granted:
         names = {permission(name) for block in blocks or () for name in block.actions}
         found.wildcard |= one.condition is None and _everywhere(have, one.role, one.scope, names)
         for name in names:
-            found.scopes.setdefault(name, set()).add(one.scope)
+            since = found.scopes.setdefault(name, {})
+            since[one.scope] = max(age, since.get(one.scope, age))
     for held in denials:
         _take(have, found, held)
     return found
@@ -85,7 +90,7 @@ def _take(have: GcpBook, found: Granted, held: Held) -> None:
             for scope in sorted(found.scopes[name], key=str):
                 inside = have.rules.within(scope, held.assignment.scope) if scope is not None else None
                 if inside and sure:
-                    found.scopes[name].discard(scope)
+                    del found.scopes[name][scope]
                 elif inside is not False:
                     found.conditional = True
             if not found.scopes[name]:
@@ -97,22 +102,24 @@ def permission_rows(facts: Facts) -> pl.DataFrame:
 
     ``granted`` counts permissions where all that the roles allow is known (``effective``), else pairs of role and scope
     (``assigned``); null where nothing but everybody's is granted and not every policy that could is loaded, and where a
-    log shows a grant over what no loaded policy is of. Use is null: records state methods. ``reason`` begins with a
-    code: ``no_source``, ``role_missing``.
+    log shows a grant over what no loaded policy is of. Use is counted of ``effective`` permissions, as ``Usage.states``
+    tells; all that is ``assigned`` is unobservable. ``reason`` begins with a code: ``no_source``, ``role_missing``,
+    ``lookback_too_short``, ``age_unknown``.
     """
     have = book(facts)
+    uses = usage(facts, have.rules.places)
     principals = facts.frame("identities").filter(
         (pl.col("provider") == PROVIDER) & (pl.col("kind") != "group") & pl.col("id").str.starts_with("gcp::")
     )["id"].unique().sort()
-    found = [_row(have, principal) for principal in principals]
+    found = [_row(have, principal, uses) for principal in principals]
     frame = pl.DataFrame(found, schema_overrides=dict(tables.PERMISSIONS.schema), infer_schema_length=None,
                          schema=None if found else tables.PERMISSIONS.schema)
     return tables.conform(frame, tables.PERMISSIONS)
 
 
-def _row(have: GcpBook, principal: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"principal_id": principal}
-    found = granted(have, principal)
+def _row(have: GcpBook, principal: str, uses: Usage) -> dict[str, Any]:
+    row: dict[str, Any] = {"principal_id": principal, "last_used_at": uses.last.get(principal)}
+    found = granted(have, principal, uses)
     if not found.own:
         missing = None if have.deleted(principal) else _unlisted(have, principal)
         nothing = {"granted": 0, "granted_basis": "effective", "sensitive_granted": 0, "unobservable": 0,
@@ -135,9 +142,26 @@ def _row(have: GcpBook, principal: str) -> dict[str, Any]:
             "weight_max": heaviest if heaviest == _HEAVIEST else None,
             "reason": f"role_missing: not all is known of {', '.join(sorted(found.unread)[:3])}"}
     return row | {
-        "granted": len(found.scopes), "granted_basis": "effective", "unobservable": len(found.scopes),
-        "sensitive_granted": sum(weight(name) > 0 for name in found.permissions), "weight_max": heaviest,
-        "wildcard": found.wildcard, "conditional": found.conditional, "reason": _UNSEEN}
+        "granted": len(found.scopes), "granted_basis": "effective", "sensitive_granted": _sensitive(found.scopes),
+        "weight_max": heaviest, "wildcard": found.wildcard, "conditional": found.conditional,
+        **_used(principal, found, uses)}
+
+
+def _used(principal: str, found: Granted, uses: Usage) -> dict[str, Any]:
+    held = uses.states(principal, found.scopes)
+    row: dict[str, Any] = {name: None if names is None else len(names) for name, names in (
+        ("used", held.used), ("unused", held.unused), ("too_young", held.too_young),
+        ("unobservable", held.unobservable))}
+    row["reason"] = held.reason
+    if held.unused is None or held.used is None or held.too_young is None:
+        return row
+    idle = sorted((name for name in held.unused if weight(name)), key=lambda name: (-weight(name), name))
+    return row | {"sensitive_unused": len(idle), "unused_sensitive_actions": idle[:_MOST],
+                  "sensitive_used": _sensitive(held.used), "sensitive_too_young": _sensitive(held.too_young)}
+
+
+def _sensitive(names: Iterable[str]) -> int:
+    return sum(weight(name) > 0 for name in names)
 
 
 def _unlisted(have: GcpBook, principal: str) -> str | None:
