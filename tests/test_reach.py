@@ -201,6 +201,8 @@ def test_the_smallest_cut_is_the_maximum_flow_of_networkx(one: Drawn) -> None:
     flow.add_edges_from((int(target), "end") for target in one.targets)
     wanted = nx.maximum_flow_value(flow, "start", "end") if sources.any() else 0
     assert smallest_cut(one.graph, sources, one.targets) == wanted
+    everything = np.ones(len(one.graph.src), dtype=bool)
+    assert smallest_cut(one.graph, sources, one.targets, everything) == (None if wanted else 0)
 
 
 def test_what_cannot_be_cut_never_is() -> None:

@@ -179,8 +179,11 @@ def _shortest(graph: Graph, targets: Ints, counted: Flags, groups: Ints) -> Coun
     return found
 
 
-def smallest_cut(graph: Graph, sources: Flags, targets: Ints) -> int:
-    """The fewest edges whose removal leaves no source a way to a target (maximum flow, each edge once)."""
+def smallest_cut(graph: Graph, sources: Flags, targets: Ints, fixed: Flags | None = None) -> int | None:
+    """The fewest edges whose removal leaves no source a way to a target (maximum flow, each edge once).
+
+    Edges with ``fixed`` set cannot be removed; None: then no cut leaves nobody a way.
+    """
     from scipy.sparse import coo_array  # noqa: PLC0415
     from scipy.sparse.csgraph import maximum_flow  # noqa: PLC0415
 
@@ -190,7 +193,9 @@ def smallest_cut(graph: Graph, sources: Flags, targets: Ints) -> int:
     first, last, plenty = graph.nodes, graph.nodes + 1, len(graph.src) + 1
     src = np.concatenate((graph.src, np.full(len(starts), first), targets))
     dst = np.concatenate((graph.dst, starts, np.full(len(targets), last)))
-    room = np.concatenate((np.ones(len(graph.src)), np.full(len(starts) + len(targets), plenty))).astype(np.int32)
+    each = np.ones(len(graph.src)) if fixed is None else np.where(fixed, plenty, 1)
+    room = np.concatenate((each, np.full(len(starts) + len(targets), plenty))).astype(np.int32)
     matrix = coo_array((room, (src, dst)), shape=(graph.nodes + 2, graph.nodes + 2)).tocsr()
     matrix.sum_duplicates()
-    return int(maximum_flow(matrix, first, last).flow_value)
+    found = int(maximum_flow(matrix, first, last).flow_value)
+    return found if found < plenty else None

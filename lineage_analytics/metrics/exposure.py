@@ -115,7 +115,9 @@ def ways_in(context: Context) -> Mapping[str, Population]:
               "cut_size": (sizes.cut_size, "edges whose removal leaves nobody a way")}
     found = {scope: population(pl.DataFrame({
         "object_id": ["tier0"], "object_kind": ["graph"], "state": ["in" if size else "out"],
-        "reason": [f"{size:,} {words}"], "num": [float(size)], "den": [0.0]}), "count", base=1.0)
+        "reason": ["no set of grants closes every way" if size is None else f"{size:,} {words}"],
+        "num": [float(size or 0)], "den": [0.0]}), "count", base=1.0,
+        lack="definition_not_met" if size is None else None)
         for scope, (size, words) in counts.items()}
     exposed = context.access.exposure().filter(pl.col("exposed").fill_null(value=False))
     frame = _principals(context, exposed).with_columns(

@@ -52,11 +52,12 @@ CHOKES = pl.Schema([("rank", pl.Int64), ("src", pl.String), ("dst", pl.String), 
 
 @dataclass(frozen=True)
 class CutSize:
-    """``entry_edges``: distinct edges by which somebody outside enters tier 0; ``cut_size``: the fewest edges whose
-    removal leaves nobody a way; ``median_hops`` and ``min_hops`` of the shortest ways, null where there is none."""
+    """``entry_edges``: distinct edges by which somebody outside enters tier 0; ``cut_size``: the fewest grants whose
+    removal leaves nobody a way, null where none does; ``median_hops`` and ``min_hops`` of the shortest ways, null where
+    there is none."""
 
     entry_edges: int
-    cut_size: int
+    cut_size: int | None
     median_hops: float | None
     min_hops: int | None
 

@@ -134,12 +134,20 @@ class Reachability:
         return [(ids[at], kinds[at], int(sure.reached[n]), float(sure.sums[n, 0]), float(sure.sums[n, 0] / whole[n]),
                  bool(sure.sums[n, 1] > 0), float(some.sums[n, 0] / whole[n])) for n, at in enumerate(sources)]
 
+    @cached_property
+    def _granted(self) -> Flags:
+        """Of the proved edges, those that a record grants: one that follows from what a role or pattern is by itself
+        cannot be taken away."""
+        recorded = self.edges["record_ids"].list.len().fill_null(0).to_numpy() > 0
+        found: Flags = recorded[self._sure[1]]
+        return found
+
     def chokes(self, top: int) -> list[tuple[Any, ...]]:
         """The cuts that leave fewest exposed, one after another."""
         graph, kept = self._sure
         counted = self._principals & ~self.inside
         targets = np.flatnonzero(self._core).astype(np.int32)
-        groups = np.where(self._core[graph.src], -1, np.arange(len(graph.src))).astype(np.int32)
+        groups = np.where(self._core[graph.src] | ~self._granted, -1, np.arange(len(graph.src))).astype(np.int32)
         cuts = greedy(graph, targets, counted, groups, top)
         before = cuts[0].removed + cuts[0].remaining if cuts else 0
         rows = self.edges[[int(kept[cut.edges[0]]) for cut in cuts]] if cuts else self.edges.head(0)
@@ -157,8 +165,8 @@ class Reachability:
         entries = int((onward[graph.src] & ~self._core[graph.src] & self._core[graph.dst]).sum())
         hops = hops[exposed]
         targets = np.flatnonzero(self._core).astype(np.int32)
-        return (entries, smallest_cut(graph, exposed, targets), float(np.median(hops)) if len(hops) else None,
-                int(hops.min()) if len(hops) else None)
+        fewest = smallest_cut(graph, exposed, targets, ~self._granted)
+        return entries, fewest, float(np.median(hops)) if len(hops) else None, int(hops.min()) if len(hops) else None
 
     def paths(self, targets: Sequence[str] | None) -> list[tuple[Any, ...]]:
         rows = []
