@@ -16,12 +16,16 @@ from lineage_analytics.errors import UsageError
 from lineage_analytics.permissions import gcp
 from lineage_analytics.permissions.gcp.hierarchy import MANAGER, Hierarchy
 from lineage_analytics.permissions.gcp.rules import known_roles, permission, weight
+from lineage_analytics.permissions.gcp.usage import class_of
 from lineage_analytics.tables import (
+    COVERAGE,
     DECISION_STEPS,
     ENTITLEMENTS,
     IDENTITIES,
+    PERMISSION_USE,
     PERMISSIONS,
     RESOURCES,
+    USAGE,
     Facts,
     closed_value_faults,
     conform,
@@ -87,10 +91,12 @@ def person(identity: str, **more: Any) -> Row:
     return {"id": identity, "kind": kind, "provider": "gcp", **more}
 
 
-def facts(*grants: Row, tree: Sequence[Row] = TREE, people: Sequence[Row] = (), steps: Sequence[Row] = ()) -> Facts:
+def facts(*grants: Row, tree: Sequence[Row] = TREE, people: Sequence[Row] = (), steps: Sequence[Row] = (),
+          logs: Sequence[Row] = (), uses: Sequence[Row] = (), calls: Sequence[Row] = (), days: int = 90) -> Facts:
     return Facts.of(AS_OF, entitlements=frame(grants, ENTITLEMENTS), resources=frame(tree, RESOURCES),
                     identities=frame([person(ANN), person(BOT), *people], IDENTITIES),
-                    decision_steps=frame(steps, DECISION_STEPS))
+                    decision_steps=frame(steps, DECISION_STEPS), coverage=frame(logs, COVERAGE),
+                    permission_use=frame(uses, PERMISSION_USE), usage=frame(calls, USAGE), lookback_days=days)
 
 
 def decide(held: Facts, action: str = READ, over: str = BUCKET, who: str = ANN) -> Decision:
@@ -407,3 +413,200 @@ def test_principals_that_a_deny_policy_spares_have_the_ids_that_the_loader_gives
                    "principalSet://goog/public:all", "principalSet://goog/cloudIdentityCustomerId/C1",
                    f"principalSet:{POOL}/*"):
         assert spared(stated) == denied(stated).id, stated
+
+
+# --- used, unused, too young, unobservable ---------------------------------------------------------------------------
+
+WRITER, OLD_DAY = "projects/shop/roles/writer", 100
+OBJECTS = role(WRITER, "storage.objects.get", "storage.objects.list", "storage.objects.create", "storage.objects.delete")
+SETS = "storage.buckets.setIamPolicy"
+
+
+def log(tenant: str = "shop", first: int = 99, last: int = 0) -> Row:
+    """The log of a container, by the days before as_of that it covers."""
+    return {"basis": "received", "source": "gcp_audit", "tenant": tenant, "provider": "gcp", "records": 1,
+            "day": (AS_OF - timedelta(days=first)).date(), "first": AS_OF - timedelta(days=first),
+            "last": AS_OF - timedelta(days=last)}
+
+
+def use(who: str, name: str, tenant: str = "shop", back: int = 5, successes: int = 1) -> Row:
+    time = AS_OF - timedelta(days=back)
+    return {"actor_id": who, "permission": name, "tenant": tenant, "provider": "gcp", "source": "gcp_audit",
+            "day": time.date(), "events": 1, "successes": successes, "first": time, "last": time}
+
+
+def made(days: int) -> Row:
+    return {"granted_at": AS_OF - timedelta(days=days)}
+
+
+def counts(found: Row) -> tuple[int | None, ...]:
+    return tuple(found[name] for name in ("used", "unused", "too_young", "unobservable"))
+
+
+def test_of_four_permissions_one_is_used_one_unused_and_two_of_a_kind_nobody_was_seen_at_are_unobservable() -> None:
+    found = row_of(BOT, binds(BOT, WRITER, **made(OLD_DAY)), OBJECTS, logs=[log()], uses=[use(BOT, "storage.objects.get")])
+    assert (found["granted"], counts(found), found["reason"]) == (4, (1, 1, 0, 2), None)
+
+
+def test_what_anybody_was_seen_at_is_observable_also_where_it_failed_and_a_failure_is_no_use() -> None:
+    uses = [use(ANN, "storage.objects.list"), use(BOT, "storage.objects.delete", successes=0)]
+    found = row_of(BOT, binds(BOT, WRITER, **made(OLD_DAY)), OBJECTS, logs=[log()], uses=uses)
+    assert counts(found) == (0, 4, 0, 0)
+    assert found["sensitive_unused"] == sum(weight(name) > 0 for name in OBJECTS["actions"])
+    assert (found["sensitive_used"], found["sensitive_too_young"]) == (0, 0)
+
+
+def test_changes_of_buckets_which_every_log_holds_do_not_make_objects_observable() -> None:
+    uses = [use(ANN, SETS), use(ANN, "storage.buckets.create")]
+    assert counts(row_of(BOT, binds(BOT, WRITER, **made(OLD_DAY)), OBJECTS, logs=[log()], uses=uses)) == (0, 0, 0, 4)
+
+
+@pytest.mark.parametrize(("name", "found"), [
+    ("storage.objects.list", ("storage", "objects", "read")), ("storage.objects.update", ("storage", "objects", "write")),
+    ("bigquery.tables.getData", ("bigquery", "tables", "getData")), ("a.b.c.get", ("a", "b.c", "read")),
+    ("pubsub.topics.publish", ("pubsub", "topics", "publish"))])
+def test_classes_tell_reading_from_writing_and_other_verbs_by_themselves(name: str, found: tuple[str, ...]) -> None:
+    assert class_of(name) == found
+
+
+@pytest.mark.parametrize(("back", "expected"), [(5, (1, 1)), (89, (1, 1)), (91, (0, 0)), (-2, (0, 0))])
+def test_use_counts_within_the_look_back_and_shows_nothing_outside_it(back: int, expected: tuple[int, int]) -> None:
+    found = row_of(BOT, binds(BOT, WRITER, **made(OLD_DAY)), OBJECTS, logs=[log()],
+                   uses=[use(BOT, "storage.objects.get", back=back)])
+    assert (found["used"], found["unused"]) == expected
+
+
+@pytest.mark.parametrize(("logs", "days", "code", "unobservable"), [
+    ([], 90, "no_source: no audit log of projects/shop", 4),
+    ([log("other")], 90, "no_source: no audit log of projects/shop", 4),
+    ([log(first=80)], 90, "lookback_too_short: the log of projects/shop covers 80.0 of the 90 days", None),
+    ([log(last=8)], 90, "lookback_too_short", None), ([log()], 60, "lookback_too_short", None),
+])
+def test_without_a_log_that_spans_the_look_back_use_is_unknown(
+    logs: list[Row], days: int, code: str, unobservable: int | None,
+) -> None:
+    found = row_of(BOT, binds(BOT, WRITER, **made(OLD_DAY)), OBJECTS, logs=logs, days=days,
+                   uses=[use(BOT, "storage.objects.get")])
+    assert (counts(found), found["sensitive_unused"]) == ((None, None, None, unobservable), None)
+    assert found["reason"].startswith(code)
+
+
+def test_roles_that_are_not_all_known_keep_use_unknown_and_everything_unobservable() -> None:
+    found = row_of(BOT, binds(BOT, "roles/editor", **made(OLD_DAY)), logs=[log()], uses=[use(BOT, "storage.objects.get")])
+    assert (found["granted_basis"], counts(found)) == ("assigned", (None, None, None, 1))
+    assert found["reason"].startswith("role_missing")
+
+
+def test_the_last_success_in_all_logs_is_the_last_use() -> None:
+    calls = [{**use(BOT, "", back=back, successes=ok), "action": "m"} for back, ok in ((120, 1), (110, 1), (3, 0))]
+    stated = [{name: held for name, held in call.items() if name != "permission"} for call in calls]
+    assert row_of(BOT, calls=stated)["last_used_at"] == AS_OF - timedelta(days=110)
+    assert row_of(ANN, calls=stated)["last_used_at"] is None
+
+
+TWO = f"{MANAGER}/projects/two"
+GET_ONLY = role(WRITER, "storage.objects.get")
+
+
+@pytest.mark.parametrize(("scope", "tenant", "expected"), [
+    (PROJECT, "shop", (1, 0, 0, 0)), (PROJECT, "99", (1, 0, 0, 0)), (f"{MANAGER}/projects/99", "shop", (1, 0, 0, 0)),
+    (BUCKET, "shop", (1, 0, 0, 0)), (PROJECT, "two", (0, 0, 0, 1)), (FOLDER, "two", (1, 0, 0, 0)),
+    (ORG, "shop", (1, 0, 0, 0)), (FOLDER, "elsewhere", (0, 0, 0, 1)),
+])
+def test_a_use_counts_in_the_log_of_what_holds_the_scope_or_lies_in_it(
+    scope: str, tenant: str, expected: tuple[int, ...],
+) -> None:
+    tree = (*TREE, *NUMBERED, resource(TWO, FOLDER), resource(f"{MANAGER}/projects/elsewhere", ORG))
+    found = row_of(BOT, binds(BOT, WRITER, scope, **made(OLD_DAY)), GET_ONLY, tree=tree, logs=[log(), log("two")],
+                   uses=[use(BOT, "storage.objects.get", tenant)])
+    assert counts(found) == expected
+
+
+def test_over_a_folder_every_known_project_in_it_has_to_show_the_class() -> None:
+    tree = (*TREE, resource(TWO, FOLDER))
+    given = (binds(BOT, WRITER, FOLDER, **made(OLD_DAY)), GET_ONLY)
+    both = [use(ANN, "storage.objects.get"), use(ANN, "storage.objects.list", "two")]
+    assert counts(row_of(BOT, *given, tree=tree, logs=[log(), log("two")], uses=both)) == (0, 1, 0, 0)
+    assert counts(row_of(BOT, *given, tree=tree, logs=[log(), log("two")], uses=both[:1])) == (0, 0, 0, 1)
+    assert counts(row_of(BOT, *given, tree=tree, logs=[log()], uses=both)) == (0, 0, 0, 1)
+    assert counts(row_of(BOT, *given, tree=tree, logs=[log(), log("two", first=50)], uses=both)) == (0, 0, 0, 1)
+
+
+def test_what_is_about_folders_stands_in_the_logs_of_folders() -> None:
+    given = (binds(BOT, WRITER, ORG, **made(OLD_DAY)), role(WRITER, "resourcemanager.folders.create"))
+    of_project, of_folder = (use(ANN, "resourcemanager.folders.update", tenant) for tenant in ("shop", "folders/2"))
+    logs = [log(), log("folders/2"), log("organizations/1")]
+    assert counts(row_of(BOT, *given, logs=logs, uses=[of_project])) == (0, 0, 0, 1)
+    assert counts(row_of(BOT, *given, logs=logs, uses=[of_folder])) == (0, 1, 0, 0)
+
+
+def test_a_bucket_of_no_known_project_is_in_the_one_whose_log_saw_its_policy_else_use_is_not_placed() -> None:
+    lone = (resource(ORG), resource(PROJECT, ORG), resource(BUCKET))
+    given = (binds(BOT, WRITER, BUCKET, **made(OLD_DAY)), OBJECTS)
+    uses = [use(BOT, "storage.objects.get")]
+    unplaced = row_of(BOT, *given, tree=lone, logs=[log()], uses=uses)
+    assert (counts(unplaced), unplaced["reason"][:9]) == ((None, None, None, 4), "no_source")
+    seen = binds(ANN, VIEW, BUCKET, source="gcp_audit", tenant="shop")
+    assert counts(row_of(BOT, *given, seen, tree=lone, logs=[log()], uses=uses)) == (1, 1, 0, 2)
+
+
+CHANGES = use(ANN, "resourcemanager.projects.setIamPolicy", back=40)
+READS = use(ANN, "storage.objects.get")
+LOGGED: Row = {"source": "gcp_audit", "record_id": "rec-log"}
+GROUP = "gcp::group:g@acme.example"
+
+
+@pytest.mark.parametrize(("grants", "uses", "expected"), [
+    ([binds(BOT, WRITER, **made(OLD_DAY))], [READS], (0, 1, 0, 0)),
+    ([binds(BOT, WRITER, **made(10))], [READS], (0, 0, 1, 0)),
+    ([binds(BOT, WRITER)], [READS], (0, None, None, 0)),
+    ([binds(BOT, WRITER)], [READS, CHANGES], (0, 1, 0, 0)),
+    ([binds(BOT, WRITER)], [READS, use(ANN, SETS)], (0, None, None, 0)),
+    ([binds(BOT, WRITER), binds(BOT, WRITER, **made(10), **LOGGED)], [READS, CHANGES], (0, 0, 1, 0)),
+    ([binds(BOT, WRITER, **made(10)), binds(BOT, WRITER, ORG, **made(OLD_DAY))], [READS], (0, 1, 0, 0)),
+    ([binds(BOT, WRITER), binds(BOT, WRITER, ORG, **made(OLD_DAY))], [READS], (0, 1, 0, 0)),
+    ([binds(BOT, WRITER), binds(BOT, WRITER, ORG, **made(10))], [READS], (0, None, None, 0)),
+    ([binds(GROUP, WRITER), member(GROUP, BOT)], [READS, CHANGES], (0, None, None, 0)),
+    ([binds(GROUP, WRITER), member(GROUP, BOT, **made(OLD_DAY))], [READS, CHANGES], (0, 1, 0, 0)),
+    ([binds(GROUP, WRITER), member(GROUP, BOT, **made(9))], [READS, CHANGES], (0, 0, 1, 0)),
+    ([binds("gcp::allUsers", WRITER)], [READS, CHANGES], (0, 1, 0, 0)),
+])
+def test_a_grant_is_as_old_as_it_says_else_older_than_a_log_that_would_have_shown_it(
+    grants: list[Row], uses: list[Row], expected: tuple[int | None, ...],
+) -> None:
+    found = row_of(BOT, *grants, GET_ONLY, logs=[log()], uses=uses)
+    assert counts(found) == expected
+    assert (found["reason"] or "age_unknown").startswith("age_unknown")
+    assert (found["reason"] is None) is (expected[1] is not None)
+
+
+@pytest.mark.parametrize(("born", "expected"), [(20, (0, 0, 1, 0)), (200, (0, 1, 0, 0))])
+def test_who_was_created_within_the_look_back_holds_nothing_older(born: int, expected: tuple[int, ...]) -> None:
+    people = [person("gcp::77", created_at=AS_OF - timedelta(days=born))]
+    assert counts(row_of("gcp::77", binds("gcp::77", WRITER), GET_ONLY, people=people, logs=[log()],
+                         uses=[READS, CHANGES])) == expected
+
+
+_NAMES = [f"{service}.{kind}.{verb}" for service in ("storage", "pubsub") for kind in ("a", "b")
+          for verb in ("get", "list", "create", "delete", "publish")]
+_SEEN = st.lists(st.tuples(st.sampled_from([ANN, BOT]), st.sampled_from(_NAMES), st.integers(1, 120),
+                           st.integers(0, 1)), max_size=15)
+_KINDS = {"get": "r", "list": "r", "create": "w", "delete": "w", "publish": "p"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.sampled_from(_NAMES), min_size=1), st.sets(st.sampled_from(_NAMES)), _SEEN)
+def test_every_permission_is_in_one_state_as_counted_in_plain_python(
+    old: set[str], young: set[str], seen: list[tuple[str, str, int, int]],
+) -> None:
+    grants = [binds(BOT, WRITER, **made(OLD_DAY)), role(WRITER, *sorted(old))]
+    if young:
+        grants += [binds(BOT, "projects/shop/roles/new", **made(7)), role("projects/shop/roles/new", *sorted(young))]
+    uses = [use(who, name, back=back, successes=ok) for who, name, back, ok in seen]
+    found = row_of(BOT, *grants, logs=[log()], uses=uses)
+    lately = [(who, name, ok) for who, name, back, ok in seen if back < 90]
+    did = {name for who, name, ok in lately if who == BOT and ok} & (old | young)
+    shown = {(name.rpartition(".")[0], _KINDS[name.rpartition(".")[2]]) for _, name, _ in lately}
+    rest = {name for name in (old | young) - did if (name.rpartition(".")[0], _KINDS[name.rpartition(".")[2]]) in shown}
+    assert counts(found) == (len(did), len(rest & old), len(rest - old), len((old | young) - did - rest))
+    assert row_of(BOT, *reversed(grants), logs=[log()], uses=uses[::-1]) == found

@@ -91,6 +91,7 @@ class Usage:
     _made: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
     _joined: dict[str, datetime] = field(default_factory=dict)
     _born: dict[str, datetime] = field(default_factory=dict)
+    _homes: dict[str, str | None] = field(default_factory=dict)
     _within: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     # --- where -------------------------------------------------------------------------------------------------------
@@ -101,9 +102,11 @@ class Usage:
 
     def home(self, scope: str) -> str | None:
         """The container in whose log calls on a scope stand; null: not known."""
-        full = self.places.name(scope)
-        held = next((one for one in (full, *self.places.above(full)[0]) if one.startswith(_CONTAINERS)), None)
-        return held or self.logged_in.get(full)
+        if scope not in self._homes:
+            full = self.places.name(scope)
+            held = next((one for one in (full, *self.places.above(full)[0]) if one.startswith(_CONTAINERS)), None)
+            self._homes[scope] = held or self.logged_in.get(full)
+        return self._homes[scope]
 
     def holding(self, name: str, scope: str) -> tuple[str, ...]:
         """Containers in whose logs the use of a permission over a scope would stand; empty: not known. Over a folder or
