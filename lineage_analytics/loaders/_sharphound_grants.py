@@ -153,7 +153,10 @@ def _sessions(said: _Object) -> Iterator[Grant]:
 def _structure(said: _Object) -> Iterator[Grant]:
     holder = obj(said.record.get("containedby"))
     if holder:
-        yield from _right(said.id(holder), "Contains", said.here, "structure")
+        shielded = flag(said.record.get("isaclprotected"))
+        shielded = flag(said.properties.get("isaclprotected")) if shielded is None else shielded
+        yield from _right(said.id(holder), "Contains", said.here, "structure",
+                          condition=None if shielded is None else _json({"protected": shielded}))
     for child in said.ids("childobjects"):
         yield from _right(said.here, "Contains", child, "structure")
     for link in objects(said.record.get("links")):

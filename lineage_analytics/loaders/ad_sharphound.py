@@ -7,7 +7,8 @@ Shapes  one file per type, ``{"data": [...], "meta": {"type": ...}}``, with the 
         file whose meta is gone is read by what its objects hold. Sessions also as a file of their own.
 Maps    users, computers and groups to ``identity_facts``; when passwords were set to ``credentials``; memberships (also
         of the primary group), rights and owners on objects, delegation, SID history, local groups, user rights,
-        sessions, policy links, containment and trusts of domains to ``entitlements``; other objects to ``resources``.
+        sessions, policy links, containment (with whether the object is protected from inherited rights, as the
+        condition ``{"protected": ...}``) and trusts of domains to ``entitlements``; other objects to ``resources``.
 Drops   descriptions, home directories, logon scripts and every unknown text property, which may hold passwords; values
         of password attributes; flags without a column (password never expires, pre-authentication off, sensitive);
         lists that were not collected, which are not empty lists; rights and passwords of deleted objects, which are
@@ -85,7 +86,8 @@ _ATTRIBUTES = frozenset({
     "machineaccountquota", "minpwdlength", "pwdproperties", "pwdhistorylength", "minpwdage", "maxpwdage",
     "lockoutthreshold", "lockoutduration", "lockoutobservationwindow",
     "functionallevel", "collected", "gpcpath", "blocksinheritance", "isaclprotected", "caname", "dnshostname",
-    "certthumbprint", "certthumbprints", "flags", "validityperiod", "renewalperiod", "schemaversion", "oid",
+    "certthumbprint", "certthumbprints", "certchain", "flags", "validityperiod", "renewalperiod", "schemaversion",
+    "oid",
     "enrollmentflag", "requiresmanagerapproval", "nosecurityextension", "certificatenameflag",
     "enrolleesuppliessubject", "subjectaltrequireupn", "subjectaltrequiredns", "subjectaltrequiredomaindns",
     "subjectaltrequireemail", "subjectaltrequirespn", "subjectrequireemail", "ekus", "effectiveekus",

@@ -3,23 +3,29 @@
 Which right gives control over what is a data file (``graphs/data/ad_rights.csv``). Two rights that only together give
 control (replicating every secret of a domain) make an edge where one principal has both, itself or through different
 groups. Rights on a unit or container reach what lies in it unless the object is protected from inheritance; where that
-is not told, on a condition.
+is not told, on a condition. Accounts, computers and units take the policies of what they lie in even when they are
+protected: then on the condition that a policy can be linked. Owning is full control but where the object says what its
+owners may do. Trusts: within a forest each domain is a way to the others, elsewhere on a condition.
+
+Not here, as what it takes is not collected or not kept: relayed sign-ins, passwords that LAPS keeps read by replication
+of filtered attributes, and limits on what owners of computers may do that a forest sets as a whole.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import polars as pl
 
 from lineage_analytics.graphs.access.ad_certificates import certificate_edges
+from lineage_analytics.graphs.access.ad_together import Together, signed_in
 from lineage_analytics.graphs.access.tier0 import is_tier0
 from lineage_analytics.permissions.aws.principals import native
 from lineage_analytics.permissions.datafiles import rows
-from lineage_analytics.permissions.memberships import in_force, memberships
+from lineage_analytics.permissions.memberships import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,9 +34,11 @@ if TYPE_CHECKING:
     from lineage_analytics.tables import Facts
 
 PROVIDER = "ad"
-_REPLICATE = ("GetChanges", "GetChangesAll")
-_EVERYBODY = "S-1-5-11"
-_IN_EVERYBODY = ("-513", "-515")
+_REPLICATE = ("getchanges", "getchangesall")
+_CONTAINS, _OWNING, _OWNERS = "contains", frozenset({"owns", "writeowner"}), "S-1-3-4"
+_TAKE_POLICIES = frozenset({"user", "computer", "ou", "container"})
+# Kinds of trust between domains of one forest.
+_WITHIN = frozenset({"ParentChild", "TreeRoot", "CrossLink"})
 
 
 class Right(NamedTuple):
@@ -77,11 +85,22 @@ def edges(facts: Facts, build: Builder) -> None:
     _nodes(facts, build, kinds)
     held = rights(facts)
     _members(facts, build)
-    guarded = _protected(facts)
+    guarded, limited = _protected(facts, held), _limited(held)
     for one in held:
-        _edge(build, one, kinds.get(one.over, _UNTOLD), guarded.get(one.over))
-    _replicating(facts, build, held)
-    certificate_edges(facts, build, held, kinds)
+        kind, right = kinds.get(one.over, _UNTOLD), one.right.lower()
+        if right == _CONTAINS:
+            _inside(build, one, kind, guarded.get(one.over))
+        elif right == "trustedby":
+            _trusted(build, one)
+        elif right in _OWNING and one.over in limited:
+            build.edge(one.holder, "controls", one.over, f"have what owners may do there: {one.right} over it, which "
+                       "takes rights that are given to owners", [one.record], proved=False,
+                       technique="have what owners may do there")
+        else:
+            _edge(build, one, kind)
+    together = Together(facts)
+    _replicating(build, held, kinds, together)
+    certificate_edges(facts, build, held, kinds, together)
 
 
 def object_kinds(facts: Facts) -> dict[str, str]:
@@ -110,7 +129,7 @@ def _nodes(facts: Facts, build: Builder, kinds: Mapping[str, str]) -> None:
         "id", "kind", "display_name", "tenant").sort(pl.all(), nulls_last=True)
     for identity, kind, label, tenant in objects.iter_rows():
         build.node(identity, "resource", label, tenant, PROVIDER)
-        if is_tier0(PROVIDER, "object", kind or ""):
+        if is_tier0(PROVIDER, "object", kind or "") or (kind == "container" and is_tier0(PROVIDER, kind, label or "")):
             build.tier0(identity)
     for identity, kind in kinds.items():
         named = "group" if kind == "group" else "account"
@@ -132,78 +151,73 @@ def _members(facts: Facts, build: Builder) -> None:
         how = " by its primary group" if origin == "primary_group" else ""
         build.edge(member, "member_of", group, f"is a member of {names.get(group) or native(group)[1]}{how}", [record],
                    followed=True)
-    for group, everybody in _signed_in(names):
-        build.edge(group, "member_of", everybody, "every account that signs in is an authenticated user", followed=True)
+    for member, group, why in signed_in(facts):
+        build.node(group, "group", names.get(group))
+        build.edge(member, "member_of", group, why, followed=True)
 
 
-def _signed_in(names: Mapping[str, str | None]) -> Iterable[tuple[str, str]]:
-    """Domain Users and Domain Computers, each with the authenticated users of the same domain by name."""
-    domains = {(label or "").rpartition("@")[2].upper(): identity for identity, label in sorted(names.items())
-               if identity.endswith(f"-{_EVERYBODY}") and label}
-    for identity, label in sorted(names.items()):
-        everybody = domains.get((label or "").rpartition("@")[2].upper())
-        if everybody is not None and identity.endswith(_IN_EVERYBODY):
-            yield identity, everybody
-
-
-def _protected(facts: Facts) -> dict[str, bool]:
+def _protected(facts: Facts, held: Iterable[Held]) -> dict[str, bool]:
     """Of the objects whose export tells it, whether they are protected from inherited rights."""
-    held = facts.frame("resources").filter((pl.col("provider") == PROVIDER) & pl.col("attributes").is_not_null())
-    found = {}
-    for identity, attributes in held.select("id", "attributes").iter_rows():
-        said = msgspec.json.decode(attributes)
-        if isinstance(said, dict) and isinstance(said.get("isaclprotected"), bool):
-            found[identity] = bool(said["isaclprotected"])
-    return found
+    stated = facts.frame("resources").filter((pl.col("provider") == PROVIDER) & pl.col("attributes").is_not_null())
+    said = [(identity, _fields(text).get("isaclprotected"))
+            for identity, text in stated.select("id", "attributes").iter_rows()]
+    said += [(one.over, _fields(one.condition).get("protected")) for one in held if one.right.lower() == _CONTAINS]
+    return {identity: flag for identity, flag in sorted(said, key=str) if isinstance(flag, bool)}
 
 
-def _edge(build: Builder, one: Held, kind: str, protected: bool | None) -> None:
+def _fields(text: str | None) -> dict[str, Any]:
+    """An object as JSON text; nothing where it is no object."""
+    found = msgspec.json.decode(text) if text else None
+    return found if isinstance(found, dict) else {}
+
+
+def _edge(build: Builder, one: Held, kind: str) -> None:
     gives = right_over(one.right, kind)
-    if gives is None:
+    if gives is not None:
+        reason = f"{gives.technique}: {one.right} over it" + (f", which takes {gives.needs}" if gives.needs else "")
+        build.edge(one.holder, gives.rel, one.over, reason, [one.record], proved=gives.sure and not gives.needs,
+                   technique=gives.technique)
+
+
+def _inside(build: Builder, one: Held, kind: str, protected: bool | None) -> None:
+    """What lies in a unit, container or domain takes its rights unless it is protected, and its policies even then."""
+    gives = right_over(one.right, kind)
+    if gives is None or (protected and kind not in _TAKE_POLICIES):
         return
-    inherited = one.right == "Contains"
-    if inherited and protected:
-        return
-    said = f"{one.right} over it" if not inherited else "it lies in it"
-    needs = "an object that takes inherited rights" if inherited and protected is None else gives.needs
-    reason = f"{gives.technique}: {said}" + (f", which takes {needs}" if needs else "")
+    technique = gives.technique if not protected else "have a policy applied to what lies in it"
+    needs = ("an object that takes inherited rights" if protected is None
+             else "a policy that may be linked above it, as it takes no inherited rights" if protected else gives.needs)
+    reason = f"{technique}: it lies in it" + (f", which takes {needs}" if needs else "")
     build.edge(one.holder, gives.rel, one.over, reason, [one.record], proved=gives.sure and not needs,
-               technique=gives.technique)
+               technique=technique)
 
 
-def _replicating(facts: Facts, build: Builder, held: Iterable[Held]) -> None:
+def _trusted(build: Builder, one: Held) -> None:
+    """From a domain to one that trusts it: within a forest identifiers of the other domain can be claimed, elsewhere
+    only where the trust is stated not to filter them."""
+    terms = _fields(one.condition)
+    filters, within = terms.get("sid_filtering"), terms.get("type") in _WITHIN
+    if not within and filters is not False:
+        return
+    technique = "sign in to the trusting domain under an identifier of its own"
+    needs = "" if within and not filters else "a trust that does not filter identifiers there"
+    where = "a domain of the same forest trusts it" if within else "a domain trusts it"
+    build.edge(one.holder, "controls", one.over, f"{technique}: {where}" + (f", which takes {needs}" if needs else ""),
+               [one.record], proved=not needs, technique=technique)
+
+
+def _limited(held: Iterable[Held]) -> set[str]:
+    """Objects that say what their owners may do: there an owner has that, and not every right."""
+    return {one.over for one in held if native(one.holder)[1].endswith(_OWNERS) and one.right.lower() not in _OWNING}
+
+
+def _replicating(build: Builder, held: Iterable[Held], kinds: Mapping[str, str], together: Together) -> None:
     """Both rights to replicate a domain, held together: then every secret of it can be read."""
     halves: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for one in held:
-        if one.right in _REPLICATE:
-            halves[one.over][one.right][one.holder] = one.record
-    together = Both(facts)
+        if one.right.lower() in _REPLICATE and kinds.get(one.over, "domain") == "domain":
+            halves[one.over][one.right.lower()].setdefault(one.holder, one.record)
     for domain, by_right in sorted(halves.items()):
-        first, second = (by_right.get(right, {}) for right in _REPLICATE)
-        for holder, records in together(first, second):
+        for holder, records in together(*(by_right.get(right, {}) for right in _REPLICATE)):
             build.edge(holder, "controls", domain, "replicate every secret of the domain: GetChanges and GetChangesAll "
                        "over it", records, technique="replicate every secret of the domain")
-
-
-class Both:
-    """Who holds one thing of each of two lists, itself or through its groups; of a group that has both its members
-    follow by their membership."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._groups = memberships(facts, [PROVIDER])
-        self._members = sorted(set(facts.frame("entitlements").filter(
-            (pl.col("provider") == PROVIDER) & (pl.col("grant_kind") == "membership"))["principal_id"].drop_nulls()))
-
-    def __call__(self, first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-        direct = sorted(first.keys() & second.keys())
-        found = [(holder, [first[holder], second[holder]]) for holder in direct]
-        if not first or not second:
-            return found
-        for member in self._members:
-            above = self._groups.above(member)
-            if member in direct or any(group in above for group in direct):
-                continue
-            one, other = (next((h for h in (member, *above) if h in side), None) for side in (first, second))
-            if one is not None and other is not None:
-                found.append((member, [first[one], second[other]]))
-        return found
