@@ -17,6 +17,7 @@ from lineage_analytics.permissions import gcp
 from lineage_analytics.permissions.gcp.hierarchy import MANAGER, Hierarchy
 from lineage_analytics.permissions.gcp.rules import known_roles, permission, weight
 from lineage_analytics.permissions.gcp.usage import class_of
+from lineage_analytics.simulation import simulate
 from lineage_analytics.tables import (
     COVERAGE,
     DECISION_STEPS,
@@ -30,6 +31,7 @@ from lineage_analytics.tables import (
     closed_value_faults,
     conform,
 )
+from tests._simulated import content, only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -610,3 +612,38 @@ def test_every_permission_is_in_one_state_as_counted_in_plain_python(
     rest = {name for name in (old | young) - did if (name.rpartition(".")[0], _KINDS[name.rpartition(".")[2]]) in shown}
     assert counts(found) == (len(did), len(rest & old), len(rest - old), len((old | young) - did - rest))
     assert row_of(BOT, *reversed(grants), logs=[log()], uses=uses[::-1]) == found
+
+
+def test_use_in_the_made_up_project_is_what_its_entries_state(tmp_path: Path) -> None:
+    """Against the files read with the standard library: what service accounts did, and what all did not do."""
+    with only(("google_cloud",), ("gcp_audit", "gcp_iam")):
+        simulate(tmp_path / "in", 5, 24, 100)
+    estate = la.read(tmp_path / "in")
+    did: dict[str, set[str]] = {}
+    classes: set[tuple[str, str]] = set()
+    for path in sorted((tmp_path / "in" / "gcp_audit").glob("cloudaudit-*.json.gz")):
+        for entry in json.loads(content(path)):
+            payload = entry["protoPayload"]
+            lately = datetime.fromisoformat(entry["timestamp"]) > estate.lookback_start
+            for checked in payload.get("authorizationInfo", ()) if lately else ():
+                name = checked["permission"]
+                assert "synthetic" not in name
+                if checked["granted"] and not payload["status"]:
+                    did.setdefault(payload["authenticationInfo"].get("principalEmail", ""), set()).add(name)
+                    classes.add((name.rpartition(".")[0], _KIND_OF.get(name.rpartition(".")[2], name)))
+    rows = {row["principal_id"]: row for row in gcp.permission_rows(estate).iter_rows(named=True)}
+    emails = {one: next(alt["value"] for alt in alts if alt["kind"] == "email") for one, alts in estate.frame(
+        "identities").filter(pl.col("id").str.contains("^gcp::[0-9]+$")).select("id", "alt_ids").iter_rows()}
+    told = {emails[one].partition("@")[0]: counts(row) for one, row in rows.items()
+            if one in emails and row["granted_basis"] == "effective" and row["granted"]}
+    data = ("roles/bigquery.dataEditor", "roles/bigquery.jobUser")
+    granted = {name for one in data for name in known_roles()[one].permissions}
+    used = granted & did[f"orders-loader@{_MADE_UP}"]
+    seen = {name for name in granted - used
+            if (name.rpartition(".")[0], _KIND_OF.get(name.rpartition(".")[2], name)) in classes}
+    assert used == {"bigquery.jobs.create"}
+    assert told["orders-loader"] == (1, len(seen), 0, len(granted) - 1 - len(seen))
+
+
+_MADE_UP = "northwind-synthetic-data.iam.gserviceaccount.com"
+_KIND_OF = {"get": "r", "list": "r", "create": "w", "delete": "w", "undelete": "w", "update": "w"}

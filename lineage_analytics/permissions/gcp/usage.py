@@ -92,7 +92,8 @@ class Usage:
     _joined: dict[str, datetime] = field(default_factory=dict)
     _born: dict[str, datetime] = field(default_factory=dict)
     _homes: dict[str, str | None] = field(default_factory=dict)
-    _within: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _shown: dict[tuple[str, ...], frozenset[Class]] = field(default_factory=dict)
+    _within: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     # --- where -------------------------------------------------------------------------------------------------------
 
@@ -116,10 +117,10 @@ class Usage:
             return (home,) if home else ()
         kind = name.split(".")[1]
         sort = next((one for one in _CONTAINERS[1:] if one.endswith(f"/{kind}/")), _CONTAINERS[0])
-        if home not in self._within:
-            self._within[home] = tuple(sorted(one for one in {home, *self.containers}
-                                              if self.places.within(one, home)))
-        return tuple(one for one in self._within[home] if one.startswith(sort))
+        if (home, sort) not in self._within:
+            self._within[home, sort] = tuple(sorted(one for one in {home, *self.containers} if one.startswith(sort)
+                                                    and self.places.within(one, home)))
+        return self._within[home, sort]
 
     def did(self, principal: str, name: str, scopes: Iterable[str | None]) -> bool:
         """Did it use the permission where one of the scopes lets it? Where the hierarchy cannot tell, it did."""
@@ -172,14 +173,14 @@ class Usage:
         every = frozenset(granted)
         over = {name: [self.holding(name, scope) if scope is not None else () for scope in scopes]
                 for name, scopes in granted.items()}
-        homes = sorted({one for held in over.values() for found in held for one in found})
+        homes = sorted({one for found in {found for held in over.values() for found in held} for one in found})
         logs = [self.logs[one] for one in homes if one in self.logs]
         if not any(log.reason is None for log in logs):
             reason = next((log.reason for log in logs), None)
             return States(None, None, None, None if reason else every, reason or _no_log(homes))
         used = frozenset(name for name, scopes in granted.items() if self.did(principal, name, scopes))
         shown = frozenset(name for name in every - used
-                          if all(found and all(self._shows(one, name) for one in found) for found in over[name]))
+                          if all(class_of(name) in self._shown_by_all(found) for found in over[name]))
         ages = {name: max(granted[name].values()) for name in shown}
         hidden = every - used - shown
         if Age.UNKNOWN in ages.values():
@@ -187,9 +188,13 @@ class Usage:
         young = frozenset(name for name, age in ages.items() if age == Age.YOUNG)
         return States(used, shown - young, young, hidden, None)
 
-    def _shows(self, container: str, name: str) -> bool:
-        log = self.logs.get(container)
-        return log is not None and log.reason is None and class_of(name) in log.shown
+    def _shown_by_all(self, containers: tuple[str, ...]) -> frozenset[Class]:
+        """Classes that the logs of all the containers show; none where there is no container."""
+        if containers not in self._shown:
+            logs = [self.logs.get(one) for one in containers]
+            shown = [log.shown if log is not None and log.reason is None else frozenset[Class]() for log in logs]
+            self._shown[containers] = shown[0].intersection(*shown[1:]) if shown else frozenset()
+        return self._shown[containers]
 
 
 def _no_log(homes: list[str]) -> str:
