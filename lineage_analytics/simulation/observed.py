@@ -49,6 +49,8 @@ class Observed:
         self.actors: dict[str, Seen] = {}
         self.successes: dict[str, set[str]] = defaultdict(set)
         """Actions a principal did with success in the look-back, by native id, in lower case."""
+        self.cluster_calls: set[tuple[str, tuple[str, str, str], bool]] = set()
+        """Of the look-back in the cluster: who, what as verb, API group and resource with its part, with success."""
         self.last_use: dict[str, datetime] = {}
         self.daily: dict[str, Counter[date]] = defaultdict(Counter)
         self.copilot = Copilot()
@@ -167,6 +169,11 @@ class Observed:
             if not who.excluded:
                 self._saw(who.ref, who.kind, deed.time, listed=who.listed)
             self.last_use[who.ref] = max(self.last_use.get(who.ref, deed.time), deed.time)
+            if source == "k8s_audit" and END - LOOKBACK < deed.time <= END:
+                said = deed.details
+                over = "/".join(part for part in (said["resource"], said["sub"]) if part)
+                call = (deed.action, said["group"] or "core", over)
+                self.cluster_calls.add((who.ref, call, deed.outcome == "success"))
         elif isinstance(who, Agent):
             self._saw_agent(who, deed.time)
         elif who is not None and not who.excluded:

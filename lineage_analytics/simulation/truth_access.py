@@ -78,25 +78,27 @@ def _union(patterns: Iterable[str]) -> Actions:
     return frozenset().union(*(_matching(p) for p in patterns))
 
 
-def _listed(name: str) -> list[dict[str, str]]:
+@lru_cache(maxsize=16)
+def listed(name: str) -> tuple[dict[str, str], ...]:
+    """Rows of a data list, which is all that is shared."""
     text = (files("lineage_analytics.permissions") / "data" / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(line for line in text.splitlines() if line and not line.startswith("#")))
+    return tuple(csv.DictReader(line for line in text.splitlines() if line and not line.startswith("#")))
 
 
 @lru_cache(maxsize=1)
 def sensitive_actions() -> Actions:
-    return _union(row["pattern"] for row in _listed("sensitive_actions.csv"))
+    return _union(row["pattern"] for row in listed("sensitive_actions.csv"))
 
 
 @lru_cache(maxsize=1)
 def tier0_actions() -> Actions:
-    return _union(row["pattern"] for row in _listed("sensitive_actions.csv") if row["weight"] == "10")
+    return _union(row["pattern"] for row in listed("sensitive_actions.csv") if row["weight"] == "10")
 
 
 @lru_cache(maxsize=1)
 def unlogged_actions() -> Actions:
     """Data-plane actions; the simulated trail records management events only."""
-    return _union(row["pattern"] for row in _listed("data_plane_actions.csv"))
+    return _union(row["pattern"] for row in listed("data_plane_actions.csv"))
 
 
 def _covers(statement: Statement) -> Actions:

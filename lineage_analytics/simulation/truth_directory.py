@@ -7,14 +7,14 @@ written here once more, from the vendor's documents.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lineage_analytics.simulation.model import END
+from lineage_analytics.simulation.truth_holdings import Holding
 
 if TYPE_CHECKING:
     from lineage_analytics.simulation.chapters._directory_cast import Directory
-    from lineage_analytics.simulation.model import Account, World
+    from lineage_analytics.simulation.model import World
 
 _ROLES = frozenset({
     "Helpdesk Administrator", "User Administrator", "Application Administrator", "Exchange Administrator",
@@ -22,16 +22,6 @@ _ROLES = frozenset({
 _HEAVY = frozenset({"User.ReadWrite.All", "Directory.AccessAsUser.All", "RoleManagement.ReadWrite.Directory"})
 _EVERYWHERE = frozenset({"User.ReadWrite.All", "Sites.FullControl.All"})
 _AGENTS = "RoleManagement.ReadWrite.Directory"
-
-
-@dataclass(frozen=True)
-class Holding:
-    """What an inventory lists of one: how many permissions, and what they amount to. No log shows their use."""
-
-    granted: int
-    wildcard: bool = False
-    privileged: bool = False
-    admin: bool = False
 
 
 def software(world: World) -> dict[str, Holding]:
@@ -68,8 +58,3 @@ def privileged_people(world: World) -> set[str]:
         if app.owner is not None and app.registration is not None:
             people.add(app.owner.object_id)
     return people
-
-
-def holding_of(world: World, account: Account) -> Holding | None:
-    """What is known of an account of the directory; None: nothing."""
-    return software(world).get(account.native_id) if account.provider == "entra" else None

@@ -13,13 +13,15 @@ from lineage_analytics.simulation.names import PRIVILEGED_ROLES
 from lineage_analytics.simulation.observed import SINCE, WINDOW, Answer
 from lineage_analytics.simulation.owners import purpose_stated
 from lineage_analytics.simulation.truth_access import LOOKBACK, Rights, rights, sensitive_actions, tier0_actions
-from lineage_analytics.simulation.truth_directory import holding_of, privileged_people, software
+from lineage_analytics.simulation.truth_directory import privileged_people, software
+from lineage_analytics.simulation.truth_holdings import elsewhere, synced_from_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lineage_analytics.simulation.model import Account, Decision, Key, Principal
     from lineage_analytics.simulation.observed import Copilot, Observed, Seen
+    from lineage_analytics.simulation.truth_holdings import Holding
 
 EXPECTED = ("aws_cloudtrail", "m365_audit", "entra_audit")
 """Logs that are declared to be expected, and come; one more is declared and does not."""
@@ -59,27 +61,29 @@ def share(metric_id: str, scope: str, answers: Iterable[Answer] | Counter[Answer
 def privilege(world: World, found: dict[str, Rights], observed: Observed) -> list[Measure]:
     nhis = [r for r in found.values() if r.principal.is_nhi]
     ripe = [r for r in nhis if not r.young]
-    known = [r for r in ripe if r.granted is not None]
+    ripe_known = [r for r in ripe if r.granted is not None]
     others = [r for r in found.values() if not r.principal.excluded and not r.young]
     privileged = [r for r in others if r.privileged is not False]
-    # Software of the directory is known where a listing tells of its permissions, their use by no log; the permissions
-    # of accounts of other providers are not worked out.
-    listed = software(world)
-    ripe_ids = [world.agents[0].object_id, *(a.native_id for a in world.accounts if a.is_nhi and not _young(a))]
-    others_ripe: list[Answer] = [None] * len(ripe_ids)
-    holdings = [listed.get(world.agents[0].object_id), *(holding_of(world, a) for a in world.accounts if a.is_nhi)]
+    # The AI agent of the directory is a service account too, that nobody made in the look-back.
+    agent = world.agents[0].object_id
+    known = {**software(world), **elsewhere(world, observed)}
+    others = [a for a in world.accounts if a.is_nhi]
+    held = [known.get(agent), *(known.get(a.native_id) for a in others)]
+    held_ripe = [known.get(agent), *(known.get(a.native_id) for a in others if not _young(a))]
+    uses = [one.use for one in held_ripe if one is not None and one.use is not None]
     return [
-        share("PRV-01", "a", [*map(_broad, ripe), *others_ripe]),
-        share("PRV-01", "b", [*map(_standard, ripe), *others_ripe]),
+        share("PRV-01", "a", [*map(_broad, ripe), *map(_broad_elsewhere, held_ripe)]),
+        share("PRV-01", "b", [*map(_standard, ripe), *map(_standard_elsewhere, held_ripe)]),
         share("PRV-01", "c", [*(r.admin if r.granted is not None else None for r in nhis),
-                             *(None if one is None else one.admin for one in holdings)]),
-        Measure("PRV-02", "pooled", sum(len(r.unused) for r in known), sum(len(r.unused | r.used) for r in known),
-                sum(len(r.hidden) for r in known) + sum(listed[one].granted for one in ripe_ids if one in listed)),
+                              *(None if one is None else one.admin for one in held)]),
+        Measure("PRV-02", "pooled", sum(len(r.unused) for r in ripe_known) + sum(use.unused for use in uses),
+                sum(len(r.unused | r.used) for r in ripe_known) + sum(use.unused + use.used for use in uses),
+                sum(len(r.hidden) for r in ripe_known) + sum(one.hidden for one in held_ripe if one is not None)),
         share("PRV-05", "all", [*(r.wildcard if r.granted is not None else None for r in nhis),
-                                *(None if one is None else one.wildcard for one in holdings)]),
+                                *(None if one is None else one.wildcard for one in held)]),
         share("PRV-18", "all", [*(
             None if r.privileged is None else r.last_use is None or r.last_use <= END - LOOKBACK
-            for r in privileged), *_dormant_in_directory(world, observed)]),
+            for r in privileged), *_dormant_in_directory(world, observed), *_dormant_elsewhere(world, observed)]),
     ]
 
 
@@ -96,7 +100,40 @@ def _dormant_in_directory(world: World, observed: Observed) -> list[Answer]:
     logins = {p.object_id: p.login for p in world.persons} | {p.admin_id: p.admin_login for p in world.persons}
     return [*(logins[one] not in observed.actors for one in sorted(people)),
             *((last := used.get(one)) is None or last <= END - LOOKBACK
-              for one, held in sorted(listed.items()) if held.privileged)]
+              for one, held in sorted(listed.items()) if held.privileged),
+            *(None for _ in synced_from_cloud(world) - people)]
+
+
+def _dormant_elsewhere(world: World, observed: Observed) -> list[Answer]:
+    """Privileged accounts of other providers, or of which that cannot be told; unknown too where no log is of them."""
+    known = elsewhere(world, observed)
+    answers: list[Answer] = []
+    for account in world.accounts:
+        held = known.get(account.native_id)
+        if held is None or held.privileged is False or account.kind == "group" or account.excluded or _young(account):
+            continue
+        last = max((time for time in (observed.last_use.get(account.ref), account.details.get("seen"))
+                    if time is not None), default=None)
+        told = held.privileged and account.logged
+        answers.append((last is None or last <= END - LOOKBACK) if told else None)
+    return answers
+
+
+def _broad_elsewhere(held: Holding | None) -> Answer:
+    if held is None or held.use is None:
+        return None
+    return True if held.wildcard or held.use.unused else None if held.hidden else False
+
+
+def _standard_elsewhere(held: Holding | None) -> Answer:
+    """As of accounts of AWS."""
+    if held is None or held.use is None:
+        return None
+    use, seen = held.use, held.use.used + held.use.unused
+    if use.sensitive_unused or (seen and 2 * use.unused >= seen):
+        return True
+    doubt = use.sensitive_hidden or 2 * (use.unused + held.hidden) >= seen + held.hidden
+    return None if held.hidden and doubt else False
 
 
 def _young(account: Account) -> bool:
@@ -167,13 +204,14 @@ def owned(world: World, found: dict[str, Rights], observed: Observed) -> list[Me
     # The AI agent of the directory has a confirmed owner; its permissions are known where the directory is listed, and
     # its use where its sign-ins are told.
     spanned = world.days >= 0.9 * LOOKBACK.days
-    agent = True if world.agents[0].object_id in software(world) and world.agents[0].logged and spanned else None
+    known = {**software(world), **elsewhere(world, observed)}
+    agent = True if world.agents[0].object_id in known and world.agents[0].logged and spanned else None
     others = [a for a in world.accounts if a.is_nhi]
     owners = [*(p.owner_state for p in nhis), *(a.owner_state for a in others)]
     result = [share("VIS-04", "all", [*(answers[state] for state in owners), True]),
               share("VIS-14", "all", [*(_visible(world, p, known=found[p.native_id].granted is not None)
                                         for p in nhis), agent,
-                                      *(None if holding_of(world, a) is None else _visible(world, a, known=True)
+                                      *(_visible(world, a, known=True) if a.native_id in known and a.logged else None
                                         for a in others)])]
     for days in (45, 90):
         if world.days >= days:

@@ -60,6 +60,23 @@ class Forest:
         return [*self.others, *self.people, *self.admins, *self.services.values(), *self.computers.values(),
                 *self.groups.values()]
 
+    @property
+    def over_domain(self) -> list[tuple[str, str]]:
+        """Who holds which right over the domain itself: besides administrators two accounts may copy its secrets."""
+        sync, scanner = self.others[-1].native_id, self.services["svc-legacyscan"].native_id
+        return [(who, right) for who in (BUILTIN_ADMINISTRATORS, sync, scanner)
+                for right in ("GetChanges", "GetChangesAll")]
+
+    def administrators(self, computer: Account) -> list[Account]:
+        """Who administers a computer; whoever backs up the file server does."""
+        helper = [self.services["svc-backup"]] if computer.name == "SRV-FILE01$" else []
+        return [self.groups["Domain Admins"], *helper]
+
+    @property
+    def sessions(self) -> list[tuple[str, str]]:
+        """Computer and user: an administrator of the domain left a session on the file server."""
+        return [(self.computers["SRV-FILE01"].native_id, self.admins[0].native_id)]
+
 
 def founded(world: World, dice: Dice) -> Forest:
     """The forest with everybody in it, before anything is done there."""

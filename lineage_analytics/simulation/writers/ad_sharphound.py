@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from lineage_analytics.simulation.chapters._ad_forest import BUILTIN_ADMINISTRATORS, MIDNIGHT, REALM, Forest
+from lineage_analytics.simulation.chapters._ad_forest import MIDNIGHT, REALM, Forest
 from lineage_analytics.simulation.model import DOMAIN
 from lineage_analytics.simulation.writers.files import as_json, put
 
@@ -110,12 +110,11 @@ def _group(forest: Forest, account: Account) -> Json:
 
 
 def _computer(forest: Forest, account: Account) -> Json:
-    admins = [{"ObjectIdentifier": forest.groups["Domain Admins"].native_id, "ObjectType": "Group"}]
+    admins = [{"ObjectIdentifier": one.native_id, "ObjectType": _TYPES[one.details["sort"]]}
+              for one in forest.administrators(account)]
     name, listed = account.name.removesuffix("$"), {"Collected": True, "FailureReason": None}
-    sessions = []
-    if name == "SRV-FILE01":  # an administrator of the domain left a session on a file server
-        sessions = [{"UserSID": forest.admins[0].native_id, "ComputerSID": account.native_id}]
-        admins.append({"ObjectIdentifier": forest.services["svc-backup"].native_id, "ObjectType": "User"})
+    sessions = [{"UserSID": user, "ComputerSID": computer} for computer, user in forest.sessions
+                if computer == account.native_id]
     group = {"ObjectIdentifier": f"{account.native_id}-544", "Name": f"ADMINISTRATORS@{name}.{REALM}", "LocalNames": []}
     return _object(
         forest, account, {
@@ -129,9 +128,7 @@ def _computer(forest: Forest, account: Account) -> Json:
 
 
 def _domain(forest: Forest) -> Json:
-    sync, scanner = forest.others[-1].native_id, forest.services["svc-legacyscan"].native_id
-    aces = [(BUILTIN_ADMINISTRATORS, "GetChanges", False), (BUILTIN_ADMINISTRATORS, "GetChangesAll", False),
-            *((who, right, False) for who in (sync, scanner) for right in ("GetChanges", "GetChangesAll"))]
+    aces = [(who, right, False) for who, right in forest.over_domain]
     return {
         "Properties": {"domain": REALM, "name": REALM, "distinguishedname": _DOMAIN, "domainsid": forest.sid,
                        "functionallevel": "2016", "collected": True, "whencreated": 1_420_000_000,
