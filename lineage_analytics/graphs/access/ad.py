@@ -21,11 +21,12 @@ import msgspec
 import polars as pl
 
 from lineage_analytics.graphs.access.ad_certificates import certificate_edges
-from lineage_analytics.graphs.access.ad_together import Together, signed_in
+from lineage_analytics.graphs.access.ad_together import Together
 from lineage_analytics.graphs.access.tier0 import is_tier0
 from lineage_analytics.permissions.aws.principals import native
 from lineage_analytics.permissions.datafiles import rows
 from lineage_analytics.permissions.memberships import in_force
+from lineage_analytics.permissions.signed_in import signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
