@@ -229,3 +229,93 @@ def test_simulate_writes_the_asked_size_and_never_over_other_files(
     code, _, err = _said(capsys, "simulate", tmp_path / "mine", *small)
     assert code == 2
     assert "holds other files" in err
+
+
+def _account(folder: Path) -> Path:
+    """An account in which ann may read one bucket and change whom the administrators' role trusts."""
+    number, where = "111122223333", folder / "account.json"
+    policy = {"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::ledger/*"},
+        {"Effect": "Allow", "Action": "iam:UpdateAssumeRolePolicy", "Resource": f"arn:aws:iam::{number}:role/boss"}]}}
+    every = {"PolicyName": "every", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"}]}}
+    shared = {"Path": "/", "CreateDate": "2025-01-01T00:00:00+00:00", "AttachedManagedPolicies": []}
+    users = [{**shared, "UserName": name, "UserId": f"AIDAEXAMPLE00000{name.upper():X>5}", "GroupList": [],
+              "Arn": f"arn:aws:iam::{number}:user/{name}", "UserPolicyList": held}
+             for name, held in (("ann", [policy]), ("ben", []))]
+    role = {**shared, "RoleName": "boss", "RoleId": "AROAEXAMPLE000000001", "Arn": f"arn:aws:iam::{number}:role/boss",
+            "RolePolicyList": [every], "InstanceProfileList": [],
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}]}}
+    where.write_text(json.dumps({"UserDetailList": users, "GroupDetailList": [], "RoleDetailList": [role],
+                                 "Policies": []}))
+    return where
+
+
+@pytest.fixture
+def account(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    workspace = tmp_path / "workspace"
+    assert main(["ingest", str(_account(tmp_path)), "--workspace", str(workspace)]) == 0
+    capsys.readouterr()
+    return workspace
+
+
+@pytest.mark.parametrize(("who", "resource", "verdict", "said"), [
+    ("ann", "arn:aws:s3:::ledger/june.csv", "allowed", "policy own allows s3:GetObject"),
+    ("ann", "arn:aws:s3:::other/june.csv", "denied", "none of its policies allows it"),
+    ("ben", "arn:aws:s3:::ledger/june.csv", "denied", "none of its policies allows it"),
+    ("annn", "arn:aws:s3:::ledger/june.csv", "unknown", "no inventory and no log of this estate names this principal"),
+])
+def test_allowed_says_the_verdict_and_what_decided(
+    who: str, resource: str, verdict: str, said: str, account: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("allowed", who, "s3:GetObject", resource, "--workspace", account, "--as-of", "2026-06-30")
+    code, out, err = _said(capsys, *asked)
+    assert code == 0
+    assert out.splitlines()[0].endswith(f"on {resource}: {verdict}")
+    assert said in out
+    assert ("near it: ann" in err) == (who == "annn")
+    code, out, _ = _said(capsys, *asked, "--json")
+    document = json.loads(out)
+    assert (code, document["verdict"], document["action"], document["resource"]) == (0, verdict, "s3:GetObject", resource)
+    assert said in document["because"][0]["says"]
+    assert bool(document["because"][0]["record_ids"]) == (verdict == "allowed")
+
+
+def test_paths_shows_each_hop_with_what_it_takes_and_why(account: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _said(capsys, "paths", "ann", "--workspace", account, "--as-of", "2026-06-30")
+    assert code == 0
+    assert "ann (aws:111122223333:AIDAEXAMPLE00000XXANN): 1 hop" in out
+    assert "-> boss" in out
+    assert "because " in out
+    assert "iam:UpdateAssumeRolePolicy" in out
+    code, out, _ = _said(capsys, "paths", "ben", "--workspace", account, "--as-of", "2026-06-30")
+    assert (code, out) == (0, "ben has no known way to tier0\n")
+
+
+def test_paths_as_one_document_counts_what_it_does_not_show(account: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("paths", "--to", "boss", "--workspace", account, "--as-of", "2026-06-30", "--json")
+    code, out, _ = _said(capsys, *asked)
+    every = json.loads(out)
+    assert code == 0
+    assert every["count"] == len(every["paths"]) >= 2
+    ann = next(path for path in every["paths"] if path["principal_id"].endswith("ANN"))
+    assert (ann["hops"], ann["state"], len(ann["path"]), len(ann["techniques"])) == (1, "proved", 2, 1)
+    assert ann["record_ids"]
+    _, out, _ = _said(capsys, *asked, "--limit", "1")
+    assert (json.loads(out)["count"], json.loads(out)["paths"]) == (every["count"], every["paths"][:1])
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["paths", "annn"], "Did you mean ann"),
+    (["paths", "--to", "bos"], "Did you mean boss"),
+    (["paths", "--limit", "0"], "whole number"),
+    (["allowed", "ann"], "ACTION"),
+    (["allowed", "", "s3:GetObject"], "found an empty one"),
+])
+def test_a_question_of_access_put_wrongly_is_exit_2(
+    arguments: list[str], said: str, account: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = _said(capsys, *arguments, "--workspace", account, "--as-of", "2026-06-30")
+    assert (code, out) == (2, "")
+    assert said in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from lineage_analytics.commands import console
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import argparse
 
     from lineage_analytics.workspace.estate import Estate
+
+_LOOKED_AT = 5000
 
 
 def _estate(given: argparse.Namespace) -> Estate:
@@ -23,10 +26,25 @@ def _estate(given: argparse.Namespace) -> Estate:
     return estate
 
 
+def _nearest(estate: Estate, name: str) -> list[str]:
+    """Names like one that nobody carries; none where somebody does."""
+    from lineage_analytics.identities.who import meant
+
+    identities = estate.frame("identities")
+    if meant(identities, estate.frame("aliases"), name):
+        return []
+    names = identities["display_name"].drop_nulls().unique().sort().head(_LOOKED_AT).to_list()
+    return get_close_matches(name, names, n=3, cutoff=0.6)
+
+
 def allowed(given: argparse.Namespace) -> int:
     from lineage_analytics import analysis
 
-    found = analysis.allowed(_estate(given), given.principal, given.action, given.resource)
+    estate = _estate(given)
+    found = analysis.allowed(estate, given.principal, given.action, given.resource)
+    near = _nearest(estate, given.principal)
+    if near:
+        console.note(f"Nobody is known by that name; near it: {', '.join(printable(name) for name in near)}")
     if given.json:
         console.document(asdict(found))
     else:
