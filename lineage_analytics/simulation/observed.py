@@ -51,6 +51,8 @@ class Observed:
         """Actions a principal did with success in the look-back, by native id, in lower case."""
         self.cluster_calls: set[tuple[str, tuple[str, str, str], bool]] = set()
         """Of the look-back in the cluster: who, what as verb, API group and resource with its part, with success."""
+        self.project_calls: set[tuple[str, str, bool]] = set()
+        """Of the look-back on Google Cloud: who, the method, with success."""
         self.last_use: dict[str, datetime] = {}
         self.daily: dict[str, Counter[date]] = defaultdict(Counter)
         self.copilot = Copilot()
@@ -174,6 +176,8 @@ class Observed:
                 over = "/".join(part for part in (said["resource"], said["sub"]) if part)
                 call = (deed.action, said["group"] or "core", over)
                 self.cluster_calls.add((who.ref, call, deed.outcome == "success"))
+            elif source == "gcp_audit" and END - LOOKBACK < deed.time <= END:
+                self.project_calls.add((who.ref, deed.action, deed.outcome == "success"))
         elif isinstance(who, Agent):
             self._saw_agent(who, deed.time)
         elif who is not None and not who.excluded:

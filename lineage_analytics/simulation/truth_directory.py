@@ -51,10 +51,12 @@ def privileged_people(world: World) -> set[str]:
         return set()
     people = {one.holder for one in world.assignments
               if one.role in _ROLES and not one.software and (one.until is None or one.until > END)}
+    # Whoever is not on the customer's list is not listed at all, nor is somebody who has left.
+    gone = {one for p in world.persons if not p.declared or p.left_on is not None for one in (p.object_id, p.admin_id)}
     found: Directory | None = world.cast.get("directory")
-    if found is None:  # only who is on the customer's list is listed at all
-        return people - {one for p in world.persons if not p.declared for one in (p.object_id, p.admin_id)}
+    if found is None:
+        return people - gone
     for app in found.apps.values():
         if app.owner is not None and app.registration is not None:
             people.add(app.owner.object_id)
-    return people
+    return people - gone

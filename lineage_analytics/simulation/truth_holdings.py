@@ -16,11 +16,13 @@ from lineage_analytics.simulation.chapters._ad_forest import BUILTIN_ADMINISTRAT
 from lineage_analytics.simulation.chapters._google_cloud_project import ON_PROJECT, member
 from lineage_analytics.simulation.model import DOMAIN, END
 from lineage_analytics.simulation.truth_access import LOOKBACK, listed
+from lineage_analytics.simulation.writers.gcp_audit import NEEDS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from lineage_analytics.simulation.chapters._ad_forest import Forest
+    from lineage_analytics.simulation.chapters._aws_center import Center
     from lineage_analytics.simulation.chapters._google_cloud_project import Project
     from lineage_analytics.simulation.chapters._kubernetes_cluster import Cluster, Thing
     from lineage_analytics.simulation.chapters.opengraph import Graph
@@ -57,13 +59,14 @@ class Holding:
 
 def elsewhere(world: World, observed: Observed) -> dict[str, Holding]:
     """By native id: of Google Cloud, Kubernetes, Active Directory and the graph of GitHub, where they are told."""
-    return {**_google_cloud(world), **_kubernetes(world, observed), **_active_directory(world), **_github(world)}
+    return {**_google_cloud(world, observed), **_kubernetes(world, observed), **_active_directory(world),
+            **_github(world), **_identity_center(world)}
 
 
 # --- Google Cloud --------------------------------------------------------------------------------------------------
 
 
-def _google_cloud(world: World) -> dict[str, Holding]:
+def _google_cloud(world: World, observed: Observed) -> dict[str, Holding]:
     """Of service accounts that hold a role. Of others nothing is known: the policy of the organisation, which no
     inventory has, may give them any. No role is held over the organisation, so nobody controls it."""
     project: Project | None = world.cast.get("gcp")
@@ -72,20 +75,46 @@ def _google_cloud(world: World) -> dict[str, Holding]:
     found = {}
     for account in project.services.values():
         held = {(one.role, one.over) for one in project.bindings() if one.member == member(account)}
+        young = {(change.binding.role, change.binding.over) for change in project.changes if change.added
+                 and change.binding.member == member(account) and change.time > END - LOOKBACK}
         if held:
-            found[account.native_id] = _by_roles(held)
+            found[account.native_id] = _by_roles(account, held, young, observed)
     return found
 
 
-def _by_roles(held: set[tuple[str, str]]) -> Holding:
+def _by_roles(account: Account, held: set[tuple[str, str]], young: set[tuple[str, str]],
+              observed: Observed) -> Holding:
+    """A change of a policy is always logged, so a role that no entry gave is older than the look-back."""
     table = {row["role"]: row for row in listed("gcp_roles.csv")}
     whole = all(table.get(role, {}).get("complete") == "yes" for role, _ in held)
-    names = {name for role, _ in held for name in table.get(role, {"permissions": ""})["permissions"].split()}
-    heavy = any(fnmatch.fnmatchcase(name, row["pattern"]) for row in listed("gcp_sensitive_permissions.csv")
-                if row["weight"] == "10" for name in names)
+    names, old = (frozenset(name for role, _ in roles for name in table.get(role, {"permissions": ""})[
+        "permissions"].split()) for roles in (held, held - young))
     basic = any(role in ("roles/owner", "roles/editor") and over == ON_PROJECT for role, over in held)
-    return Holding(len(names) if whole else 1, wildcard=True if basic else _if(whole),
-                   privileged=True if heavy else _if(whole))
+    said = {(who, needed[0], succeeded) for who, method, succeeded in observed.project_calls
+            if (needed := NEEDS[method]) is not None}
+    used = {name for who, name, succeeded in said if succeeded and who == account.ref} & names
+    shown = {_kind_of(name) for _, name, _ in said}
+    unused = {name for name in names - used if _kind_of(name) in shown}
+    hidden = names - used - unused
+    unused &= old
+    return Holding(
+        len(hidden) if whole else 1, wildcard=True if basic else _if(whole),
+        privileged=True if any(_heaviness(name) > 9 for name in names) else _if(whole), use=Use(
+            len(used), len(unused), sum(_heaviness(name) > 0 for name in unused),
+            sum(_heaviness(name) > 0 for name in hidden)) if whole else None)
+
+
+def _kind_of(name: str) -> tuple[str, str]:
+    """What a log tells apart: service and resource, and whether it is read or written, or the verb."""
+    over, _, verb = name.rpartition(".")
+    return over, {"get": "read", "list": "read", "create": "write", "delete": "write", "undelete": "write",
+                  "update": "write"}.get(verb, verb)
+
+
+@lru_cache(maxsize=4096)
+def _heaviness(name: str) -> int:
+    return max((int(row["weight"]) for row in listed("gcp_sensitive_permissions.csv")
+                if fnmatch.fnmatchcase(name, row["pattern"])), default=0)
 
 
 def _if(known: bool) -> Answer:
@@ -184,8 +213,9 @@ def _active_directory(world: World) -> dict[str, Holding]:
     rights, groups = _rights_of(forest), _groups_of(forest)
     controlling = _controlling(forest, rights, groups)
     lent = {computer for computer, user in forest.sessions if user in controlling}
-    synced = {account.native_id for account in forest.people if account.person and account.person.number in
-              {person for person, _ in _synced(world)}}
+    # Whoever may sign in elsewhere with it, if that directory believes this one.
+    further = _synced(world) | _leading(world)
+    synced = {account.native_id for account in forest.people if account.person and account.person.number in further}
     found = {}
     for account in forest.accounts:
         own = {account.native_id, *groups[account.native_id]}
@@ -253,15 +283,47 @@ def _github(world: World) -> dict[str, Holding]:
     return {user.native_id: Holding(1, wildcard=None, privileged=True, admin=True) for user in graph.users}
 
 
-def _synced(world: World) -> set[tuple[int, str]]:
-    """Number and directory id of people who sign in to GitHub with an account of a directory, if that signs them in."""
+def _synced(world: World) -> set[int]:
+    """Numbers of people who sign in to GitHub with an account of a directory, if that signs them in."""
     graph: Graph | None = world.cast.get("opengraph")
-    return {(user.person.number, user.person.object_id) for user in graph.users
+    return {user.person.number for user in graph.users
             if user.person is not None and user.person.login.endswith(f"@{DOMAIN}")} if graph else set()
 
 
-def synced_from_cloud(world: World) -> set[str]:
-    """Object ids of those of them who have no account on premises."""
+# --- the directory, seen from on premises --------------------------------------------------------------------------
+
+_LEADING = frozenset({"Helpdesk Administrator", "User Administrator", "Application Administrator"})
+
+
+def _leading(world: World) -> set[int]:
+    """Numbers of people whose cloud account may reset the password of an administrator of all subscriptions, or add a
+    credential to the agent that assigns roles, or may be let to."""
+    holders = {one.holder for one in world.assignments
+               if one.role in _LEADING and not one.software and (one.until is None or one.until > END)}
+    return {person.number for person in world.persons if person.declared and person.object_id in holders}
+
+
+def perhaps(world: World) -> set[str]:
+    """Object ids of people who lead to administrators if a password set in the cloud is taken over on premises, or if
+    GitHub signs them in."""
     forest: Forest | None = world.cast.get("active_directory")
-    there = {account.person.number for account in forest.people if account.person} if forest else set()
-    return {object_id for number, object_id in _synced(world) if number not in there}
+    strong: set[int] = set()
+    if forest is not None:
+        controlling = _controlling(forest, _rights_of(forest), _groups_of(forest))
+        strong = {account.person.number for account in forest.people
+                  if account.person and account.native_id in controlling}
+    return {person.object_id for person in world.persons
+            if person.declared and person.left_on is None and person.number in strong | _synced(world)}
+
+
+# --- Identity Center -----------------------------------------------------------------------------------------------
+
+
+def _identity_center(world: World) -> dict[str, Holding]:
+    """Of users who may become the role that administers the account; no log is of the users themselves."""
+    center: Center | None = world.cast.get("aws_center")
+    if center is None:
+        return {}
+    holders = {who.native_id for held, who in center.assigned if held.name == "AdministratorAccess"}
+    holders |= {user.native_id for group, user in center.members if group.native_id in holders}
+    return {native: Holding(0, wildcard=None, privileged=True, admin=True) for native in holders}

@@ -14,7 +14,7 @@ from lineage_analytics.simulation.observed import SINCE, WINDOW, Answer
 from lineage_analytics.simulation.owners import purpose_stated
 from lineage_analytics.simulation.truth_access import LOOKBACK, Rights, rights, sensitive_actions, tier0_actions
 from lineage_analytics.simulation.truth_directory import privileged_people, software
-from lineage_analytics.simulation.truth_holdings import elsewhere, synced_from_cloud
+from lineage_analytics.simulation.truth_holdings import elsewhere, perhaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -101,7 +101,7 @@ def _dormant_in_directory(world: World, observed: Observed) -> list[Answer]:
     return [*(logins[one] not in observed.actors for one in sorted(people)),
             *((last := used.get(one)) is None or last <= END - LOOKBACK
               for one, held in sorted(listed.items()) if held.privileged),
-            *(None for _ in synced_from_cloud(world) - people)]
+            *(None for _ in perhaps(world) - people)]
 
 
 def _dormant_elsewhere(world: World, observed: Observed) -> list[Answer]:

@@ -23,7 +23,7 @@ _STREAMED = 5
 _LATE = timedelta(days=2)
 # The permission that a method checks and its kind, as the audit pages of each service have them. Asking for and
 # approving a temporary grant takes none: who is named in its entitlement may.
-_NEEDS = {
+NEEDS = {
     "SetIamPolicy": ("resourcemanager.projects.setIamPolicy", "ADMIN_WRITE"),
     "GenerateAccessToken": ("iam.serviceAccounts.getAccessToken", "ADMIN_READ"),
     "storage.objects.create": ("storage.objects.create", "DATA_WRITE"),
@@ -103,7 +103,7 @@ def _payload(deed: Deed) -> dict[str, Any]:
         "status": {"code": 7, "message": "PERMISSION_DENIED"} if denied else {},
         "requestMetadata": {"callerIp": "203.0.113.61", "callerSuppliedUserAgent": "google-cloud-sdk gcloud/512.0.0"},
     }
-    needed = _NEEDS[deed.action]
+    needed = NEEDS[deed.action]
     if needed is not None:
         payload["authorizationInfo"] = [{"resource": details["resource"], "permission": needed[0],
                                          "granted": not denied, "permissionType": needed[1]}]
