@@ -202,6 +202,18 @@ def test_prv18_dormant_is_no_event_and_no_stated_use_in_90_days() -> None:
     assert members(found, "PRV-18", "excluded") == {"new": "younger than the look-back"}
 
 
+def test_prv18_of_whom_permissions_are_listed_and_the_way_to_control_is_open_it_is_unknown_whether_privileged() -> None:
+    unseen = "no_source: no log names the permission by which something was done"
+    found = measured(
+        identities=[identity(n) for n in ("listed", "unlisted", "held")], entitlements=[grant()], coverage=logs(120),
+        permissions=[permission("listed", 0, 0, weight_max=1, admin_equivalent=None, reason=unseen),
+                     permission("unlisted", 0, 0, granted=None, weight_max=None, admin_equivalent=None, reason=unseen),
+                     permission("held", 1, 1, weight_max=10)])
+    held = row(found, "PRV-18")
+    assert (held["denominator"], held["n_unknown"]) == (1, 1)
+    assert members(found, "PRV-18", "excluded").keys() == {"unlisted"}
+
+
 def test_prv18_89_days_of_logs_are_too_short() -> None:
     found = measured(identities=[identity(f"s{n}") for n in range(40)], entitlements=[grant()], coverage=logs(89),
                      permissions=[permission(f"s{n}", 1, 1, weight_max=10) for n in range(40)])

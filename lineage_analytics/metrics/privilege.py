@@ -166,7 +166,7 @@ def dormant_privileged(context: Context) -> Mapping[str, Population]:
         privileged=pl.when(top | pl.col("admin_equivalent")).then(pl.lit(value=True))
         .when(pl.col("granted").is_not_null() & pl.col("admin_equivalent").is_not_null()).then(pl.lit(value=False)))
     # Identities of providers whose permissions no inventory lists are no members of this population, known or unknown.
-    unlisted = pl.col("privileged").is_null() & (pl.col("doubt_code") == "no_source")
+    unlisted = pl.col("privileged").is_null() & pl.col("granted").is_null() & (pl.col("doubt_code") == "no_source")
     spanned = context.spanned(facts.lookback_days)
     frame = held.filter(pl.col("privileged").fill_null(value=True)).with_columns(
         excluded=pl.coalesce(
