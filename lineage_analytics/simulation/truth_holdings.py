@@ -304,16 +304,16 @@ def _leading(world: World) -> set[int]:
 
 
 def perhaps(world: World) -> set[str]:
-    """Object ids of people who lead to administrators if a password set in the cloud is taken over on premises, or if
-    GitHub signs them in."""
+    """Object ids of people who lead to administrators if a password set in the cloud is taken over on premises, and
+    from there perhaps to GitHub. Whom the file of GitHub knows by an address in the cloud alone is joined to nobody."""
     forest: Forest | None = world.cast.get("active_directory")
-    strong: set[int] = set()
-    if forest is not None:
-        controlling = _controlling(forest, _rights_of(forest), _groups_of(forest))
-        strong = {account.person.number for account in forest.people
-                  if account.person and account.native_id in controlling}
+    if forest is None:
+        return set()
+    controlling = _controlling(forest, _rights_of(forest), _groups_of(forest))
+    leading = {account.person.number for account in forest.people if account.person
+               and (account.native_id in controlling or account.person.number in _synced(world))}
     return {person.object_id for person in world.persons
-            if person.declared and person.left_on is None and person.number in strong | _synced(world)}
+            if person.declared and person.left_on is None and person.number in leading}
 
 
 # --- Identity Center -----------------------------------------------------------------------------------------------

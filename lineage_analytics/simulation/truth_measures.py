@@ -67,9 +67,9 @@ def privilege(world: World, found: dict[str, Rights], observed: Observed) -> lis
     # The AI agent of the directory is a service account too, that nobody made in the look-back.
     agent = world.agents[0].object_id
     known = {**software(world), **elsewhere(world, observed)}
-    others = [a for a in world.accounts if a.is_nhi]
-    held = [known.get(agent), *(known.get(a.native_id) for a in others)]
-    held_ripe = [known.get(agent), *(known.get(a.native_id) for a in others if not _young(a))]
+    accounts = [a for a in world.accounts if a.is_nhi]
+    held = [known.get(agent), *(known.get(a.native_id) for a in accounts)]
+    held_ripe = [known.get(agent), *(known.get(a.native_id) for a in accounts if not _young(a))]
     uses = [one.use for one in held_ripe if one is not None and one.use is not None]
     return [
         share("PRV-01", "a", [*map(_broad, ripe), *map(_broad_elsewhere, held_ripe)]),
