@@ -161,6 +161,19 @@ def test_a_session_makes_the_computer_a_way_to_the_user_conditionally() -> None:
     assert ends(build, "may_assume") == {("c", "u", "conditional")}
 
 
+def test_delegation_to_anything_is_a_way_from_a_computer_and_no_news_of_a_domain_controller() -> None:
+    grants = (says("c", "UnconstrainedDelegation", DOMAIN), says("dc", "UnconstrainedDelegation", DOMAIN),
+              says("dc", None, "516"))
+    assert ends(made(*grants, of=(object_(DOMAIN, "domain"),))) == {("c", "domain", "conditional")}
+
+
+def test_a_protected_account_says_so_in_the_reason() -> None:
+    build = made(says("u", "Contains", "x", condition='{"protected":true}'), of=(principal("x"), object_("u", "ou")))
+    assert build.edges()["reason"].to_list() == [
+        "have a policy applied to what lies in it: it lies in it, protected from inherited rights, which takes a policy "
+        "that may be linked above it"]
+
+
 AUTH, ALL = "ad::CORP.LOCAL-S-1-5-11", "ad::CORP.LOCAL-S-1-1-0"
 NAMED = (object_(DOMAIN, "domain", "CORP.LOCAL"), principal("513", "group"), principal("515", "group"))
 

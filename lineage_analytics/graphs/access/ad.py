@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PROVIDER = "ad"
 _REPLICATE = ("getchanges", "getchangesall")
 _CONTAINS, _OWNING, _OWNERS = "contains", frozenset({"owns", "writeowner"}), "S-1-3-4"
+_CONTROLLERS = "-516"
 _TAKE_POLICIES = frozenset({"user", "computer", "ou", "container"})
 # Kinds of trust between domains of one forest.
 _WITHIN = frozenset({"ParentChild", "TreeRoot", "CrossLink"})
@@ -85,10 +86,12 @@ def edges(facts: Facts, build: Builder) -> None:
     kinds = object_kinds(facts)
     _nodes(facts, build, kinds)
     held = rights(facts)
-    _members(facts, build)
+    controllers = _members(facts, build)
     guarded, limited = _protected(facts, held), _limited(held)
     for one in held:
         kind, right = kinds.get(one.over, _UNTOLD), one.right.lower()
+        if right == "unconstraineddelegation" and one.holder in controllers:
+            continue
         if right == _CONTAINS:
             _inside(build, one, kind, guarded.get(one.over))
         elif right == "trustedby":
@@ -138,8 +141,9 @@ def _nodes(facts: Facts, build: Builder, kinds: Mapping[str, str]) -> None:
             build.tier0(identity)
 
 
-def _members(facts: Facts, build: Builder) -> None:
-    """Groups, through any nesting; and everybody who signs in is an authenticated user."""
+def _members(facts: Facts, build: Builder) -> set[str]:
+    """Groups, through any nesting; and everybody who signs in is an authenticated user. Gives the domain controllers,
+    which keep every ticket without anything besides."""
     found = facts.frame("entitlements").filter(
         (pl.col("provider") == PROVIDER) & (pl.col("grant_kind") == "membership") & in_force(facts)
     ).select("principal_id", "scope", "origin", "record_id").drop_nulls(["principal_id", "scope"]).unique().sort(
@@ -155,6 +159,7 @@ def _members(facts: Facts, build: Builder) -> None:
     for member, group, why in signed_in(facts):
         build.node(group, "group", names.get(group))
         build.edge(member, "member_of", group, why, followed=True)
+    return {member for member, group, *_ in found.iter_rows() if group.endswith(_CONTROLLERS)}
 
 
 def _protected(facts: Facts, held: Iterable[Held]) -> dict[str, bool]:
@@ -187,8 +192,9 @@ def _inside(build: Builder, one: Held, kind: str, protected: bool | None) -> Non
         return
     technique = gives.technique if not protected else "have a policy applied to what lies in it"
     needs = ("an object that takes inherited rights" if protected is None
-             else "a policy that may be linked above it, as it takes no inherited rights" if protected else gives.needs)
-    reason = f"{technique}: it lies in it" + (f", which takes {needs}" if needs else "")
+             else "a policy that may be linked above it" if protected else gives.needs)
+    where = "it lies in it, protected from inherited rights" if protected else "it lies in it"
+    reason = f"{technique}: {where}" + (f", which takes {needs}" if needs else "")
     build.edge(one.holder, gives.rel, one.over, reason, [one.record], proved=gives.sure and not needs,
                technique=technique)
 
