@@ -401,3 +401,16 @@ def test_sessions_in_a_file_of_their_own_say_the_same_as_those_of_the_computer()
     apart = Loaded(collection("sessions", {"ComputerSID": SERVER, "UserSID": ALICE, "LogonType": 2}))
     assert rights(apart) == {(SERVER_ID, "right", "HasSession", ALICE_ID)}
     assert (len(apart.ids), apart.faults) == (1, [])
+
+
+@pytest.mark.parametrize(("stated", "kept"), [
+    ({"IsACLProtected": True}, '{"protected":true}'), ({"IsACLProtected": False}, '{"protected":false}'),
+    ({"IsACLProtected": None}, None),
+    ({"IsACLProtected": None, "Properties": {"isaclprotected": True}}, '{"protected":true}')])
+def test_whether_an_account_is_protected_from_inherited_rights_is_kept_with_where_it_lies(
+        stated: Json, kept: str | None) -> None:
+    held = user(ALICE, "ALICE")
+    held |= {"ContainedBy": ref(UNIT, "OU"), **stated,
+             "Properties": {**held["Properties"], **stated.get("Properties", {})}}
+    found = Loaded(collection("users", held)).rows("entitlements", "privilege", "condition")
+    assert [condition for privilege, condition in found if privilege == "Contains"] == [kept]
