@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from lineage_analytics.permissions import gworkspace, okta
+from lineage_analytics.permissions import memberships as nested
 from lineage_analytics.permissions.named_roles import sheet, split_name
 from lineage_analytics.tables import DECISION_STEPS, ENTITLEMENTS, IDENTITIES, PERMISSIONS, Facts, conform
 
@@ -128,3 +129,12 @@ def test_an_assigned_role_of_workspace_allows_over_the_customer_and_leaves_units
     assert gworkspace.decide(whole, who, "gworkspace:reset_passwords", "gworkspace:C2:eve@y.example").verdict == "unknown"
     unit = facts(granted("_HELP_DESK_ADMIN_ROLE", scope="gworkspace:C1:org_unit/Sales", **base), identities=(who,))
     assert gworkspace.decide(unit, who, "gworkspace:reset_passwords", "gworkspace:C1:bob@x.example").verdict == "unknown"
+
+
+def test_groups_nested_a_thousand_deep_are_all_found_though_few_answers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nested, "_MOST", 2500)
+    chain = nested.Memberships({f"g{n}": [nested.Step(f"g{n + 1}", f"g{n}", f"r{n}", n == 500)] for n in range(1000)})
+    for _ in range(2):
+        assert [len(chain.above(f"g{n}")) for n in range(1000)] == [1000 - n for n in range(1000)]
+    assert sum(map(len, chain._above.values())) <= 2500
+    assert [step.record_id for step in chain.chain("g498", "g501")] == ["r498", "r499", "r500"]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from lineage_analytics.tables import Facts
 
+_MOST = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -30,13 +32,15 @@ class Memberships:
     def __init__(self, direct: Mapping[str, list[Step]]) -> None:
         self._direct = direct
         self._above: dict[str, dict[str, Step]] = {}
+        self._kept = 0
+        self._doubts = any(step.conditional for steps in direct.values() for step in steps)
 
     def above(self, principal: str) -> dict[str, Step]:
         """Every group the principal is in, each with the last step towards it: those it is surely in first, by sure
         steps only, nearest first."""
         if principal not in self._above:
             found: dict[str, Step] = {}
-            for sure in (True, False):
+            for sure in (True, False) if self._doubts else (True,):
                 level = [principal, *found]
                 while level:
                     steps = [step for member in level for step in self._direct.get(member, ())]
@@ -45,6 +49,11 @@ class Memberships:
                         if not (sure and step.conditional) and step.group not in found and step.group != principal:
                             found[step.group] = step
                             level.append(step.group)
+            # Of deep nesting everybody's groups together are the square of its depth: only the last asked are kept.
+            self._kept += len(found)
+            if self._kept > _MOST:
+                self._above.clear()
+                self._kept = len(found)
             self._above[principal] = found
         return self._above[principal]
 

@@ -137,6 +137,9 @@ def statements(facts: Facts, providers: Iterable[str]) -> dict[str, list[Block]]
 class Book:
     """Assignments and memberships of an estate, read for one provider's rules."""
 
+    # Whom the last question was about, and what reaches it: several in a row are about one principal.
+    _last: tuple[str | None, tuple[Held, ...]] = (None, ())
+
     def __init__(self, facts: Facts, rules: Rules) -> None:
         self.rules = rules
         self.groups: Memberships = memberships(facts, rules.providers)
@@ -144,6 +147,11 @@ class Book:
 
     def held(self, principal: str) -> Iterator[Held]:
         """Every assignment that reaches the principal: its own, those of its groups, those of everybody."""
+        if self._last[0] != principal:
+            self._last = (principal, tuple(self._through_groups(principal)))
+        yield from self._last[1]
+
+    def _through_groups(self, principal: str) -> Iterator[Held]:
         for assignment in self.assignments.get(principal, ()):
             yield Held(assignment, (), (), conditional=False)
         above = self.groups.above(principal)
