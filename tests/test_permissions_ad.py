@@ -132,6 +132,12 @@ def test_a_principal_of_a_domain_without_collected_rights_has_no_counts_and_says
     assert "no collection of its domain" in row["reason"]
 
 
+def test_a_well_known_group_is_of_the_domain_it_names_and_has_0_rights_there_and_unknown_elsewhere() -> None:
+    groups = (principal(AUTH, "group"), principal("ad::OTHER.LOCAL-S-1-5-32-555", "group"))
+    found = table(says("a", "Owns", "x"), of=(object_(DOMAIN, "domain", "CORP.LOCAL"), *groups))
+    assert (found["11"]["granted"], found["555"]["granted"]) == (0, None)
+
+
 def test_counts_in_a_cycle_and_across_random_groups_equal_networkx() -> None:
     pairs = [(f"n{i}", f"n{(i * 7 + 3) % 40}") for i in range(40)] + [(f"n{i}", f"n{(i + 11) % 29}") for i in range(29)]
     held = [(f"n{i}", f"x{i % 5}") for i in range(0, 40, 3)]

@@ -60,8 +60,8 @@ class _Held(NamedTuple):
 
 @dataclass(frozen=True)
 class _Book:
-    """Rights by holder, memberships, objects of which access lists and local groups were collected, domains with any,
-    and what objects are: their label, their kind, whether they are tier 0, whether they are listed as groups."""
+    """Rights by holder, memberships, objects of which access lists and local groups were collected, SIDs and names of
+    domains with any, and what objects are: their label, their kind, whether they are tier 0 or listed as groups."""
 
     rights: dict[str, list[_Held]]
     groups: Memberships
@@ -118,12 +118,15 @@ def _written(facts: Facts, rights: dict[str, list[_Held]]) -> _Book:
         everyone[member].append(Step(group, member, "", conditional=False))
     held = [(one.right.lower(), one.over) for some in rights.values() for one in some]
     overs = {over for _, over in held}
+    sids = frozenset(native(over)[0] for over in overs) - {""}
     declared = objects.filter(pl.col("tier0").fill_null(value=False))["id"]
     return _Book(
         rights, memberships(facts, [_PROVIDER]).joined(everyone),
         frozenset(over for right, over in held if right in _LISTED),
         frozenset(over for right, over in held if right in _LOCAL),
-        frozenset(over.split(":")[1] for over in overs if over.count(":") > 1) - {""}, labels, kinds,
+        sids | {label.upper() for one, label in labels.items()
+                if kinds.get(one) == "domain" and native(one)[1] in sids},
+        labels, kinds,
         frozenset(one for one in overs if _is_tier0(one, kinds.get(one), labels.get(one))) | frozenset(declared),
         frozenset(people.filter((pl.col("kind") == "group") & pl.col("inventoried").fill_null(value=True))["id"]))
 
@@ -282,9 +285,10 @@ def _pairs(held: Iterable[_Held]) -> dict[tuple[str, str], str]:
 def _row(
     book: _Book, identity: str, shared: dict[tuple[str, str], str], summed: dict[str, object]
 ) -> dict[str, object]:
-    domain = identity.split(":")[1]
+    sid, name = native(identity)
     own = _pairs(book.rights.get(identity, ()))
-    if domain not in book.domains and (domain or not (own or shared)):
+    # A well-known principal names its domain before its SID.
+    if (sid or name.rpartition("-S-1-")[0].upper()) not in book.domains:
         return {"principal_id": identity, "reason": _ABSENT}
     return {"principal_id": identity, **(_summed(book, shared | own) if own else summed)}
 
