@@ -127,7 +127,7 @@ class Reachability:
         weights = self.nodes["weight"].fill_null(0).to_numpy().astype(np.float64)
         columns = np.column_stack((weights, self.nodes["tier0"].fill_null(value=False).to_numpy().astype(np.float64)))
         sure = spread(self._sure[0], sources, columns, hops=hops, free=self._scopes)
-        some = spread(self.graph, sources, columns, hops=hops, free=self._scopes)
+        some = sure if self.proved.all() else spread(self.graph, sources, columns, hops=hops, free=self._scopes)
         ids, kinds = self.nodes["node_id"].to_list(), self.nodes["kind"].to_list()
         # What one could lose besides oneself.
         whole = np.maximum(weights.sum() - weights[sources], 1.0)
