@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from fnmatch import fnmatchcase
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import lineage_analytics as la
 from lineage_analytics.errors import LineageError
+from lineage_analytics.permissions.aws.catalogue import catalogue
 from lineage_analytics.permissions.decision import VERDICTS
 from tests._trail import event
 
@@ -369,3 +372,52 @@ def test_iamspy_cases_come_out_as_iamspy_has_them(
     decision = la.allowed(found, principal, action, resource)
     assert decision.verdict == verdict, decision
     assert (decision.verdict == "allowed") == can
+
+
+def _listed(said: Any) -> list[Any]:
+    return said if isinstance(said, list) else [said]
+
+
+def _covers(patterns: Any, text: str) -> bool:
+    return any(fnmatchcase(text, pattern) for pattern in _listed(patterns))
+
+
+def _plainly(policies: list[Any], action: str, resource: str) -> str | None:
+    """The verdict of identity policies in plain Python; none where a variable stands in one."""
+    said = [one for policy in policies for one in _listed(policy["Statement"])]
+    effects = [(one["Effect"], bool(one.get("Condition"))) for one in said if (
+        _covers([name.lower() for name in _listed(one["Action"])], action.lower()) if "Action" in one else
+        not _covers([name.lower() for name in _listed(one["NotAction"])], action.lower())) and (
+        _covers(one["Resource"], resource) if "Resource" in one else not _covers(one["NotResource"], resource))]
+    if "${" in json.dumps(said):
+        return None
+    if ("Deny", False) in effects or not any(effect == "Allow" for effect, _ in effects):
+        return "denied"
+    return "conditional" if ("Allow", False) not in effects or ("Deny", True) in effects else "allowed"
+
+
+@pytest.mark.parametrize("name", ["example-authz-details", "example_authz_details_for_overrides_complete"])
+def test_a_drawn_sample_of_a_real_account_is_decided_as_plain_python_does(shared_data: Path, name: str) -> None:
+    path = shared_data / "aws_iam" / "cloudsplaining" / f"{name}.json"
+    account, draw = json.loads(path.read_text()), Random(5)  # noqa: S311  (a drawn sample, no secret)
+    texts = {one["Arn"]: version["Document"] for one in account["Policies"] for version in one["PolicyVersionList"]
+             if version["IsDefaultVersion"]}
+    estate, compared = la.read(path, as_of="2026-06-30"), set()
+    roles = [role for role in account["RoleDetailList"] if "PermissionsBoundary" not in role
+             and all(held["PolicyArn"] in texts for held in role["AttachedManagedPolicies"])]
+    for _ in range(150):
+        role = draw.choice(roles)
+        policies = [*(texts[held["PolicyArn"]] for held in role["AttachedManagedPolicies"]),
+                    *(held["PolicyDocument"] for held in role["RolePolicyList"])]
+        named = [action for policy in policies for one in _listed(policy["Statement"]) for pattern in
+                 _listed(one.get("Action", "*")) for action in catalogue().actions(catalogue().mask(pattern))[:3]]
+        action = draw.choice([*named, "s3:GetObject", "ec2:RunInstances"])
+        resource = draw.choice(["arn:aws:s3:::ledger/june.csv", "arn:aws:s3:::ledger"])
+        if action.startswith(("sts:", "kms:")):
+            continue
+        alone = catalogue().mask(action) & catalogue().resourceless
+        wanted = _plainly(policies, action, "*" if alone else resource)
+        if wanted is not None:
+            assert la.allowed(estate, role["Arn"], action, resource).verdict == wanted, (role["RoleName"], action)
+            compared.add(wanted)
+    assert {"allowed", "denied"} <= compared
