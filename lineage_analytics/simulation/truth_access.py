@@ -36,7 +36,9 @@ class Rights:
     used: Actions = frozenset()
     wildcard: bool = False
     young: bool = False
-    admin: bool = False
+    admin: bool | None = False
+    """Holds administrator control or leads there; None: only by way of a machine or function of which no export shows
+    the role it works as."""
     last_use: datetime | None = None
     successes: set[str] = field(default_factory=set)
 
@@ -54,7 +56,7 @@ class Rights:
         """Holds a permission of weight 10 or reaches one; None when that cannot be known."""
         if self.granted is None:
             return None
-        return self.admin or bool(self.granted & tier0_actions())
+        return True if self.granted & tier0_actions() else self.admin
 
 
 @lru_cache(maxsize=1)
@@ -196,3 +198,22 @@ def _reach(world: World, found: dict[str, Rights]) -> None:
                 for other in own.principal.may_be_assumed_by:
                     if not found[other.native_id].admin:
                         found[other.native_id].admin = grown = True
+    _perhaps(found)
+
+
+def _perhaps(found: dict[str, Rights]) -> None:
+    """Who may take over what a service runs leads to the roles that the service may become, if that is one of them."""
+    rows = [row for row in listed("escalations.csv") if row["over"] == "running"]
+    grown = True
+    while grown:
+        grown = False
+        leading = [own for own in found.values() if own.admin is not False]
+        served = {service for own in leading for statement in own.principal.trust
+                  for service in [statement["Principal"].get("Service", "")] if service}
+        further = {other.native_id for own in leading for other in own.principal.may_be_assumed_by}
+        for native, own in found.items():
+            taken = any(served & set(row["service"].split()) and _union(row["needs"].split()) <= own.granted
+                        for row in rows if own.granted)
+            if own.admin is False and (native in further or taken):
+                own.admin, grown = None, True
+
