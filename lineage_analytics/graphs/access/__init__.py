@@ -140,8 +140,9 @@ class AccessLineage:
 
         Returns
         -------
-        frame : ``principal_id kind``; ``exposed``, null where only a conditional way leads there; ``hops`` of the
-            shortest way, null where there is none.
+        frame : ``principal_id kind``; ``exposed``, null where only a conditional way leads there, false where no
+            way is known (of whom nothing is listed, ``permissions.granted`` is null); ``hops`` of the shortest way,
+            null where there is none.
         """
         return pl.DataFrame(self.reach.exposure(), schema=EXPOSURE, orient="row").sort("principal_id")
 
