@@ -47,8 +47,11 @@ def software(world: World) -> dict[str, Holding]:
 
 def privileged_people(world: World) -> set[str]:
     """Object ids of those whom a listing, or the log of assignments, shows as privileged."""
+    # What was given past the management of roles is in no log of assignments.
+    told = {"directory", "active_directory", "azure", "governance"} & world.cast.keys()
     people = {one.holder for one in world.assignments
-              if one.role in _ROLES and not one.software and (one.until is None or one.until > END)}
+              if one.role in _ROLES and not one.software and (one.until is None or one.until > END)
+              and (told or one.state != "standing")}
     # Whoever is not on the customer's list is not listed at all, nor is somebody who has left.
     gone = {one for p in world.persons if not p.declared or p.left_on is not None for one in (p.object_id, p.admin_id)}
     found: Directory | None = world.cast.get("directory")

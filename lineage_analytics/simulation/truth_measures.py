@@ -96,7 +96,7 @@ def _dormant_in_directory(world: World, observed: Observed) -> list[Answer]:
     used = {world.agents[0].object_id: observed.last_use.get(world.agents[0].object_id),
             **{a.native_id: observed.last_use.get(a.ref) for a in world.accounts if a.native_id in listed}}
     if "directory" not in world.cast:
-        return [None] * len(people)
+        return [None] * len(people | perhaps(world))
     logins = {p.object_id: p.login for p in world.persons} | {p.admin_id: p.admin_login for p in world.persons}
     return [*(logins[one] not in observed.actors for one in sorted(people)),
             *((last := used.get(one)) is None or last <= END - LOOKBACK
