@@ -566,7 +566,7 @@ def test_cloudmapper_demo_lets_everyone_become_the_role_that_trusts_everyone(sha
     lineage = loaded(shared_data / "aws_iam" / "cloudmapper_demo", tmp_path)
     account = lineage.permissions.filter(pl.col("principal_id").str.contains("123456789012:(AROA|arn)"))
     assert account["admin_equivalent"].to_list() == [True] * account.height
-    assert account.height == 5
+    assert account.height == 6
 
 
 def test_cloudsplaining_account_has_the_administrators_its_policies_make(shared_data: Path, tmp_path: Path) -> None:

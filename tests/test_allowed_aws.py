@@ -325,6 +325,17 @@ def test_a_user_of_identity_center_may_what_the_role_of_its_set_may(tmp_path: Pa
     assert la.allowed(estate, "ana", "s3:PutObject", OBJECT).verdict == "denied"
 
 
+def test_two_roles_that_an_export_gives_one_id_answer_each_for_itself(tmp_path: Path) -> None:
+    wide = _role("wide", HOME, [allow("*")], _trust({"AWS": HOME}), None)
+    narrow = _role("narrow", HOME, [allow("s3:Get*")], _trust({"AWS": HOME}), None) | {"RoleId": wide["RoleId"]}
+    _write(tmp_path / "details.json", _details([wide, narrow], []))
+    estate = la.read(tmp_path)
+    verdicts = [la.allowed(estate, role["Arn"], "s3:PutObject", OBJECT).verdict for role in (wide, narrow)]
+    assert verdicts == ["allowed", "denied"]
+    assert la.allowed(estate, narrow["Arn"], "s3:GetObject", OBJECT).verdict == "allowed"
+    assert la.allowed(estate, wide["Arn"], "sts:AssumeRole", narrow["Arn"]).verdict == "allowed"
+
+
 def test_a_name_that_several_carry_is_refused_with_their_ids(estate: Estate) -> None:
     with pytest.raises(LineageError, match="4 carry that name"):
         la.allowed(estate, "worker", "s3:GetObject")

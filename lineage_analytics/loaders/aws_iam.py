@@ -21,7 +21,8 @@ Schema  the IAM API of 2010-05-08, the report's 22 columns; unknown keys of user
 The export states no date, so ``as_of`` and ``snapshot_at`` are null, except where a credential report says when it was
 generated: dates inside an export are a lower bound of its age, not its date. An AWS-managed policy that an account
 holds but no export includes stays unread: who holds it has unknown permissions. A document that cannot be read leaves
-one statement that says nothing, so that the policy does not pass for empty.
+one statement that says nothing, so that the policy does not pass for empty. An id that one export gives to several
+names nobody: they are told apart by their ARNs.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from lineage_analytics.loaders import _iam_details as details
 from lineage_analytics.loaders import _iam_organization as organization
 from lineage_analytics.loaders import _iam_policy as policies
 from lineage_analytics.loaders import _iam_report as report
+from lineage_analytics.loaders import _iam_shared_ids as shared_ids
 from lineage_analytics.loaders._iam_policy import EntryError, inner, needed, objects, text
 from lineage_analytics.loaders._inventory_rows import csv_chunks
 from lineage_analytics.loaders.common import records
@@ -51,7 +53,7 @@ from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lineage_analytics.loaders.common.contract import Document, Sample
 
@@ -104,6 +106,11 @@ def extract(document: Document) -> Iterator[Chunk]:
         yield from organization.chunks(document)
     else:
         yield from details.chunks(document)
+
+
+def settle(tables_: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+    """Users and roles of one export that share a unique id are known by their ARNs."""
+    return shared_ids.by_arn(tables_, "aws_iam")
 
 
 def _enveloped(document: Document) -> Iterator[Chunk]:
