@@ -21,6 +21,7 @@ import msgspec
 import polars as pl
 
 from lineage_analytics.graphs.access.ad_certificates import certificate_edges
+from lineage_analytics.graphs.access.ad_rights import PROVIDER, rights
 from lineage_analytics.graphs.access.ad_together import Together
 from lineage_analytics.graphs.access.tier0 import is_tier0
 from lineage_analytics.permissions.aws.principals import native
@@ -31,10 +32,10 @@ from lineage_analytics.permissions.signed_in import signed_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lineage_analytics.graphs.access.ad_rights import Held
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.tables import Facts
 
-PROVIDER = "ad"
 _REPLICATE = ("getchanges", "getchangesall")
 _CONTAINS, _OWNING, _OWNERS = "contains", frozenset({"owns", "writeowner"}), "S-1-3-4"
 _CONTROLLERS = "-516"
@@ -50,16 +51,6 @@ class Right(NamedTuple):
     sure: bool
     technique: str
     needs: str
-
-
-class Held(NamedTuple):
-    """One right as a record states it."""
-
-    holder: str
-    right: str
-    over: str
-    record: str
-    condition: str | None
 
 
 @lru_cache(maxsize=1)
@@ -115,17 +106,6 @@ def object_kinds(facts: Facts) -> dict[str, str]:
             "id", "kind", "subkind").iter_rows():
         found[identity] = "group" if kind == "group" else "computer" if subkind == "computer" else "user"
     return found
-
-
-def rights(facts: Facts) -> list[Held]:
-    """Rights and ownership in force, each once, in a fixed order."""
-    found = facts.frame("entitlements").filter(
-        (pl.col("provider") == PROVIDER) & pl.col("grant_kind").is_in(["right", "owner"])
-        & (pl.col("effect").fill_null("allow") == "allow") & in_force(facts)
-    ).select("principal_id", pl.coalesce("privilege", pl.lit("Owns")), "scope", "record_id", "condition").drop_nulls(
-        ["principal_id", "scope"]).unique().sort(pl.all(), nulls_last=True)
-    return [Held(holder, right, over, record or "", condition)
-            for holder, right, over, record, condition in found.iter_rows() if holder != over]
 
 
 def _nodes(facts: Facts, build: Builder, kinds: Mapping[str, str]) -> None:

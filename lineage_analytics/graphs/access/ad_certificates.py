@@ -26,7 +26,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lineage_analytics.graphs.access.ad import Held
+    from lineage_analytics.graphs.access.ad_rights import Held
     from lineage_analytics.graphs.access.ad_together import Together
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.tables import Facts
