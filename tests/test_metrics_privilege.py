@@ -57,6 +57,15 @@ def test_prv01_what_logs_cannot_show_is_unknown_when_it_could_tip_the_answer() -
     assert members(found, "PRV-01", "denominator", "b").keys() == {"clear"}
 
 
+def test_prv01_the_hidden_permission_cannot_tip_it_when_every_sensitive_one_was_seen() -> None:
+    found = _held(permission("seen", used=8, unused=0, hidden=1, sensitive_granted=2, sensitive_used=2),
+                  permission("young", used=8, unused=0, hidden=1, sensitive_granted=2, sensitive_used=1,
+                             sensitive_too_young=1),
+                  permission("dark", used=8, unused=0, hidden=1, sensitive_granted=2, sensitive_used=1))
+    assert members(found, "PRV-01", "denominator", "b").keys() == {"seen", "young"}
+    assert members(found, "PRV-01", "unknown", "b").keys() == {"dark"}
+
+
 def test_prv01_admin_equivalence_needs_no_log_and_carries_its_path() -> None:
     found = _held(permission("root", None, None, granted=100, admin_equivalent=True, admin_reason="allows * on *",
                              reason="lookback_too_short: 30 days"),
@@ -219,6 +228,16 @@ def test_prv18_89_days_of_logs_are_too_short() -> None:
                      permissions=[permission(f"s{n}", 1, 1, weight_max=10) for n in range(40)])
     held = row(found, "PRV-18")
     assert (held["status"], held["reason"], held["denominator"]) == ("not_scored", "lookback_too_short", 0)
+
+
+def test_prv18_a_cluster_that_nothing_names_has_the_log_that_nothing_names_either() -> None:
+    unnamed = [entry | {"tenant": None} for entry in logs(120)]
+    found = measured(
+        identities=[identity("idle", tenant=None), identity("busy", tenant=None)], entitlements=[grant()],
+        permissions=[permission(name, 1, 1, weight_max=10) for name in ("idle", "busy")],
+        coverage=unnamed, usage=[use("busy", 1), use("idle", 91)])
+    assert members(found, "PRV-18", "numerator").keys() == {"idle"}
+    assert members(found, "PRV-18", "denominator").keys() == {"idle", "busy"}
 
 
 def test_a_snapshot_of_40_days_ago_is_stale() -> None:

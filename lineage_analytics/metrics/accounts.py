@@ -70,7 +70,7 @@ def fully_visible(context: Context) -> Mapping[str, Population]:
 def stale_accounts(context: Context) -> Mapping[str, Population]:
     if context.nhis.is_empty():
         return {}
-    frame = as_objects(context.nhis).join(context.logs_of_use, on=["provider", "tenant"], how="left").join(
+    frame = context.with_logs_of_use(as_objects(context.nhis)).join(
         context.last_use, left_on="object_id", right_on="id", how="left")
     return {scope: population(_unused_for(frame, context, days)) for scope, days in _STALE.items()}
 

@@ -183,8 +183,13 @@ class Context:
             in_window=pl.col("day").filter(pl.col("day") > window).n_unique() / self.facts.window_days,
         ).sort("provider", "tenant", nulls_last=True)
 
+    def with_logs_of_use(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with what ``logs_of_use`` says of the provider and tenant of each row; null where nothing was
+        received. A tenant that nothing names has the log that nothing names either."""
+        return frame.join(self.logs_of_use, on=["provider", "tenant"], how="left", nulls_equal=True)
+
     def spanned(self, days: int) -> pl.Expr:
-        """On a frame joined with ``logs_of_use``: the logs of use reach ``days`` back and up to as_of."""
+        """On a frame from ``with_logs_of_use``: the logs of use reach ``days`` back and up to as_of."""
         return ((pl.col("span") >= days) & pl.col("fresh")).fill_null(value=False)
 
     @cached_property

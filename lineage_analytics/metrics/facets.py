@@ -44,9 +44,8 @@ def facets(context: Context) -> pl.DataFrame:
 
 def _wide(context: Context) -> pl.DataFrame:
     none = pl.lit(None, dtype=pl.List(pl.String))
-    frame = as_objects(context.nhis.filter(pl.col("gone").is_null())).join(
+    frame = context.with_logs_of_use(as_objects(context.nhis.filter(pl.col("gone").is_null()))).join(
         owner_validity(context), on="object_id", how="left").join(
-        context.logs_of_use, on=["provider", "tenant"], how="left").join(
         context.permissions, left_on="object_id", right_on="principal_id", how="left").join(
         _credentials(context), on="object_id", how="left").with_columns(
         inventoried=pl.lit(value=True), inventoried_reason=pl.lit("listed by an inventory or a declaration"),
@@ -91,16 +90,16 @@ def _credentials(context: Context) -> pl.DataFrame:
 
 def _ages(context: Context, frame: pl.DataFrame) -> pl.DataFrame:
     """Every credential dated; an account without any is known when the listing that would show them is loaded."""
-    listed = sorted(set(context.facts.frame("credentials")["tenant"].drop_nulls()))
+    listings = context.facts.frame("credentials").select("provider", "tenant", listed=pl.lit(value=True)).unique()
     keyless = (pl.col("object_kind") == "workload") & (pl.col("provider") == "aws") & pl.col("keys").is_null()
-    return frame.with_columns(
+    return frame.join(listings, on=["provider", "tenant"], how="left", nulls_equal=True).with_columns(
         credential_age=pl.when(pl.col("keys").is_not_null()).then(pl.col("undated") == 0)
-        .when(keyless | pl.col("tenant").is_in(listed)).then(pl.lit(value=True)),
+        .when(keyless | pl.col("listed")).then(pl.lit(value=True)),
         credential_age_reason=pl.when(pl.col("undated") > 0).then(
             pl.format("{} of {} credentials without a date", "undated", "keys"))
         .when(pl.col("keys").is_not_null()).then(pl.format("dates of {} credentials known", "keys"))
         .when(keyless).then(pl.lit("works with sessions, holds no long-lived credential"))
-        .when(pl.col("tenant").is_in(listed)).then(pl.lit("no credential is listed for it"))
+        .when(pl.col("listed")).then(pl.lit("no credential is listed for it"))
         .otherwise(pl.lit("no listing of credentials is loaded")))
 
 

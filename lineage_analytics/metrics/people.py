@@ -31,10 +31,8 @@ def human_use(context: Context) -> Mapping[str, Population]:
     if context.nhis.is_empty() or not context.has("activity"):
         return {}
     seen = _sessions(context)
-    logs = context.logs_of_use.select("provider", "tenant", "in_window")
-    frame = context.nhis.select(
-        "provider", "tenant", object_id="id", object_kind="kind", excluded="excluded", source_rows="record_ids").join(
-        logs, on=["provider", "tenant"], how="left", nulls_equal=True).join(
+    frame = context.with_logs_of_use(context.nhis.select(
+        "provider", "tenant", object_id="id", object_kind="kind", excluded="excluded", source_rows="record_ids")).join(
         seen, left_on="object_id", right_on="actor_id", how="left")
     shown, received = pl.col("shows").is_not_null(), pl.col("in_window").fill_null(0.0)
     unlogged = ~shown & (received == 0)

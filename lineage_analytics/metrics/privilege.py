@@ -48,8 +48,8 @@ def excess_privilege(context: Context) -> Mapping[str, Population]:
     broad = decided(
         yes=wildcard.fill_null(value=False) | (seen & (unused > 0)),
         no=seen & (unused == 0) & (hidden.fill_null(0) == 0) & wildcard.not_().fill_null(value=False))
-    tip = (hidden.fill_null(0) > 0) & (
-        (worst >= _HALF) | (pl.col("sensitive_granted").fill_null(0) > pl.col("sensitive_unused").fill_null(0)))
+    shown = pl.sum_horizontal("sensitive_used", "sensitive_unused", "sensitive_too_young")
+    tip = (hidden.fill_null(0) > 0) & ((worst >= _HALF) | (pl.col("sensitive_granted").fill_null(0) > shown))
     over = (pl.col("sensitive_unused") > 0) | (share >= _HALF).fill_null(value=False)
     standard = decided(yes=seen & over.fill_null(value=False), no=seen & over.not_().fill_null(value=False)
                         & tip.not_().fill_null(value=False))
@@ -160,8 +160,8 @@ def dormant_privileged(context: Context) -> Mapping[str, Population]:
     facts = context.facts
     listed = context.identities.filter(pl.col("inventoried").fill_null(value=False) & (pl.col("kind") != "group"))
     top = pl.col("weight_max") >= _WEIGHT_TOP
-    held = as_objects(listed).join(context.permissions, left_on="object_id", right_on="principal_id", how="inner").join(
-        context.logs_of_use, on=["provider", "tenant"], how="left").join(
+    held = context.with_logs_of_use(as_objects(listed)).join(
+        context.permissions, left_on="object_id", right_on="principal_id", how="inner").join(
         context.last_use, left_on="object_id", right_on="id", how="left").with_columns(
         privileged=pl.when(top | pl.col("admin_equivalent")).then(pl.lit(value=True))
         .when(pl.col("granted").is_not_null() & pl.col("admin_equivalent").is_not_null()).then(pl.lit(value=False)))

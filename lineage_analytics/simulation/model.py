@@ -175,7 +175,7 @@ class Agent:
     object_id: str
     app_id: str
     logged: bool = False
-    """Whether a log of its use covers all days."""
+    """Whether a log of its use reaches back to the first day."""
 
 
 @dataclass(slots=True)
@@ -291,7 +291,7 @@ class Account:
     purpose: str = ""
     keys: list[Key] = field(default_factory=list)
     logged: bool = False
-    """Whether a log of its use covers all days."""
+    """Whether a log of its use reaches back to the first day."""
     details: dict[str, Any] = field(default_factory=dict)
     """What its writers need besides."""
 

@@ -69,6 +69,7 @@ class Cluster:
         return self.others[name]
 
     def _add(self, account: Account) -> Account:
+        account.logged = self.world.days - 1 not in LOST
         self.world.accounts.append(account)
         return account
 
