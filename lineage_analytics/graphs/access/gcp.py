@@ -65,8 +65,9 @@ def _by_role(cloud: _Cloud, principal: str, held: Held) -> None:
 
 
 def _attached(cloud: _Cloud, principal: str, found: list[Power], unread: list[Held]) -> None:
-    """Service accounts the principal may attach, in projects where it may run code."""
-    running = [(power, control) for power in found for control in controls()[power.name] if control.target == "run"]
+    """Service accounts the principal may attach, in projects where it may run code; nothing runs in an account."""
+    running = [(power, control) for power in found for control in controls()[power.name]
+               if control.target == "run" and not power.scope.startswith(ACCOUNTS)]
     attaching = [power for power in found if any(one.target == "attach" for one in controls()[power.name])]
     for power in attaching:
         for run, control in running:
