@@ -12,7 +12,7 @@ from lineage_analytics.graphs.access.parts import Builder
 from tests import _entra
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 T = "S-1-5-21-1-2-3"
 DOMAIN = f"ad:{T}:{T}"

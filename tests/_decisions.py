@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics import tables
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def frame(rows: Sequence[Row], table: tables.Table) -> pl.DataFrame:
 
 
 def facts(steps: Sequence[Row], identities: Sequence[Row] = (), coverage: Sequence[Row] = (),
-          access: Sequence[Row] = (), as_of: datetime = AS_OF) -> tables.Facts:
-    return tables.Facts.of(
+          access: Sequence[Row] = (), as_of: datetime = AS_OF) -> Facts:
+    return Facts.of(
         as_of, decision_steps=frame(steps, tables.DECISION_STEPS), identities=frame(identities, tables.IDENTITIES),
         coverage=frame(coverage, tables.COVERAGE), assistant_access=frame(access, tables.ASSISTANT_ACCESS))
 

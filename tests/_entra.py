@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lineage_analytics.tables import ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, conform
+from lineage_analytics.facts import Facts
+from lineage_analytics.tables import ENTITLEMENTS, IDENTITIES, RESOURCES, conform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lineage_analytics as la
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.access import AccessLineage, access_lineage
 from lineage_analytics.graphs.access.workflows import covers
-from lineage_analytics.tables import ACCOUNTS, CREDENTIALS, ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, Table, conform
+from lineage_analytics.tables import ACCOUNTS, CREDENTIALS, ENTITLEMENTS, IDENTITIES, RESOURCES, Table, conform
 
 if TYPE_CHECKING:
     from pathlib import Path

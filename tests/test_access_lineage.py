@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.errors import LineageError
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.access import BLAST, PATHS, AccessLineage, access_lineage
 from lineage_analytics.graphs.reach import Csr, search, walk
 from lineage_analytics.tables import (
@@ -21,7 +22,6 @@ from lineage_analytics.tables import (
     IDENTITIES,
     NODES,
     PERMISSIONS,
-    Facts,
     closed_value_faults,
     conform,
 )

@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.access import AccessLineage, access_lineage
 from lineage_analytics.graphs.access.okta import edges
 from lineage_analytics.graphs.access.opengraph import rights
 from lineage_analytics.graphs.access.parts import Builder
 from lineage_analytics.permissions import opengraph
 from lineage_analytics.permissions.okta import decide
-from lineage_analytics.tables import ACTIVITY, ENTITLEMENTS, IDENTITIES, RESOURCES, Facts, Table, conform
+from lineage_analytics.tables import ACTIVITY, ENTITLEMENTS, IDENTITIES, RESOURCES, Table, conform
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 

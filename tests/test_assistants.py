@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.assistants import assistant_reach
-from lineage_analytics.tables import ALL, Facts
+from lineage_analytics.tables import ALL
 from tests.test_metrics_estates import AS_OF, access_row, day
 
 ADA, BOB = "m365:t:ada", "m365:t:bob"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics import tables
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
 from tests._decisions import (
     ACCOUNT,
@@ -96,7 +97,7 @@ def _build(parts: list[list[Row]], coverage: list[Row]) -> DecisionLineage:
     """The steps as several files that were read one after another."""
     whole = facts([], people(ana="p-ana", dan="p-dan", bo="p-ana"), coverage)
     frames = [frame(part, tables.DECISION_STEPS) for part in parts if part]
-    return decision_lineage(tables.Facts({**whole.tables, "decision_steps": pl.concat(frames).lazy()}, AS_OF))
+    return decision_lineage(Facts({**whole.tables, "decision_steps": pl.concat(frames).lazy()}, AS_OF))
 
 
 @settings(max_examples=150, deadline=None)
@@ -416,7 +417,7 @@ def _one_event(n: int) -> list[Row]:
     return [step(str(i), i / 600, event_id="e-same") for i in range(n)]
 
 
-def _lines_run(known: tables.Facts) -> int:
+def _lines_run(known: Facts) -> int:
     """Lines of the engine that ran, each turn of a loop counted: work that does not depend on the machine."""
     ran = 0
 
@@ -447,7 +448,7 @@ def test_A44_work_grows_with_the_records_also_when_all_share_a_key(make: Any) ->
 # --- A48: little or nothing ------------------------------------------------------------------------------------------------------------
 
 def test_A48_nothing_gives_empty_frames_of_the_right_columns() -> None:  # noqa: N802
-    found = decision_lineage(tables.Facts.of(AS_OF))
+    found = decision_lineage(Facts.of(AS_OF))
     for name in FRAMES:
         assert getattr(found, name).schema == tables.ALL[name].schema
         assert getattr(found, name).height == 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lineage_analytics import tables
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
 from tests._decisions import ANA, AS_OF, case, facts, frame, gaps, identity, lineage, pim, states, step
 
@@ -27,7 +28,7 @@ def declared(*steps: Row, account: str | None, identities: Sequence[Row], aliase
     known = facts(steps, identities)
     more = {"resources": frame([workflow(account)], tables.RESOURCES).lazy(),
             "aliases": frame(aliases, tables.ALIASES).lazy() if aliases else tables.ALIASES.empty().lazy()}
-    return decision_lineage(tables.Facts({**known.tables, **more}, AS_OF))
+    return decision_lineage(Facts({**known.tables, **more}, AS_OF))
 
 
 # --- a person's account lent to an assistant ---------------------------------------------------------------------------
@@ -106,6 +107,6 @@ def test_a_lineage_says_what_it_holds_in_a_sentence_and_a_table() -> None:
 
 
 def test_an_empty_lineage_shows_itself_too() -> None:
-    found = decision_lineage(tables.Facts.of(AS_OF))
+    found = decision_lineage(Facts.of(AS_OF))
     assert "0 cases (none)" in repr(found)
     assert "<td>0</td>" in found._repr_html_()

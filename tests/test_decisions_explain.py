@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lineage_analytics import tables
 from lineage_analytics.errors import UsageError
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.decisions import decision_lineage
 from tests._decisions import ANA, DAN, POLICY, ROLE, TENANT, case, covered, facts, identity, lineage, people, pim, step
 
@@ -98,7 +99,7 @@ def test_an_unknown_id_is_wrong_usage_with_the_nearest_known_one() -> None:
 def test_a_record_is_shown_where_it_stands_in_its_file() -> None:
     known = facts([step("x", raw_ref={"file_sha256": "f" * 64, "member": "a/b.json", "offset": 17})])
     ledger = tables.conform(pl.DataFrame({"file_sha256": ["f" * 64], "file": ["logs/trail.tar.gz"]}), tables.LEDGER)
-    found = decision_lineage(tables.Facts({**known.tables, "ledger": ledger.lazy()}, known.as_of))
+    found = decision_lineage(Facts({**known.tables, "ledger": ledger.lazy()}, known.as_of))
     assert "logs/trail.tar.gz!a/b.json:17" in found.explain("e-x")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lineage_analytics import tables
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
 from tests._decisions import ACCOUNT, AS_OF, at, case, covered, facts, frame, gaps, lineage, pim, states, step
 
@@ -46,7 +47,7 @@ def cut(first: datetime | None, last: datetime | None, *, source: str = "entra_a
     known = facts([pim("request", -30), pim("action")], coverage=covered())
     row = {"file_sha256": "0" * 64, "file": "f", "source": source, "truncated": torn, "first": first, "last": last}
     ledger = frame([row], tables.LEDGER).lazy()
-    return decision_lineage(tables.Facts({**known.tables, "ledger": ledger}, AS_OF))
+    return decision_lineage(Facts({**known.tables, "ledger": ledger}, AS_OF))
 
 
 @pytest.mark.parametrize(("first", "last", "reason"), [

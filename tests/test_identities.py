@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.errors import UsageError
+from lineage_analytics.facts import Facts
 from lineage_analytics.identities import Resolution, apply_aliases, resolve, who
 from lineage_analytics.loaders.common.ids import record_id, record_ids
-from lineage_analytics.tables import ALIASES, IDENTITIES, IDENTITY_FACTS, Facts, closed_value_faults
+from lineage_analytics.tables import ALIASES, IDENTITIES, IDENTITY_FACTS, closed_value_faults
 
 if TYPE_CHECKING:
     from random import Random

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics import metrics, tables
+from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.access import AccessLineage
 from lineage_analytics.graphs.decisions import DecisionLineage
-from lineage_analytics.tables import ALL, Facts
+from lineage_analytics.tables import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

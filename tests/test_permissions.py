@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics.errors import LineageError
+from lineage_analytics.facts import Facts
 from lineage_analytics.permissions import datafiles as shared_files
 from lineage_analytics.permissions.aws import datafiles
 from lineage_analytics.permissions.aws.catalogue import Catalogue, catalogue, positions
@@ -22,7 +23,7 @@ from lineage_analytics.permissions.aws.usage import unmapped_events
 from lineage_analytics.permissions.datafiles import rows as rows_of
 from lineage_analytics.permissions.patterns import contains, disjoint, matches
 from lineage_analytics.permissions.table import permission_table
-from lineage_analytics.tables import ENTITLEMENTS, PERMISSIONS, Facts, closed_value_faults, conform
+from lineage_analytics.tables import ENTITLEMENTS, PERMISSIONS, closed_value_faults, conform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

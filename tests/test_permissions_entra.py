@@ -39,7 +39,7 @@ from tests._entra import (
 )
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
     from tests._entra import Row
 
 RESET = "microsoft.directory/users/password/update"

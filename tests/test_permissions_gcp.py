@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import lineage_analytics as la
 from lineage_analytics.errors import UsageError
+from lineage_analytics.facts import Facts
 from lineage_analytics.permissions import gcp
 from lineage_analytics.permissions.gcp.hierarchy import MANAGER, Hierarchy
 from lineage_analytics.permissions.gcp.rules import known_roles, permission, weight
@@ -27,7 +28,6 @@ from lineage_analytics.tables import (
     PERMISSIONS,
     RESOURCES,
     USAGE,
-    Facts,
     closed_value_faults,
     conform,
 )

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lineage_analytics.facts import Facts
 from lineage_analytics.permissions import github
-from lineage_analytics.tables import ACTIVITY, DECISION_STEPS, ENTITLEMENTS, IDENTITIES, Facts, conform
+from lineage_analytics.tables import ACTIVITY, DECISION_STEPS, ENTITLEMENTS, IDENTITIES, conform
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 ANN, TEAM, PARENT = "github:7:1", "github:7:team/5", "github:7:team/6"

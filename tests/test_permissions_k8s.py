@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import lineage_analytics as la
 from lineage_analytics.errors import UsageError
+from lineage_analytics.facts import Facts
 from lineage_analytics.permissions import k8s
 from lineage_analytics.permissions.k8s.rules import default_roles, matches
 from lineage_analytics.tables import (
@@ -23,7 +24,6 @@ from lineage_analytics.tables import (
     IDENTITIES,
     PERMISSIONS,
     USAGE,
-    Facts,
     closed_value_faults,
     conform,
 )

@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lineage_analytics.facts import Facts
 from lineage_analytics.permissions import gworkspace, okta
 from lineage_analytics.permissions import memberships as nested
 from lineage_analytics.permissions.named_roles import sheet, split_name
-from lineage_analytics.tables import DECISION_STEPS, ENTITLEMENTS, IDENTITIES, PERMISSIONS, Facts, conform
+from lineage_analytics.tables import DECISION_STEPS, ENTITLEMENTS, IDENTITIES, PERMISSIONS, conform
 
 AS_OF = datetime(2026, 6, 30, tzinfo=UTC)
 ANN, BOB, TEAM = "okta:acme:00uann", "okta:acme:00ubob", "okta:acme:00gteam"

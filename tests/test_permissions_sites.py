@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lineage_analytics as la
+from lineage_analytics.facts import Facts
 from lineage_analytics.permissions.asking import allowed
 from lineage_analytics.permissions.site_shares import above, key
 from lineage_analytics.permissions.sites import ITEMS, OPENS, decide_site, items, opens, permission_rows, who_can_open
@@ -21,7 +22,6 @@ from lineage_analytics.tables import (
     ENTITLEMENTS,
     IDENTITIES,
     RESOURCES,
-    Facts,
     Table,
     conform,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 # Operations by which a person opens a file themselves (unified audit log, SharePoint file and page activities).
 OPENED = (

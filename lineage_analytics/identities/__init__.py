@@ -21,7 +21,7 @@ from lineage_analytics.identities.who import Who, who
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 __all__ = ["Resolution", "Who", "apply_aliases", "resolve", "who"]
 

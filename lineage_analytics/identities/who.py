@@ -16,7 +16,7 @@ from lineage_analytics.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _COLUMNS: dict[str, Any] = {
     "account": pl.String, "person": pl.String, "provider": pl.String, "tenant": pl.String, "kind": pl.String,

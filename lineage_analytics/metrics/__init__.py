@@ -16,9 +16,9 @@ from lineage_analytics.metrics.facets import facets
 if TYPE_CHECKING:
     import polars as pl
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access import AccessLineage
     from lineage_analytics.graphs.decisions import DecisionLineage
-    from lineage_analytics.tables import Facts
 
 
 @dataclass(frozen=True)

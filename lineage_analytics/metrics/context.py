@@ -12,9 +12,9 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access import AccessLineage
     from lineage_analytics.graphs.decisions import DecisionLineage
-    from lineage_analytics.tables import Facts
 
 NHI_KINDS = ("service_account", "workload", "app", "api_key", "ai_agent", "ai_assistant")
 # These record changes and decisions, or use of one service among many: their silence is no sign of an idle account.

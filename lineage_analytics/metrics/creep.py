@@ -24,12 +24,12 @@ from lineage_analytics.permissions.patterns import compiled, is_pattern, literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.metrics.context import Context
     from lineage_analytics.permissions.aws.effective import Grant
     from lineage_analytics.permissions.aws.policies import Scope
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
-    from lineage_analytics.tables import Facts
 
 _NEEDS = "account inventories with policies, and 90 days of activity logs"
 _TABLES = ("identities", "entitlements", "usage")

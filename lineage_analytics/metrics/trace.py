@@ -13,8 +13,8 @@ from lineage_analytics.tables import FACTS
 from lineage_analytics.text import ascii_only
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.metrics import Measured
-    from lineage_analytics.tables import Facts
 
 _SETS = ("numerator", "denominator", "unknown", "excluded")
 _NUMBERS = ("numerator", "denominator", "n_unknown", "n_excluded", "value", "ci_low", "ci_high", "worst_case",

@@ -27,7 +27,7 @@ from lineage_analytics.permissions.signed_in import signed_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDERS = frozenset({"ad"})
 _PROVIDER = "ad"

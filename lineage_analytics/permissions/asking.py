@@ -11,7 +11,7 @@ from lineage_analytics.permissions.providers import providers
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _SHOWN = 5
 

@@ -17,9 +17,9 @@ from lineage_analytics.permissions import named_roles
 from lineage_analytics.permissions.named_roles import NamedBook, Sort
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.decision import Decision
     from lineage_analytics.permissions.roles import Assignment
-    from lineage_analytics.tables import Facts
 
 PROVIDER = "github"
 PROVIDERS = frozenset({PROVIDER})

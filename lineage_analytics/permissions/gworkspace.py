@@ -14,9 +14,9 @@ from lineage_analytics.permissions.named_roles import NamedBook, Sort
 if TYPE_CHECKING:
     import polars as pl
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.decision import Decision
     from lineage_analytics.permissions.roles import Assignment
-    from lineage_analytics.tables import Facts
 
 PROVIDER = "gworkspace"
 PROVIDERS = frozenset({PROVIDER})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 SHORTEST_DAYS = 90
 """A job may run once a quarter: what a shorter look-back did not see is not unused (metrics 1.2)."""

@@ -11,7 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _MOST = 1_000_000
 

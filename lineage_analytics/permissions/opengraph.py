@@ -21,7 +21,7 @@ from lineage_analytics.permissions.memberships import Memberships, Step, in_forc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDER = "opengraph"
 PROVIDERS = frozenset({PROVIDER})

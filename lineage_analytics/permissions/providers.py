@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     import polars as pl
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.decision import Decision
-    from lineage_analytics.tables import Facts
 
 
 class Provider(Protocol):

@@ -20,7 +20,7 @@ from lineage_analytics.permissions.memberships import Memberships, in_force, mem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 ACTIVE = ("standing", "timebound", "activated")
 _REASONS = 20

@@ -11,7 +11,7 @@ from lineage_analytics.permissions.aws.principals import native
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDER = "ad"
 _AUTHENTICATED, _EVERYONE = "S-1-5-11", "S-1-1-0"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.memberships import Memberships
-    from lineage_analytics.tables import Facts
 
 PROVIDER = "m365"
 PROVED, UNTOLD = "proved", "unknown"

@@ -19,7 +19,7 @@ from lineage_analytics.permissions.decision import ALLOWED, CONDITIONAL, UNKNOWN
 from lineage_analytics.permissions.site_shares import PROVED, PROVIDER, Share, Sites, key, kind_of
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDERS = frozenset({PROVIDER})
 OPEN = "m365:open"

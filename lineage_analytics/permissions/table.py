@@ -10,7 +10,7 @@ from lineage_analytics import tables
 from lineage_analytics.permissions.providers import providers
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 
 def permission_table(facts: Facts) -> pl.DataFrame:

@@ -10,8 +10,9 @@ import polars as pl
 
 from lineage_analytics import identities
 from lineage_analytics.errors import NothingAssessableError, UsageError, did_you_mean
+from lineage_analytics.facts import Facts
 from lineage_analytics.loaders import inventories, settled, superseded
-from lineage_analytics.tables import ALL, Facts
+from lineage_analytics.tables import ALL
 from lineage_analytics.text import printable
 from lineage_analytics.workspace import rollup, sequences
 from lineage_analytics.workspace import sources as source_report

@@ -18,8 +18,8 @@ from lineage_analytics.loaders.common.containers import Member, members
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.loaders.common.inputs import InputFile
-    from lineage_analytics.tables import Facts
 
 SCHEMA = pl.Schema({"object_id": pl.String, "kind": pl.String, "tenant": pl.String, "verdict": pl.String,
                     "detail": pl.String})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _COLUMNS: dict[str, Any] = {
     "source": pl.String, "stream": pl.String, "first_number": pl.Int64, "last_number": pl.Int64, "missing": pl.Int64,

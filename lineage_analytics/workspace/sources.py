@@ -11,7 +11,7 @@ from lineage_analytics.source_days import source_days
 from lineage_analytics.workspace import integrity
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _COLUMNS: dict[str, Any] = {
     "source": pl.String, "tenant": pl.String, "state": pl.String, "first": pl.Datetime("us", "UTC"),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PATHS = pl.Schema([("principal_id", pl.String), ("hops", pl.Int64), ("state", pl.String), ("path", tables.TEXTS),
                    ("techniques", tables.TEXTS), ("evidence", tables.TEXTS), ("record_ids", tables.TEXTS)])

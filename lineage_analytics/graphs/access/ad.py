@@ -32,9 +32,9 @@ from lineage_analytics.permissions.signed_in import signed_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.ad_rights import Held
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 _REPLICATE = ("getchanges", "getchangesall")
 _CONTAINS, _OWNING, _OWNERS = "contains", frozenset({"owns", "writeowner"}), "S-1-3-4"

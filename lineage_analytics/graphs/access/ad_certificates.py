@@ -26,10 +26,10 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.ad_rights import Held
     from lineage_analytics.graphs.access.ad_together import Together
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 # Over a template; at the authority only the right to enroll itself counts.
 _ENROLLS = frozenset({"enroll", "allextendedrights", "genericall"})

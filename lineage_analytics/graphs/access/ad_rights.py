@@ -9,7 +9,7 @@ import polars as pl
 from lineage_analytics.permissions.memberships import in_force
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDER = "ad"
 

@@ -15,7 +15,7 @@ from lineage_analytics.permissions.signed_in import signed_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDER = "ad"
 _STEPS = 20

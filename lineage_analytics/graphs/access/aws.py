@@ -17,12 +17,12 @@ from lineage_analytics.permissions.aws.table import permissions
 from lineage_analytics.permissions.patterns import compiled, contains, is_pattern, literal_prefix, matches
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.aws.effective import Effective, Grant
     from lineage_analytics.permissions.aws.policies import Scope
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
-    from lineage_analytics.tables import Facts
 
 
 @dataclass

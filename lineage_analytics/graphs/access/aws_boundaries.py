@@ -23,11 +23,11 @@ from lineage_analytics.permissions.aws.principals import native
 from lineage_analytics.permissions.aws.table import permissions
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.aws.effective import Effective
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
-    from lineage_analytics.tables import Facts
 
 _LIFTS = {"user": ("iam:DeleteUserPermissionsBoundary", "iam:PutUserPermissionsBoundary"),
           "role": ("iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary")}

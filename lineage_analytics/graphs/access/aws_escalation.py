@@ -29,12 +29,12 @@ from lineage_analytics.permissions.aws.principals import native
 from lineage_analytics.permissions.aws.table import permissions
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.aws.effective import Effective, Grant
     from lineage_analytics.permissions.aws.policies import Statement
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
-    from lineage_analytics.tables import Facts
 
 _SETS = "aws::scope:roles of permission sets"
 _SET_ROLE = re.compile(r"(?:.*/)?AWSReservedSSO_.{1,64}_[0-9a-f]{16}", re.DOTALL)

@@ -20,11 +20,11 @@ from lineage_analytics.permissions.aws.principals import is_service, native
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.aws_trust import Trusts
     from lineage_analytics.permissions.aws.effective import Effective
     from lineage_analytics.permissions.aws.policies import Scope, Statement
     from lineage_analytics.permissions.aws.table import Permissions
-    from lineage_analytics.tables import Facts
 
 PASSING = "iam:PassRole"
 

@@ -18,11 +18,11 @@ from lineage_analytics.permissions.patterns import compiled, is_pattern
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.aws.effective import Effective, Grant
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
-    from lineage_analytics.tables import Facts
 
 _ASSUME = "sts:AssumeRole"
 

@@ -26,10 +26,10 @@ from lineage_analytics.permissions.entra.scopes import GROUPS, ROOT, container_o
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.entra.book import Estate
     from lineage_analytics.permissions.roles import Assignment, Block
-    from lineage_analytics.tables import Facts
 
 _EVERYTHING, _TYPED = "change everything in it", 2
 

@@ -22,11 +22,11 @@ from lineage_analytics.permissions.entra.languages import DIRECTORY, PERMISSION
 from lineage_analytics.permissions.entra.objects import GRAPH_APP, native_of, tenant_of
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.entra.book import Estate
     from lineage_analytics.permissions.entra.datafiles import Reach
     from lineage_analytics.permissions.roles import Assignment
-    from lineage_analytics.tables import Facts
 
 _OWNING = {"application": "add a credential to the application", "group": "join the group",
            "service principal": "add a credential to the service principal"}

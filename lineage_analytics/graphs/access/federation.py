@@ -22,8 +22,8 @@ from lineage_analytics.permissions.aws.principals import native
 from lineage_analytics.permissions.memberships import in_force, taken_back
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 _PAIR = re.compile(r"arn:aws[a-z-]{0,20}:iam::\d{12}:(?:role|saml-provider)/[\w+=,.@/-]{1,600}?(?=,arn:|\s|$)")
 _AMAZON = re.compile(r"\baws\b|amazon", re.IGNORECASE)

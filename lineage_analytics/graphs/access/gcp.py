@@ -24,10 +24,10 @@ from lineage_analytics.permissions.gcp.rules import book
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.gcp.rules import GcpBook
     from lineage_analytics.permissions.roles import Held
-    from lineage_analytics.tables import Facts
 
 _ORGANIZATIONS = f"{MANAGER}/organizations/"
 _POOL_OF = re.compile(r"principal(?:Set)?://iam\.googleapis\.com/projects/([^/]+)/", re.IGNORECASE)

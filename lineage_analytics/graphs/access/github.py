@@ -15,8 +15,8 @@ from lineage_analytics.graphs.access.workflows import repositories
 from lineage_analytics.permissions.github import PROVIDER, book
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 
 def edges(facts: Facts, build: Builder) -> None:

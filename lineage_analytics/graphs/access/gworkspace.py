@@ -15,8 +15,8 @@ from lineage_analytics.permissions.memberships import in_force, taken_back
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 
 class Scope(NamedTuple):

@@ -22,8 +22,8 @@ from lineage_analytics.permissions.memberships import in_force
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 SOURCE = "aws_identity_center"
 _ROLE = re.compile(r"(?:.*/)?AWSReservedSSO_(.{1,64})_[0-9a-f]{16}", re.DOTALL)

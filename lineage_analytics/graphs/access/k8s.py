@@ -20,10 +20,10 @@ from lineage_analytics.permissions.k8s.rules import MASTERS, PROVIDER, book, gro
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.k8s.rules import KubernetesBook
     from lineage_analytics.permissions.roles import Held
-    from lineage_analytics.tables import Facts
 
 _AWS_AUTH = ("k8s:update:core/configmaps", "k8s:patch:core/configmaps")
 

@@ -18,9 +18,9 @@ from lineage_analytics.permissions.memberships import in_force
 from lineage_analytics.permissions.patterns import matches
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.k8s.rules import KubernetesBook
-    from lineage_analytics.tables import Facts
 
 _WORKLOAD_USER = "roles/iam.workloadIdentityUser"
 _LIKE = frozenset({"StringLike", "ForAnyValue:StringLike", "StringLikeIfExists"})

@@ -8,8 +8,8 @@ from lineage_analytics.graphs.access.role_control import role_edges
 from lineage_analytics.permissions.okta import book
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 
 def edges(facts: Facts, build: Builder) -> None:

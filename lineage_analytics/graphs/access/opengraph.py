@@ -23,8 +23,8 @@ from lineage_analytics.tables import EDGES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 
 class Right(NamedTuple):

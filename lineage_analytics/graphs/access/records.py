@@ -14,8 +14,8 @@ from lineage_analytics.permissions.roles import ACTIVE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 # Providers whose roles and memberships have a module of their own in this room.
 _WITH_MODULES = ("ad", "entra")

@@ -15,10 +15,10 @@ from lineage_analytics.graphs.access.tier0 import is_tier0
 from lineage_analytics.permissions.named_roles import split_name
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
     from lineage_analytics.permissions.named_roles import NamedBook, Role
     from lineage_analytics.permissions.roles import Assignment
-    from lineage_analytics.tables import Facts
 
 _KINDS = {"users": ("human", "unknown"), "groups": ("group",), "apps": ("app",)}
 _SPARED = {"users": "whether it is a super administrator, whom this role may not touch, is not loaded",

@@ -23,8 +23,8 @@ from lineage_analytics.permissions.patterns import is_pattern, literal_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access.parts import Builder
-    from lineage_analytics.tables import Facts
 
 ISSUER = "token.actions.githubusercontent.com"
 ANYBODY = "github::anybody"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 RULES = "2"
 _FRAMES = ("cases", "steps", "links", "link_rejects", "gaps", "elements")

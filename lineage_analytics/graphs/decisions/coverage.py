@@ -10,7 +10,7 @@ import polars as pl
 if TYPE_CHECKING:
     from datetime import date
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _TORN = timedelta(days=1)
 """How far from the records that were read those of a cut file may have stood."""

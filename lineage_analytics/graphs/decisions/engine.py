@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.steps import Person, Step
     from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
-    from lineage_analytics.tables import Facts
 
 Row = dict[str, Any]
 _ORDER = {

@@ -13,11 +13,11 @@ from lineage_analytics.loaders.common.ids import derived_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.matching import Doubt
     from lineage_analytics.graphs.decisions.rollbacks import Pairs
     from lineage_analytics.graphs.decisions.verdicts import Approval
-    from lineage_analytics.tables import Facts
 
 Row = dict[str, Any]
 _CONFIDENCE = {5: 1.0, 4: 0.95, 3: 0.9, 2: 0.7, 1: 0.5}

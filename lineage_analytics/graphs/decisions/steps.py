@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 SKEW_INSIDE, SKEW_BETWEEN = timedelta(seconds=2), timedelta(seconds=300)
 SOFTWARE = frozenset({"workload", "automation"})

@@ -23,6 +23,7 @@ from lineage_analytics.permissions.aws.trust import trust_of
 from lineage_analytics.permissions.decision import ALLOWED, CONDITIONAL, DENIED, UNKNOWN, Because, Decision
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.aws.effective import Effective
     from lineage_analytics.permissions.aws.organisation import Limit
     from lineage_analytics.permissions.aws.permission_sets import Assigned
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from lineage_analytics.permissions.aws.principals import Principal
     from lineage_analytics.permissions.aws.table import Permissions
     from lineage_analytics.permissions.aws.trust import Trusted
-    from lineage_analytics.tables import Facts
 
 _BECOME = re.compile(r"sts:(assumerole\w*|tagsession|setsourceidentity)", re.IGNORECASE)
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[^:]*:\d*:(key|alias)/")

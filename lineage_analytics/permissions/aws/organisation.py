@@ -19,8 +19,8 @@ from lineage_analytics.permissions.aws.principals import native
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.aws.policies import Statement
-    from lineage_analytics.tables import Facts
 
 SERVICE, RESOURCE = "service_control_policy", "resource_control_policy"
 _DEPTH = 16

@@ -18,8 +18,8 @@ from lineage_analytics.permissions.memberships import in_force, memberships
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.aws.principals import Principal
-    from lineage_analytics.tables import Facts
 
 _ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9a-f]{16}")
 _SOURCE = "aws_identity_center"

@@ -13,9 +13,9 @@ from lineage_analytics.permissions.aws.policies import NEEDED, RESOURCE_POLICY, 
 from lineage_analytics.permissions.aws.principals import account_of
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.aws.policies import Statement
     from lineage_analytics.permissions.aws.principals import Principal
-    from lineage_analytics.tables import Facts
 
 BY_NAME, BY_ACCOUNT, EVERYBODY = "name", "account", "everybody"
 

@@ -10,7 +10,7 @@ from lineage_analytics.permissions.aws.organisation import Limit
 from lineage_analytics.permissions.aws.policies import NEEDED, Statement, statement
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _ORIGIN = "session_policy"
 

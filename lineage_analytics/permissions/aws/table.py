@@ -22,7 +22,7 @@ from lineage_analytics.permissions.aws.usage import Log, States, Used, account_l
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _UNLISTED = "no_source: no account authorization export lists it"
 _ROOT = "no_source: policies do not bind the root user, so no export lists what it may do"

@@ -12,8 +12,8 @@ from lineage_analytics.permissions.aws.principals import account_of, native
 from lineage_analytics.permissions.aws.resource_policies import BY_ACCOUNT, BY_NAME, EVERYBODY
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.aws.principals import Principal
-    from lineage_analytics.tables import Facts
 
 
 @dataclass(frozen=True, slots=True)

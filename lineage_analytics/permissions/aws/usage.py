@@ -15,7 +15,7 @@ from lineage_analytics.permissions.lookback import too_short
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 LOG = "aws_cloudtrail"
 

@@ -18,7 +18,7 @@ from lineage_analytics.permissions.roles import ACTIVE, Assignment
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDER = "entra"
 INVENTORIES = {DIRECTORY: frozenset({"entra_directory", "entra_pim", "ad_azurehound"}),

@@ -24,8 +24,8 @@ from lineage_analytics.permissions.roles import Block, Book, Held
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.roles import Assignment
-    from lineage_analytics.tables import Facts
 
 UNITS = "/administrativeunits/"
 _WANTED = {DIRECTORY: "directory role assignments (directoryRoles with members, or roleAssignments)",

@@ -13,8 +13,8 @@ from lineage_analytics.permissions.entra.objects import tenant_of
 from lineage_analytics.permissions.entra.scopes import is_path, path_of
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.entra.book import Estate
-    from lineage_analytics.tables import Facts
 
 _BY_DEFAULT = ("read", "createasowner", "inviteguest")
 

@@ -17,8 +17,8 @@ from lineage_analytics.permissions.roles import Block
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.roles import Assignment
-    from lineage_analytics.tables import Facts
 
 _DATA = " (data)"
 _AZURE_ROLE, _DENIAL = ":azure_role/", ":azure_deny_assignment/"

@@ -13,7 +13,7 @@ from lineage_analytics.permissions.entra.datafiles import azure_roles, directory
 from lineage_analytics.permissions.entra.languages import AZURE
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 GRAPH_APP = "00000003-0000-0000-c000-000000000000"
 _APPLICATIONS = frozenset({"application", "agent_blueprint"})

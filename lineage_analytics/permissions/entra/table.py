@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.entra.book import Estate
     from lineage_analytics.permissions.roles import Block, Held
-    from lineage_analytics.tables import Facts
 
 _MOST = 20
 READ, CHANGE = "read", "change"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.entra.scopes import Scopes
-    from lineage_analytics.tables import Facts
 
 LOG = "azure_activity"
 

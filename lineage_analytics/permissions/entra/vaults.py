@@ -11,8 +11,8 @@ from lineage_analytics.permissions.entra.objects import fields
 from lineage_analytics.permissions.entra.scopes import path_of
 
 if TYPE_CHECKING:
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.memberships import Memberships
-    from lineage_analytics.tables import Facts
 
 _VAULTS = "microsoft.keyvault/vaults/"
 _KINDS = ("secrets", "keys", "certificates")

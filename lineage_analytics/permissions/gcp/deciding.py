@@ -14,7 +14,7 @@ from lineage_analytics.permissions.gcp.rules import book, is_permission
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:

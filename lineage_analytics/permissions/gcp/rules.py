@@ -25,7 +25,7 @@ from lineage_analytics.permissions.roles import Assignment, Block, Book, Held, s
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 WORKSPACE = "gworkspace"
 _PERMISSION = re.compile(r"[a-z][a-zA-Z0-9]*(?:\.[a-zA-Z0-9_]+)+|[a-z0-9.-]+/[a-zA-Z0-9_*]+\.[a-zA-Z0-9_*]+")

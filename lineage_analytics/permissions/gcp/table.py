@@ -15,10 +15,10 @@ from lineage_analytics.permissions.gcp.usage import usage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.gcp.rules import GcpBook
     from lineage_analytics.permissions.gcp.usage import Age, Usage
     from lineage_analytics.permissions.roles import Held
-    from lineage_analytics.tables import Facts
 
 _HEAVIEST, _MOST = 10, 20
 _BASIC = frozenset({"roles/owner", "roles/editor"})

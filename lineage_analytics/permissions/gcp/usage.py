@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.gcp.hierarchy import Hierarchy
     from lineage_analytics.permissions.roles import Held
-    from lineage_analytics.tables import Facts
 
 LOG = "gcp_audit"
 _READS = frozenset({"get", "list"})

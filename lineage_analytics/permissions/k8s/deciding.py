@@ -15,7 +15,7 @@ from lineage_analytics.permissions.k8s.rules import MASTERS, book, is_action, na
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:

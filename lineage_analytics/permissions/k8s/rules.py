@@ -23,7 +23,7 @@ from lineage_analytics.permissions.roles import Assignment, Block, Book, Held, s
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 PROVIDER = "k8s"
 MASTERS = "system:masters"

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.k8s.rules import KubernetesBook
     from lineage_analytics.permissions.k8s.usage import Log
     from lineage_analytics.permissions.roles import Assignment
-    from lineage_analytics.tables import Facts
 
 WEIGHTS = (10, 3, 1)
 _MOST = 20

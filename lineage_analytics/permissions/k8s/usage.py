@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from lineage_analytics.tables import Facts
+    from lineage_analytics.facts import Facts
 
 _READS = frozenset({"get", "list", "watch"})
 _GKE_LOG, _LOG = "gcp_audit", "k8s_audit"
