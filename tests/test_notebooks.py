@@ -224,6 +224,39 @@ def test_a_failing_cell_is_one_line_with_notebook_cell_and_error(tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def dying(monkeypatch: pytest.MonkeyPatch, deaths: int, said: str) -> list[str]:
+    """Let the first kernels die as jupyter_client tells it; a line for every start."""
+    papermill: Any = importlib.import_module("papermill")
+    real, starts = papermill.execute_notebook, list[str]()
+
+    def started(*args: Any, **given: Any) -> Any:
+        starts.append(given["kernel_name"])
+        if len(starts) <= deaths:
+            raise RuntimeError(said)
+        return real(*args, **given)
+
+    monkeypatch.setattr(papermill, "execute_notebook", started)
+    return starts
+
+
+def test_a_kernel_that_dies_at_its_start_is_started_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts = dying(monkeypatch, 1, "Kernel died before replying to kernel_info")
+    out = notebooks.execute(written(tmp_path, made("1 + 1")), tmp_path / "out.ipynb", notebooks.parameters({}))
+    assert (len(starts), nbformat.read(out, as_version=4).cells[-1].outputs[0].data["text/plain"]) == (2, "2")
+
+
+@pytest.mark.parametrize(("deaths", "said", "starts"), [
+    (9, "Kernel died before replying to kernel_info", 2), (1, "Kernel died", 1)])
+def test_a_kernel_that_dies_twice_or_at_its_work_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, said: str, starts: int,
+) -> None:
+    started = dying(monkeypatch, deaths, said)
+    with pytest.raises(LineageError, match=rf"Wanted a kernel to run notebook n\. {said}"):
+        notebooks.execute(written(tmp_path, made("1 + 1")), tmp_path / "out.ipynb", notebooks.parameters({}))
+    assert len(started) == starts
+    assert not (tmp_path / "out.ipynb").exists()
+
+
 # --- reading -------------------------------------------------------------------------------------------------------
 
 def test_a_page_of_a_run_opens_without_network_or_script(ran: tuple[Path, Path], tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ WORKSPACE_SHOWN = "<workspace>"
 _AT_ONCE = 2
 _START_SECONDS = 120
 _CELL_SECONDS = 3_600
+_UNANSWERED = "before replying"
+"""What jupyter_client says of a kernel that died at its start."""
 _KEPT_ENVIRONMENT = (
     "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "POLARS_MAX_THREADS", "PYTHONPATH", "SYSTEMROOT",
     "TEMP", "TMP", "TMPDIR", "USER", "VIRTUAL_ENV",
@@ -137,17 +139,16 @@ def execute(notebook: Path, out: Path, given: Parameters) -> Path:
 
 def _run(notebook: Any, name: str, given: Parameters) -> Any:
     papermill = import_module("papermill")
-    kernels = import_module("lineage_analytics.reporting.kernels")
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     private = Path(tempfile.mkdtemp(prefix="lineage-notebook-"))
     try:
-        return papermill.execute_notebook(
-            notebook, None, parameters=_plain(given), kernel_name="python3", language="python", progress_bar=False,
-            start_timeout=_START_SECONDS, execution_timeout=_CELL_SECONDS,
-            kernel_manager_class=kernels.MANAGER,
-            config=import_module("traitlets.config").Config({"KernelManager": {"transport_encryption": "required"},
-                           kernels.SECTION: {"environment": _environment(private)}}),
-        )
+        try:
+            return _executed(notebook, given, private)
+        except RuntimeError as error:
+            # Kernels that start at once may be given one port between them; the next start gets another.
+            if _UNANSWERED not in str(error):
+                raise
+            return _executed(notebook, given, private)
     except papermill.PapermillExecutionError as error:
         said = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
         raise LineageError(f"Wanted notebook {name} to run", f"cell {error.cell_index} failed with "
@@ -157,6 +158,16 @@ def _run(notebook: Any, name: str, given: Parameters) -> Any:
                            "lineage doctor says whether this machine can run notebooks") from error
     finally:
         shutil.rmtree(private, ignore_errors=True)
+
+
+def _executed(notebook: Any, given: Parameters, private: Path) -> Any:
+    kernels = import_module("lineage_analytics.reporting.kernels")
+    return import_module("papermill").execute_notebook(
+        notebook, None, parameters=_plain(given), kernel_name="python3", language="python", progress_bar=False,
+        start_timeout=_START_SECONDS, execution_timeout=_CELL_SECONDS, kernel_manager_class=kernels.MANAGER,
+        config=import_module("traitlets.config").Config({"KernelManager": {"transport_encryption": "required"},
+                       kernels.SECTION: {"environment": _environment(private)}}),
+    )
 
 
 def _plain(given: Parameters) -> dict[str, str | int]:
