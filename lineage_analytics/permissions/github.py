@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from lineage_analytics.permissions import named_roles
-from lineage_analytics.permissions.named_roles import NamedBook, Sort
+from lineage_analytics.permissions.named_roles import Sort, named_book
 
 if TYPE_CHECKING:
     from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.decision import Decision
+    from lineage_analytics.permissions.named_roles import NamedBook
     from lineage_analytics.permissions.roles import Assignment
 
 PROVIDER = "github"
@@ -60,9 +61,7 @@ SORT = Sort(PROVIDER, "github_roles", "the audit log", lambda scope: _KINDS.get(
 
 def book(facts: Facts) -> NamedBook:
     """Standing assignments of the estate, read once."""
-    if "github_roles" not in facts.parts:
-        facts.parts["github_roles"] = NamedBook(facts, SORT)
-    return cast("NamedBook", facts.parts["github_roles"])
+    return named_book(facts, SORT)
 
 
 def repository_names(facts: Facts) -> dict[str, list[str]]:

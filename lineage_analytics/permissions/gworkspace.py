@@ -6,17 +6,17 @@ role over an organisational unit covers what lies in it, which the reports do no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from lineage_analytics.permissions import named_roles
-from lineage_analytics.permissions.named_roles import NamedBook, Sort
+from lineage_analytics.permissions.named_roles import Sort, named_book, role_of_holder
 
 if TYPE_CHECKING:
     import polars as pl
 
     from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.decision import Decision
-    from lineage_analytics.permissions.roles import Assignment
+    from lineage_analytics.permissions.named_roles import NamedBook
 
 PROVIDER = "gworkspace"
 PROVIDERS = frozenset({PROVIDER})
@@ -33,20 +33,12 @@ def _within(resource: str, scope: str | None) -> bool | None:
     return False if resource == "*" else None
 
 
-def _key(one: Assignment) -> str | None:
-    """A later ``revoke(gworkspace:<customer>:role/<role>|<user>)`` takes it back."""
-    provider, customer, native = one.holder.split(":", 2)
-    return f"{provider}:{customer}:role/{one.role.lower()}|{native}"
-
-
-SORT = Sort(PROVIDER, "workspace_roles", "the activity reports", lambda _: "", _within, _key)
+SORT = Sort(PROVIDER, "workspace_roles", "the activity reports", lambda _: "", _within, role_of_holder)
 
 
 def book(facts: Facts) -> NamedBook:
     """Standing assignments of the estate, read once."""
-    if "gworkspace_roles" not in facts.parts:
-        facts.parts["gworkspace_roles"] = NamedBook(facts, SORT)
-    return cast("NamedBook", facts.parts["gworkspace_roles"])
+    return named_book(facts, SORT)
 
 
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:

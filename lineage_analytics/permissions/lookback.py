@@ -1,7 +1,8 @@
-"""Does a log reach far enough back to say that something was not used?"""
+"""Does a log reach far enough back to say that something was not used, and what it then says?"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,17 @@ SHORTEST_DAYS = 90
 """A job may run once a quarter: what a shorter look-back did not see is not unused (metrics 1.2)."""
 # A log may end a little before as_of when another source is the newest; the freshness gate of metrics 1.2 is 7 days.
 _END_TOLERANCE_DAYS = 7
+
+
+@dataclass(frozen=True)
+class States:
+    """The granted permissions of one principal by state; null where the logs cannot answer."""
+
+    used: frozenset[str] | None
+    unused: frozenset[str] | None
+    too_young: frozenset[str] | None
+    unobservable: frozenset[str] | None
+    reason: str | None
 
 
 def too_short(facts: Facts, log: str, first: datetime | None, last: datetime | None) -> str | None:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -153,6 +153,19 @@ class NamedBook(Book):
                 one = held.assignment
                 yield Held(Assignment(one.holder, one.role, f"{one.scope}/{limit}", one.deny, one.condition, one.state,
                                       one.record_id, one.provider), held.groups, held.records, held.conditional)
+
+
+def named_book(facts: Facts, sort: Sort) -> NamedBook:
+    """Standing assignments of the estate, read once."""
+    if sort.data not in facts.parts:
+        facts.parts[sort.data] = NamedBook(facts, sort)
+    return cast("NamedBook", facts.parts[sort.data])
+
+
+def role_of_holder(one: Assignment) -> str:
+    """A later ``revoke(<provider>:<tenant>:role/<role>|<holder>)`` takes it back."""
+    provider, tenant, native = one.holder.split(":", 2)
+    return f"{provider}:{tenant}:role/{one.role.lower()}|{native}"
 
 
 def _given(facts: Facts, provider: str) -> dict[str, datetime]:

@@ -6,17 +6,17 @@ An action is a permission of Okta, such as ``okta.users.credentials.resetPasswor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from lineage_analytics.permissions import named_roles
-from lineage_analytics.permissions.named_roles import NamedBook, Sort
+from lineage_analytics.permissions.named_roles import Sort, named_book, role_of_holder
 
 if TYPE_CHECKING:
     import polars as pl
 
     from lineage_analytics.facts import Facts
     from lineage_analytics.permissions.decision import Decision
-    from lineage_analytics.permissions.roles import Assignment
+    from lineage_analytics.permissions.named_roles import NamedBook
 
 PROVIDER = "okta"
 PROVIDERS = frozenset({PROVIDER})
@@ -31,20 +31,12 @@ def _within(resource: str, scope: str | None) -> bool | None:
     return (None if place and resource != "*" else not place) if inside else False
 
 
-def _key(one: Assignment) -> str | None:
-    """A later ``revoke(okta:<org>:role/<role>|<holder>)`` takes it back."""
-    provider, tenant, native = one.holder.split(":", 2)
-    return f"{provider}:{tenant}:role/{one.role.lower()}|{native}"
-
-
-SORT = Sort(PROVIDER, "okta_roles", "the System Log", lambda _: "", _within, _key)
+SORT = Sort(PROVIDER, "okta_roles", "the System Log", lambda _: "", _within, role_of_holder)
 
 
 def book(facts: Facts) -> NamedBook:
     """Standing assignments of the estate, read once."""
-    if "okta_roles" not in facts.parts:
-        facts.parts["okta_roles"] = NamedBook(facts, SORT)
-    return cast("NamedBook", facts.parts["okta_roles"])
+    return named_book(facts, SORT)
 
 
 def decide(facts: Facts, principal: str, action: str, resource: str) -> Decision:

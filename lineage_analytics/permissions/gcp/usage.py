@@ -20,7 +20,7 @@ import polars as pl
 
 from lineage_analytics.permissions.gcp.hierarchy import MANAGER, PROVIDER
 from lineage_analytics.permissions.gcp.rules import permission
-from lineage_analytics.permissions.lookback import too_short
+from lineage_analytics.permissions.lookback import States, too_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,17 +53,6 @@ class Log:
 
     reason: str | None
     shown: frozenset[Class]
-
-
-@dataclass(frozen=True)
-class States:
-    """The granted permissions of one principal by state; null where the logs cannot answer."""
-
-    used: frozenset[str] | None
-    unused: frozenset[str] | None
-    too_young: frozenset[str] | None
-    unobservable: frozenset[str] | None
-    reason: str | None
 
 
 def class_of(name: str) -> Class:

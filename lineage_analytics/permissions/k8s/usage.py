@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lineage_analytics.permissions.k8s.rules import action, split
-from lineage_analytics.permissions.lookback import too_short
+from lineage_analytics.permissions.lookback import States, too_short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,17 +88,6 @@ def used(facts: Facts) -> Used:
     last = successes.group_by("actor_id").agg(pl.col("last").max()).drop_nulls().collect()
     result.last = {actor: min(time, facts.as_of) for actor, time in last.iter_rows()}
     return result
-
-
-@dataclass(frozen=True)
-class States:
-    """The granted actions of one principal by state; null where the log cannot answer."""
-
-    used: frozenset[str] | None
-    unused: frozenset[str] | None
-    too_young: frozenset[str] | None
-    unobservable: frozenset[str] | None
-    reason: str | None
 
 
 def states(principal: str, granted: Mapping[str, datetime | None], did: set[str], log: Log | None,
