@@ -120,6 +120,24 @@ def test_an_end_by_name_may_be_an_account_of_another_collection() -> None:
     assert settled(alone, account) >= {("ad:S-1-5-21-111-222-333:" + SID, "right", "GH_SyncedTo", "opengraph::U_1")}
 
 
+@pytest.mark.parametrize("start", [
+    {"match_by": "property", "kind": "AZUser", "property_matchers": [
+        {"key": "userPrincipalName", "operator": "equals", "value": "Alice@Corp.example"}]},
+    {"match_by": "name", "kind": "AZUser", "value": "ALICE@CORP.EXAMPLE"}])
+def test_an_end_by_user_principal_name_is_the_user_that_an_inventory_of_entra_lists(start: Json) -> None:
+    tenant, user = "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-aaaaaaaaaaaa"
+    listed = {"data": [{"kind": "AZUser", "data": {"id": user, "displayName": "Alice", "tenantId": tenant,
+                                                   "userPrincipalName": "alice@corp.example"}}],
+              "meta": {"type": "azure", "version": 5, "count": 1}}
+    alone = {"graph": {"nodes": [NODES[0]], "edges": [edge("GH_SyncedTo", start, by_id("U_1"))]}}
+    assert settled(alone, listed) >= {(f"entra:{tenant}:{user}", "right", "GH_SyncedTo", "opengraph::U_1")}
+    assert not any(row[0].startswith("entra:") for row in settled(alone))
+    untold = {"data": [{"kind": "AZUser", "data": {"id": user, "userPrincipalName": "alice@corp.example"}}],
+              "meta": {"type": "azure", "version": 5, "count": 1}}
+    assert settled(alone, listed, untold) == settled(alone, listed)
+    assert settled(alone, untold) >= {(f"entra::{user}", "right", "GH_SyncedTo", "opengraph::U_1")}
+
+
 def test_a_node_or_an_end_that_is_an_arn_is_that_principal_of_aws() -> None:
     role = "arn:aws:iam::111122223333:role/team/deploy"
     loaded = Loaded({"graph": {"nodes": [*NODES, {"id": role, "kinds": ["AWSRole"], "properties": {"name": "deploy"}}],

@@ -11,9 +11,11 @@ from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.values import Fields, name, objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _SOURCE, _DIRECTORY = "ad_opengraph", "ad_sharphound"
+# Inventories of Entra, whose users BloodHound names by their user principal name.
+_ENTRA, _ENTRA_USER = ("ad_azurehound", "entra_directory"), "azuser"
 _PREFIX = "opengraph::match/"
 _SEPARATORS = re.compile(r"[/=&]")
 # A node's properties that are kept, and as what.
@@ -74,7 +76,24 @@ def _named(tables: Mapping[str, pl.LazyFrame]) -> dict[tuple[str, str], set[str]
                 term = f"{key}={_SEPARATORS.sub('?', value).lower()}"
                 for under in ((sort or "").lower(), ""):
                     named.setdefault((_SEPARATORS.sub("?", under), term), set()).add(identity)
+    if "identity_facts" in tables:
+        for term, identity in _entra_users(tables["identity_facts"]):
+            named.setdefault((_ENTRA_USER, term), set()).add(identity)
     return named
+
+
+def _entra_users(facts: pl.LazyFrame) -> Iterator[tuple[str, str]]:
+    listed = facts.filter(pl.col("source").is_in(_ENTRA) & (pl.col("subkind") == "user")).select(
+        "id", "alt_ids").collect()
+    # An object id is one user's; a listing that does not say whose tenant it is of adds nobody to one that does.
+    placed = {identity.split(":", 2)[2] for identity in listed["id"] if not identity.startswith("entra::")}
+    for identity, held in listed.iter_rows():
+        if identity.startswith("entra::") and identity.split(":", 2)[2] in placed:
+            continue
+        for alt in held or ():
+            if alt["kind"] == "upn":
+                value = _SEPARATORS.sub("?", alt["value"]).lower()
+                yield from ((f"{key}={value}", identity) for key in ("upn", "name"))
 
 
 def _meant(end: str, named: Mapping[tuple[str, str], set[str]]) -> set[str]:

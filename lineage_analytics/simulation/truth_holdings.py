@@ -304,16 +304,16 @@ def _leading(world: World) -> set[int]:
 
 
 def perhaps(world: World) -> set[str]:
-    """Object ids of people who lead to administrators if a password set in the cloud is taken over on premises, and
-    from there perhaps to GitHub. Whom the file of GitHub knows by an address in the cloud alone is joined to nobody."""
+    """Object ids of people who lead to administrators if a password set in the cloud is taken over on premises, or who
+    sign in to GitHub, on premises or by their name in the cloud, with an account that a listing shows."""
     forest: Forest | None = world.cast.get("active_directory")
     # A listing of the directory states who is the sponsor of the agent that assigns roles.
     sponsor = {world.persons[0].object_id} if "directory" in world.cast else set()
-    if forest is None:
-        return sponsor
-    controlling = _controlling(forest, _rights_of(forest), _groups_of(forest))
-    leading = {account.person.number for account in forest.people if account.person
-               and (account.native_id in controlling or account.person.number in _synced(world))}
+    leading = _synced(world) if forest is not None or "directory" in world.cast else set()
+    if forest is not None:
+        controlling = _controlling(forest, _rights_of(forest), _groups_of(forest))
+        leading |= {account.person.number for account in forest.people
+                    if account.person and account.native_id in controlling}
     return sponsor | {person.object_id for person in world.persons
                       if person.declared and person.left_on is None and person.number in leading}
 
