@@ -138,11 +138,19 @@ def test_each_step_is_told_with_its_technique_its_reason_and_its_condition() -> 
     chart = drawn(CHAIN, "ci")
     title, source, description = said(chart)
     assert title == "the ci reaches tier 0, the top, in 2 steps, if a condition holds"
-    assert source == "one of 2 identities with a way to tier 0; dashed: only if a condition holds that was not evaluated"
+    assert source == ("2 principals with a way there, only if a condition holds; "
+                      "dashed: only if a condition holds that was not evaluated")
     assert ("1, from the ci to the build: Assume the role, because the trust policy allows it; 2, from the build to the "
             "top: Attach a policy to itself, if a condition holds, because statement 2 allows it") in description
     assert {"Assume the role", "the trust policy allows it", "Attach a policy to itself, if a condition holds",
             "statement 2 allows it", "the ci", "the build", "the top"} <= set(words(chart))
+
+
+def test_who_has_a_way_only_on_a_condition_is_counted_apart() -> None:
+    mixed = access([{"src": one, "dst": "top", "state": state} for one, state in (
+        ("ann", "proved"), ("bo", "proved"), ("cy", "conditional"))])
+    assert said(drawn(mixed, "ann"))[1] == "2 principals with a proved way there, 1 more only if a condition holds"
+    assert said(drawn(access([{"src": "ann", "dst": "top"}]), "ann"))[1] == "the only one with a way there in what is loaded"
 
 
 def test_only_a_step_under_a_condition_is_dashed() -> None:

@@ -323,15 +323,27 @@ def _finding(ways: Ways, called: Mapping[str, str]) -> str:
 
 
 def _source(paths: pl.DataFrame, ways: Ways, period: str) -> str:
-    others = paths.filter(pl.col("hops") > 0)["principal_id"].n_unique()
-    whose = (f"one of {others:,} identities with a way to tier 0" if others > 1
-             else "the only identity with a way in what is loaded")
-    parts = [whose + (f", {period}" if period else "")] if ways.hops else [period or "as declared or by default"]
+    whose = ", ".join(filter(None, (_others(paths) if ways.hops else "", period)))
+    parts = [whose or "as declared or by default"]
     if ways.left:
         parts.append(f"{len(ways.rows) - ways.left:,} of {len(ways.rows):,} ways drawn")
     if any(hop.conditional for hop in ways.hops):
         parts.append("dashed: only if a condition holds that was not evaluated")
     return "; ".join(parts)
+
+
+def _others(paths: pl.DataFrame) -> str:
+    """How many have a way, those on a condition apart: they are no finding yet."""
+    outside = paths.filter(pl.col("hops") > 0)
+    proved = outside.filter(pl.col("state") == "proved")["principal_id"].n_unique()
+    more = outside["principal_id"].n_unique() - proved
+    if proved + more == 1:
+        return "the only one with a way there in what is loaded"
+    told = [f"{many(proved, 'principal')} with a proved way there"] if proved else []
+    if more:
+        told.append(f"{more:,} more only if a condition holds" if proved
+                    else f"{many(more, 'principal')} with a way there, only if a condition holds")
+    return ", ".join(told)
 
 
 def _description(ways: Ways, called: Mapping[str, str], *, names: bool) -> str:

@@ -206,7 +206,7 @@ def _cuts(reading: Reading) -> Iterator[Action]:
     yield Action(
         f"Cut the way from {printable(first['src_label'] or first['src'], 50)} to "
         f"{printable(first['dst_label'] or first['dst'], 50)}",
-        f"{first['removed']:,} of {count(exposed, 'identity', 'identities')} outside tier 0 reach it only by this "
+        f"{first['removed']:,} of {count(exposed, 'principal', 'principals')} outside tier 0 reach it only by this "
         f"({printable(first['technique'], 60)}){more}.", "PRV-11")
 
 
