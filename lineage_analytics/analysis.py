@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 SAMPLE = Path("data/sample")
 _TUNED = ("permissions", "graphs", "metrics", "maturity")
 _ACCESS = ("nodes", "edges", "permissions")
-_DECISIONS = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
+_DECISIONS = ("cases", "steps", "links", "link_rejects", "decision_findings", "gaps", "elements")
 _MEASURED = ("measures", "evidence", "facets")
 
 

@@ -278,6 +278,9 @@ DECISION_STEPS = Table("decision_steps", "steps of decisions as records state th
     "native_key": (pl.String, "its value; null: none"),
     "correlation_id": (pl.String, "null: none"),
     "quoted_keys": (TEXTS, "ticket or change keys found in free text: attacker-writable, tier 2 at most"),
+    "stated_keys": (TEXTS, "keys of records of other systems in fields made for them, as <kind>:<value>; kinds that a "
+                           "system writes: commit run trace request session recommendation; that a person fills in: "
+                           "ticket. Null or empty: none stated"),
     "justification_present": (pl.Boolean, "null: the source has no such field"),
     "expires_at": (TIME, "end of the authority granted; null: none stated"),
     "origin": (pl.String, "of a recommendation", "ai rule human unknown"),
@@ -421,16 +424,41 @@ CASES = Table("cases", "decision cases", _columns({
     "executed": (pl.Boolean, "an action took effect"),
     "involvement_class": (pl.String, "", "none advises drafts executes_approved executes_autonomous unknown"),
     "involvement_bounds": (pl.String, "for unknown: the classes it may be"),
+    "assistant_id": (pl.String, "the assistant or agent with a part in it; null: none seen"),
+    "workflow_id": (pl.String, "the workflow it belongs to, declared or observed; null: none"),
+    "workstream": (pl.String, "", "identity_operations development support other"),
+    "environment": (pl.String, "prod or non-prod of what was changed; null: unknown"),
+    "tier0": (pl.Boolean, "whether tier 0 was changed; null: the record does not name what was"),
     "approval_verdict": (pl.String, "", "approved_before retroactive order_uncertain denied absent not_required "
                          "automated_policy expired contradicted unknown"),
     "order_verdict": (pl.String, "", "prior order_uncertain retroactive none"),
     "independent": (pl.String, "approver is not initiator", "yes no by_account_only unknown"),
+    "effect_match": (pl.String, "what was executed beside what was approved; null: nothing approved on record",
+                     "exact narrower broader different unknown"),
     "approver_id": (pl.String, "null: none known"), "initiator_id": (pl.String, "null: none known"),
+    "executor_id": (pl.String, "who carried it out; null: not stated"),
+    "verifier_id": (pl.String, "who confirmed the outcome; null: nobody on record"),
+    "signalled_at": (TIME, "of the first signal; null: none on record"),
+    "recommended_at": (TIME, "of the first recommendation; null: none on record"),
+    "requested_at": (TIME, "of the first request; null: none on record"),
+    "approved_at": (TIME, "of the decision that counts; null: none on record"),
+    "advice_verdict": (pl.String, "what became of the recommendation; null: none, or nobody decided on it",
+                       "accepted changed rejected"),
+    "batch_id": (pl.String, "shared by cases that one key or one approval covers; null: alone"),
+    "batch_size": (pl.Int64, "cases of the batch; null: alone"),
+    "per_item_review": (pl.Boolean, "whether each item of the batch was decided by itself; null: no batch, or nothing "
+                                    "decided"),
+    "break_glass": (pl.Boolean, "an account declared for emergencies carried it out"),
     "accountable_id": (pl.String, "null: none"), "accountable_rule": (pl.String, "", "by_decision by_initiation "
                        "by_sponsorship by_automation_owner none"),
     "reversibility": (pl.String, "", "reversible reversible_with_loss irreversible unknown"),
     "rollback_path": (pl.String, "is a way back on record", "recorded inferred missing unknown"),
     "rolled_back_by": (pl.String, "case id; null: not rolled back"),
+    "rolled_back_at": (TIME, "null: not rolled back"),
+    "rollback_kind": (pl.String, "null: not rolled back", "exact_inverse state_restoring partial"),
+    "rollback_share": (pl.Float64, "of what was changed, how much was taken back, 0 to 1; null: not rolled back"),
+    "rollback_tested": (pl.Boolean, "what takes it back has succeeded in this tenant in the 180 days to as_of; null: "
+                                    "the inverse table does not know the operation"),
     "rolls_back": (pl.String, "case id it undoes; null: none"),
     "completeness": (pl.Float64, "share of required elements present, 0 to 1"),
     "weakest_tier": (pl.Int8, "of required links; null: single record"),
@@ -443,7 +471,15 @@ STEPS = Table("steps", "steps with the case they belong to", _columns({
     "operation": (pl.String, ""), "verdict": (pl.String, "null unless a decision"),
     "target_key": (pl.String, ""), "effect_key": (pl.String, ""), "status": (pl.String, ""),
     "event_id": (pl.String, ""), "record_ids": (TEXTS, ""), "authority_mode": (pl.String, "", AUTHORITY_MODES),
-    "title": (pl.String, "untrusted text"), "source": (pl.String, ""),
+    "initiator_id": (pl.String, "null: not stated"), "on_behalf_of_id": (pl.String, "null: none seen"),
+    "assistant_id": (pl.String, "assistant through which it came; null: none seen"),
+    "capacity": (pl.String, "in which somebody decided; null: not stated"),
+    "origin": (pl.String, "of a recommendation; null: another kind of step, or not stated", "ai rule human unknown"),
+    "recommended_value": (pl.String, "null: not stated"), "decided_value": (pl.String, "null: not stated"),
+    "applied_value": (pl.String, "null: not stated"), "expires_at": (TIME, "null: no end stated"),
+    "before_state": (pl.String, "null: not stated"), "after_state": (pl.String, "null: not stated"),
+    "justified": (pl.Boolean, "whether a reason was given; null: the source has no such field"),
+    "title": (pl.String, "untrusted text"), "source": (pl.String, ""), "tenant": PROVENANCE["tenant"],
 }), derived=True)
 
 LINKS = Table("links", "links between steps", _columns({
@@ -451,13 +487,33 @@ LINKS = Table("links", "links between steps", _columns({
         "informed_by read proposes about authorised_by triggered_by resulted_in rolls_back requested_by ends"),
     "method": (pl.String, "", "same_record native_ref business_key quoted_key window inverse"),
     "confidence": (pl.Float64, "a label for sorting, not a probability"), "tier": (pl.Int8, "5 to 1"),
-    "delta_seconds": (pl.Float64, "time of dst less time of src"), "skew_band_s": (pl.Float64, "s"),
+    "delta_seconds": (pl.Float64, "time of dst less time of src, as logged"), "skew_band_s": (pl.Float64, "s"),
+    "clock_offset_s": (pl.Float64, "how far the clock of dst's source runs before that of src's, as estimated from "
+                                   "exact pairs; 0 where too few pairs tell"),
+    "order": (pl.String, "of dst to src, clocks corrected: prior (dst came first), order_uncertain, later",
+              "prior order_uncertain later"),
+    "asserted_by": (pl.String, "source whose record states the link"),
     "record_ids": (TEXTS, ""), "rule_id": (pl.String, ""), "n_candidates": (pl.Int64, ""),
 }), derived=True)
 
 LINK_REJECTS = Table("link_rejects", "what was considered and not linked", _columns({
     "src": (pl.String, "step id"), "rel": (pl.String, ""), "candidates": (TEXTS, "step ids"),
-    "reason": (pl.String, "ambiguous contradicted outside_window target_differs"),
+    "reason": (pl.String, "", "ambiguous contradicted outside_window target_differs key_unsafe tenant_differs cyclic"),
+}), derived=True)
+
+DECISION_FINDINGS = Table("decision_findings", "what in a case needs review, and by which records", _columns({
+    "case_id": (pl.String, ""),
+    "finding": (pl.String, "",
+        "self_approval interested_approver approver_appointed_by_requester new_approver flagged_approver "
+        "automated_policy approval_expired retroactive_approval executed_after_denial executed_after_revocation "
+        "stale_approval scope_exceeded quorum_not_met approver_shopping against_recommendation no_per_item_review "
+        "record_conflict contradicted logging_disabled_during_case break_glass break_glass_unreviewed flapping "
+        "authority_switch scope_amplification delegation_outlives_parent delegation_cycle delegation_too_deep "
+        "delegation_to_itself delegation_out_of_time delegation_wrong_audience cyclic_claims unsafe_key "
+        "clock_offset class_exceeded experimental_in_production"),
+    "reading": (pl.String, "in words, for a reader of the case"),
+    "agent_id": (pl.String, "whom it is about; null: nobody in particular"),
+    "step_ids": (TEXTS, "steps that show it"), "record_ids": (TEXTS, "records that show it"),
 }), derived=True)
 
 GAPS = Table("gaps", "what is missing from a case, and why", _columns({
@@ -515,7 +571,8 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, ACCOUNTS, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS,
     DECISION_STEPS, RESOURCES, COVERAGE, SEQUENCES, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, PERMISSION_USE,
-    NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, GAPS, ELEMENTS, FACETS, MEASURES, EVIDENCE,
+    NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, DECISION_FINDINGS, GAPS, ELEMENTS, FACETS, MEASURES,
+    EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 REQUEST, DECISION, ACTION = pim("request", -30), pim("decision", -10), pim("action")
 MAPPED = people(ana="p-ana", dan="p-dan")
-FRAMES = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
+FRAMES = ("cases", "steps", "links", "link_rejects", "decision_findings", "gaps", "elements")
 
 
 # --- one approved activation -------------------------------------------------------------------------------------------

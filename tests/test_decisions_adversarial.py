@@ -45,7 +45,7 @@ from tests._decisions import (
 if TYPE_CHECKING:
     from types import FrameType
 
-FRAMES = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
+FRAMES = ("cases", "steps", "links", "link_rejects", "decision_findings", "gaps", "elements")
 REQUEST, DECISION, ACTION = pim("request", -30), pim("decision", -10), pim("action")
 
 

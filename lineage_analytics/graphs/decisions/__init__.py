@@ -22,19 +22,20 @@ if TYPE_CHECKING:
     from lineage_analytics.facts import Facts
 
 RULES = "2"
-_FRAMES = ("cases", "steps", "links", "link_rejects", "gaps", "elements")
+_FRAMES = ("cases", "steps", "links", "link_rejects", "decision_findings", "gaps", "elements")
 _ELEMENTS = ("initiator", "inputs", "recommendation", "approver", "action", "rollback")
 _STATES = ("proved", "inferred", "unknown", "missing", "pending", "not_required")
 
 
 @dataclass(frozen=True)
 class DecisionLineage:
-    """Frames with the columns of ``tables.CASES STEPS LINKS LINK_REJECTS GAPS ELEMENTS``."""
+    """Frames with the columns of ``tables.CASES STEPS LINKS LINK_REJECTS DECISION_FINDINGS GAPS ELEMENTS``."""
 
     cases: pl.DataFrame
     steps: pl.DataFrame
     links: pl.DataFrame
     link_rejects: pl.DataFrame
+    decision_findings: pl.DataFrame
     gaps: pl.DataFrame
     elements: pl.DataFrame
     facts: Facts | None = field(default=None, repr=False, compare=False)

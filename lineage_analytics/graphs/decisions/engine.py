@@ -36,6 +36,7 @@ Row = dict[str, Any]
 _ORDER = {
     "cases": ("time", "case_id"), "steps": ("time", "step_id"), "links": ("src", "dst", "rel"),
     "link_rejects": ("src", "rel", "reason", "candidates"), "gaps": ("case_id", "element"),
+    "decision_findings": ("case_id", "finding", "agent_id", "reading"),
     "elements": ("case_id", "element"),
 }
 
@@ -96,24 +97,39 @@ class _Judge:
         anchor = case.anchor
         accountable, rule = verdicts.accountable(case, approved, self._known)
         required = [s for s in states if s["state"] != "not_required"]
-        undone_by, undoes = self._proved.get(anchor.id), self._undoing.get(anchor.id)
         executed = anchor.kind in ("action", "rollback")
+        undone_by = self._proved.get(anchor.id)
         return {
             "case_id": case.id, "tenant": anchor.tenant, "provider": anchor.provider, "anchor_kind": anchor.kind,
             "anchor_event_id": anchor.event or anchor.records[0], "time": anchor.time, "operation": anchor.operation,
             "target_key": anchor.target, "title": anchor.title, "change_class": verdicts.change_class(anchor),
             "executed": executed, "involvement_class": part.name, "involvement_bounds": part.bounds,
-            "approval_verdict": approved.verdict, "order_verdict": approved.order, "independent": approved.independent,
+            "assistant_id": verdicts.assistant(case), "workflow_id": None, "workstream": None, "environment": None,
+            "tier0": None, "approval_verdict": approved.verdict, "order_verdict": approved.order,
+            "independent": approved.independent, "effect_match": None,
             "approver_id": approved.by.actor if _approves(approved) and approved.by else None,
-            "initiator_id": verdicts.initiator(case), "accountable_id": accountable, "accountable_rule": rule,
+            "initiator_id": verdicts.initiator(case), "executor_id": anchor.actor if executed else None,
+            "verifier_id": next((s.actor for s in case.of("outcome") if s.actor is not None), None),
+            **_moments(case, approved), "advice_verdict": None, "batch_id": None, "batch_size": None,
+            "per_item_review": None, "break_glass": None,
+            "accountable_id": accountable, "accountable_rule": rule,
             "reversibility": reversibility(anchor.operation) if executed else "unknown",
             "rollback_path": {"proved": "recorded", "missing": "missing", "inferred": "inferred"}.get(
                 next(s["state"] for s in states if s["element"] == "rollback"), "unknown"),
-            "rolled_back_by": self._home[undone_by.undoing.id] if undone_by else None,
-            "rolls_back": self._home[undoes.undone.id] if undoes else None,
+            **self._rolled_back(anchor),
             "completeness": sum(s["state"] == "proved" for s in required) / len(required) if required else 1.0,
             "weakest_tier": min((link["tier"] for link in links if link["rel"] != "informed_by"), default=None),
             "status": _status(case, approved, rolled_back=undone_by is not None),
+        }
+
+    def _rolled_back(self, anchor: Step) -> Row:
+        undone_by, undoes = self._proved.get(anchor.id), self._undoing.get(anchor.id)
+        return {
+            "rolled_back_by": self._home[undone_by.undoing.id] if undone_by else None,
+            "rolled_back_at": undone_by.undoing.time if undone_by else None,
+            "rollback_kind": undone_by.kind if undone_by else None,
+            "rollback_share": 1.0 if undone_by else None, "rollback_tested": None,
+            "rolls_back": self._home[undoes.undone.id] if undoes else None,
         }
 
     def _step(self, step: Step, case_id: str) -> Row:
@@ -126,8 +142,20 @@ class _Judge:
             "agent_ids": [step.actor] if step.actor else [], "agent_class": step.agent_class,
             "operation": step.operation, "verdict": step.verdict, "target_key": step.target,
             "effect_key": step.effect, "status": step.status, "event_id": step.event or NOT_STATED,
-            "record_ids": step.records, "authority_mode": step.authority, "title": step.title, "source": step.source,
+            "record_ids": step.records, "authority_mode": step.authority, "initiator_id": step.initiator,
+            "on_behalf_of_id": step.on_behalf_of, "assistant_id": step.assistant, "capacity": step.capacity,
+            "origin": step.origin, "recommended_value": step.recommended, "decided_value": step.decided,
+            "applied_value": step.applied, "expires_at": step.expires, "before_state": step.before,
+            "after_state": step.after, "justified": step.justified, "title": step.title, "source": step.source,
+            "tenant": step.tenant,
         }
+
+
+def _moments(case: Case, approved: Approval) -> Row:
+    first = {kind: min((s.time for s in case.of(kind)), default=None) for kind in ("signal", "recommendation")}
+    return {"signalled_at": first["signal"], "recommended_at": first["recommendation"],
+            "requested_at": min((s.time for s in case.about("request")), default=None),
+            "approved_at": approved.by.time if _approves(approved) and approved.by else None}
 
 
 def _approves(approved: Approval) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lineage_analytics.graphs.decisions.steps import Step, skew
+from lineage_analytics.graphs.decisions.steps import SKEW_BETWEEN, Step, skew
 from lineage_analytics.graphs.decisions.verdicts import PROVED
 from lineage_analytics.loaders.common.ids import derived_id
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 _CONFIDENCE = {5: 1.0, 4: 0.95, 3: 0.9, 2: 0.7, 1: 0.5}
 _QUOTED_MOST = 20
+_UNSTATED = dict.fromkeys((
+    "initiator_id", "on_behalf_of_id", "assistant_id", "capacity", "origin", "recommended_value", "decided_value",
+    "applied_value", "expires_at", "before_state", "after_state", "justified"))
+_BETWEEN = SKEW_BETWEEN.total_seconds()
 _REJECTED = {"decision": "authorised_by", "request": "requested_by", "expiry": "ends"}
 
 
@@ -29,8 +33,15 @@ def link(src: Step, dst: Step, rel: str, method: str, tier: int, rule: str, cand
     return {
         "src": src.id, "dst": dst.id, "rel": rel, "method": method, "confidence": _CONFIDENCE[tier], "tier": tier,
         "delta_seconds": (dst.time - src.time).total_seconds(), "skew_band_s": skew(src, dst).total_seconds(),
+        "clock_offset_s": 0.0, "order": order(src, dst), "asserted_by": src.source,
         "record_ids": sorted({*src.records, *dst.records}), "rule_id": rule, "n_candidates": candidates,
     }
+
+
+def order(src: Step, dst: Step) -> str:
+    """When ``dst`` was, seen from ``src``, as far as the clocks tell."""
+    apart, band = dst.time - src.time, skew(src, dst)
+    return "order_uncertain" if abs(apart) <= band else "later" if apart > band else "prior"
 
 
 def case_links(case: Case, approved: Approval) -> list[Row]:
@@ -127,6 +138,7 @@ class Quotes:
             "agent_class": "unknown", "operation": "assistant interaction", "verdict": None, "target_key": None,
             "effect_key": None, "status": "succeeded", "event_id": row["event_id"], "record_ids": [row["record_id"]],
             "authority_mode": "inherited", "title": "a conversation the request quotes", "source": row["source"],
+            "tenant": row["tenant"], **_UNSTATED,
         } for row in rows.values()]
 
     def links(self, case: Case) -> list[Row]:
@@ -136,6 +148,8 @@ class Quotes:
             made[step.id, target] = {
                 "src": step.id, "dst": target, "rel": "informed_by", "method": "quoted_key", "confidence": 0.7,
                 "tier": 2, "delta_seconds": (row["time"] - step.time).total_seconds(), "skew_band_s": 300.0,
+                "clock_offset_s": 0.0, "asserted_by": step.source,
+                "order": "prior" if (step.time - row["time"]).total_seconds() > _BETWEEN else "order_uncertain",
                 "record_ids": sorted({*step.records, row["record_id"]}), "rule_id": "quoted-thread", "n_candidates": 1}
         return list(made.values())
 

@@ -59,6 +59,13 @@ class Step:
     records: list[str] = field(default_factory=list)
     justified: bool | None = None
     conflict: bool = False
+    stated: tuple[str, ...] = ()
+    capacity: str | None = None
+    origin: str | None = None
+    recommended: str | None = None
+    decided: str | None = None
+    applied: str | None = None
+    seq: int | None = None
 
     @property
     def with_ai(self) -> bool:
@@ -141,7 +148,9 @@ def _step(row: Mapping[str, Any], known: Mapping[str, Person]) -> Step:
         row["before_state"], row["after_state"], row["native_key_kind"], row["native_key"], row["correlation_id"],
         tuple(row["quoted_keys"] or ()), row["expires_at"], row["title"] or row["operation"], row["event_id"],
         row["tenant"], row["provider"], row["source"], [row["record_id"]],
-        row["justification_present"],
+        row["justification_present"], stated=tuple(row["stated_keys"] or ()), capacity=row["capacity"],
+        origin=row["origin"], recommended=row["recommended_value"], decided=row["decided_value"],
+        applied=row["applied_value"], seq=row["seq"],
     )
 
 

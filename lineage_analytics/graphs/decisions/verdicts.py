@@ -63,6 +63,16 @@ def initiator(case: Case) -> str | None:
     return anchor.actor if called else None
 
 
+def assistant(case: Case) -> str | None:
+    """The assistant or AI agent with a part in the case: the one that acted, else the one that asked or advised."""
+    for step in (*case.of("action", "rollback", "attempt"), *case.of("request", "recommendation", "draft")):
+        if step.assistant is not None:
+            return step.assistant
+        if step.agent_class in AI and step.actor is not None:
+            return step.actor
+    return None
+
+
 def approval(case: Case, known: Mapping[str, Person], covered: Coverage) -> Approval:
     """The approval of the case's action, or why none is there."""
     anchor = case.anchor
