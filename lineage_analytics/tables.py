@@ -430,7 +430,7 @@ CASES = Table("cases", "decision cases", _columns({
     "environment": (pl.String, "prod or non-prod of what was changed; null: unknown"),
     "tier0": (pl.Boolean, "whether tier 0 was changed; null: the record does not name what was"),
     "approval_verdict": (pl.String, "", "approved_before retroactive order_uncertain denied absent not_required "
-                         "automated_policy expired contradicted unknown"),
+                         "automated_policy expired scope_exceeded stale quorum_not_met contradicted unknown"),
     "order_verdict": (pl.String, "", "prior order_uncertain retroactive none"),
     "independent": (pl.String, "approver is not initiator", "yes no by_account_only unknown"),
     "effect_match": (pl.String, "what was executed beside what was approved; null: nothing approved on record",

@@ -138,7 +138,8 @@ def _lacking() -> pl.Expr:
 
 APPROVED: dict[str, bool | None] = {
     "approved_before": True, "retroactive": False, "denied": False, "absent": False, "automated_policy": False,
-    "expired": False, "contradicted": False, "order_uncertain": None, "unknown": None,
+    "expired": False, "scope_exceeded": False, "stale": False, "quorum_not_met": False, "contradicted": False,
+    "order_uncertain": None, "unknown": None,
 }
 VERDICTS = {
     "approved_before": "a person approved before it ran", "retroactive": "approved only after it ran",
