@@ -22,10 +22,16 @@ WORKFLOWS = ("workflow,assistant,identity,declared_class,owner,description\n"
              "chat,Helper,,advises,,\n")
 SOURCES = "source,tenant,since\naws_cloudtrail,111122223333,2026-01-01\n"
 ENVIRONMENTS = "identity,environment\naws:111122223333:AROAEXAMPLE,prod\n"
+TENANTS = "organisation,tenant\nNorthwind,111122223333\nNorthwind,aaaaaaaa-0000-4000-8000-00000000000t\n"
+ITEMS = ("ci,instance,target\n0a1b2c3d4e5f60718293a4b5c6d7e8f9,dev1,arn:aws:iam::111122223333:role/deploy\n"
+         "CI-7,,group/7\n")
+BREAK_GLASS = "account,review_within_hours\nbreak@northwind.example,24\naws:111122223333:AIDAEXAMPLE,\n"
+RULES = "target,approvers_required,reason\n*,1,everything\narn:aws:iam::111122223333:role/deploy,2,deploys all\n"
 ORGANISATION = "organisation,synthetic\nNorthwind,yes\n"
 CONTRACT_FILES = {name: text.encode() for name, text in {
     "owners": OWNERS, "persons": PERSONS, "crown_jewels": JEWELS, "workflows": WORKFLOWS, "sources": SOURCES,
-    "environments": ENVIRONMENTS, "organisation": ORGANISATION, "json": json.dumps([{
+    "environments": ENVIRONMENTS, "organisation": ORGANISATION, "tenants": TENANTS, "items": ITEMS,
+    "break_glass": BREAK_GLASS, "rules": RULES, "json": json.dumps([{
         "person": "7", "accounts": ["a@b.example", "c@b.example"]}]), "lists": json.dumps({
             "owners": [{"identity": "a@b.example", "owner": "x"}], "Crown Jewels": [
                 {"id": "arn:aws:iam::111122223333:role/deploy", "kind": "role", "reason": "x"}]})}.items()}
@@ -58,6 +64,67 @@ def test_a_workflow_with_an_account_declares_an_agent_and_one_without_does_not()
 def test_an_expected_source_is_coverage_without_days() -> None:
     assert Loaded(SOURCES).rows("coverage", "basis", "source", "tenant", "day") == [
         ("expected", "aws_cloudtrail", "111122223333", None)]
+
+
+def _attributes(text: str) -> list[dict[str, object]]:
+    return [json.loads(held) for (held,) in Loaded(text).rows("resources", "attributes")]
+
+
+def test_a_workflow_says_who_runs_it_what_it_may_do_and_read_and_its_stage() -> None:
+    text = ("workflow,runs_by,assistant,identity,declared_class,approver,data,stage,workstream,owner,description\n"
+            "roles,it ops,Helper,svc-a; svc-b ;svc-a,Executes with approval,lead,tickets; group members,pilot,"
+            "Identity operations,ana,\n")
+    assert _attributes(text) == [{
+        "assistant": "Helper", "identity": "declared::svc-a", "identities": ["declared::svc-a", "declared::svc-b"],
+        "declared_class": "executes_approved", "runs_by": "it ops", "approver": "lead",
+        "data": ["tickets", "group members"], "stage": "experimental", "workstream": "identity_operations",
+        "owner": "ana", "description": None}]
+    assert Loaded(text).rows("identity_facts", "id", "kind") == [
+        ("declared::svc-a", "ai_agent"), ("declared::svc-b", "ai_agent")]
+
+
+def test_what_an_older_list_of_workflows_does_not_say_is_unknown() -> None:
+    other, one = sorted(_attributes(WORKFLOWS), key=lambda held: bool(held["identity"]))
+    assert {one[key] for key in ("runs_by", "approver", "data", "stage", "workstream")} == {None}
+    assert (other["identity"], other["identities"]) == (None, [])
+
+
+@pytest.mark.parametrize(("written", "meant"), [
+    ("executes alone", "executes_autonomous"), ("Executes with approval", "executes_approved"),
+    ("executes-autonomous", "executes_autonomous"), ("Drafts", "drafts"), ("advises", "advises")])
+def test_what_a_workflow_may_do_is_said_in_plain_words_too(written: str, meant: str) -> None:
+    assert [a["declared_class"] for a in _attributes(f"workflow,declared_class\na,{written}\n")] == [meant]
+
+
+def test_tenants_of_one_organisation_are_told() -> None:
+    assert Loaded(TENANTS).rows("resources", "id", "kind") == [
+        ("declared::tenant/Northwind/111122223333", "tenant"),
+        ("declared::tenant/Northwind/aaaaaaaa-0000-4000-8000-00000000000t", "tenant")]
+    assert _attributes(TENANTS)[0] == {"organisation": "Northwind", "tenant": "111122223333"}
+
+
+def test_a_configuration_item_is_what_the_list_says_it_is() -> None:
+    assert sorted(_attributes(ITEMS), key=str) == [
+        {"ci": "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "instance": "dev1",
+         "target": "aws:111122223333:arn:aws:iam::111122223333:role/deploy",
+         "target_written": "arn:aws:iam::111122223333:role/deploy"},
+        {"ci": "CI-7", "instance": None, "target": "declared::group/7", "target_written": "group/7"}]
+
+
+def test_an_account_for_emergencies_has_hours_until_review_or_unknown_ones() -> None:
+    assert sorted(_attributes(BREAK_GLASS), key=str) == [
+        {"account": "aws:111122223333:AIDAEXAMPLE", "review_within_hours": None},
+        {"account": "declared::break@northwind.example", "review_within_hours": 24}]
+    assert Loaded(BREAK_GLASS.replace("24", "0.5")).rows("resources", "id", "kind") == [
+        ("declared::break_glass/aws:111122223333:AIDAEXAMPLE", "break_glass"),
+        ("declared::break_glass/declared::break@northwind.example", "break_glass")]
+
+
+def test_a_rule_of_approval_says_for_what_and_how_many() -> None:
+    assert sorted(_attributes(RULES), key=str) == [
+        {"target": "*", "target_written": "*", "approvers_required": 1, "reason": "everything"},
+        {"target": "aws:111122223333:arn:aws:iam::111122223333:role/deploy", "approvers_required": 2,
+         "target_written": "arn:aws:iam::111122223333:role/deploy", "reason": "deploys all"}]
 
 
 def test_synthetic_data_says_so() -> None:
@@ -177,6 +244,13 @@ def test_order_splits_and_repetition_change_no_row(order: list[int], size: int) 
     (PERSONS.replace(",left,", ",\u202egone,"), r"found \u{202e}gone"),
     (PERSONS.replace(",left,", ",gone,"), "active or left"),
     (WORKFLOWS.replace("executes_approved", "does it"), "advises or drafts"),
+    (WORKFLOWS.replace("owner,", "stage,").replace("ana@northwind.example", "live"), "experimental or production"),
+    (WORKFLOWS.replace("owner,", "workstream,").replace("ana@northwind.example", "sales"), "identity_operations or"),
+    (TENANTS.replace("Northwind,1", ",1"), "a value in column organisation"),
+    (BREAK_GLASS.replace("24", "soon"), "a number of at least 0.01"), (BREAK_GLASS.replace("24", "0"), "a number of"),
+    (BREAK_GLASS.replace("24", "-1"), "found -1"), (RULES.replace("*,1", "*,1.5"), "a whole number of at least 0"),
+    (RULES.replace("*,1", "*,"), "a value in column approvers_required"),
+    (RULES.replace("*,1", "*,\u0662"), "a whole number"),
     (ENVIRONMENTS.replace("prod", "live"), "prod or non-prod"),
     (OWNERS.replace("arn:aws:iam::111122223333:role/etl", ""), "a value in column identity"),
 ])
@@ -195,15 +269,16 @@ def test_a_template_has_the_documented_columns_and_loads_to_nothing(name: str) -
     assert (found[0], found[1].shape) == ("declared", name)
     assert (Loaded(text).ids, Loaded(text).faults) == ([], [])
     header = text.split("\n", 1)[0].split(",")
-    assert f"    {name:<18}{header[0]}," in (declared.__doc__ or "")
+    assert f"    {name:<20}{header[0]}" in (declared.__doc__ or "")
     assert all(column in (declared.__doc__ or "") for column in header)
 
 
 @pytest.mark.parametrize(("name", "row"), [
     ("owners", "a@b.example,x,2026-03-01,loads,sponsor"), ("persons", "7,a@b.example,Ana,active,"),
     ("crown_jewels", "arn:aws:iam::111122223333:role/deploy,role,x"), ("environments", "a@b.example,prod"),
-    ("workflows", "tickets,Helper,,advises,,"), ("expected_sources", "okta_system_log,,2026-01-01"),
-    ("organisation", "Northwind,no"),
+    ("workflows", "tickets,,Helper,,advises,,,,,,"), ("expected_sources", "okta_system_log,,2026-01-01"),
+    ("organisation", "Northwind,no"), ("tenants", "Northwind,1"), ("configuration_items", "CI-7,,group/7"),
+    ("break_glass", "a@b.example,24"), ("approval_rules", "*,2,"),
 ])
 def test_a_row_below_a_templates_hints_is_loaded(name: str, row: str) -> None:
     found = Loaded(templates()[name] + row + "\n")

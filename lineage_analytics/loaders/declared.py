@@ -1,21 +1,32 @@
-"""What a customer writes by hand, as CSV or JSON: owners, persons, crown jewels, AI workflows, sources, environments.
+"""What a customer writes by hand, as CSV or JSON: owners, persons, AI workflows, rules of approval and more.
 
 A record is one row. Each list is recognised by its columns:
 
-    owners            identity, owner, confirmed_on, purpose, basis (owner, sponsor or manager)
-    persons           person, account, display_name, status (active or left), left_on
-    crown_jewels      id, kind (role, resource, policy or identity), reason
-    workflows         workflow, assistant, identity, declared_class, owner, description
-    expected_sources  source, tenant, since
-    environments      identity, environment (prod or non-prod)
-    organisation      organisation, synthetic (yes or no)
+    owners              identity, owner, confirmed_on, purpose, basis (owner, sponsor or manager)
+    persons             person, account, display_name, status (active or left), left_on
+    crown_jewels        id, kind (role, resource, policy or identity), reason
+    workflows           workflow, runs_by (who runs it), assistant, identity (accounts it acts with, several apart by
+                        ``;``), declared_class (advises, drafts, executes_approved or executes_autonomous; "executes
+                        with approval" and "executes alone" say the same as the last two), approver, data (what it may
+                        read, several apart by ``;``), stage (experimental or production), workstream
+                        (identity_operations, development, support or other), owner, description
+    expected_sources    source, tenant, since
+    environments        identity, environment (prod or non-prod)
+    organisation        organisation, synthetic (yes or no)
+    tenants             organisation, tenant: tenants of one organisation, across which keys may link
+    configuration_items ci (its sys_id or key in the ticket system), instance (of that system), target (the resource,
+                        role or account that it is)
+    break_glass         account, review_within_hours: accounts for emergencies, and until when their use is reviewed
+    approval_rules      target (a resource, an account, a role, or ``*``: everything), approvers_required, reason
 
 Shapes  CSV with ``,``, ``;`` or tab, columns in any order and case, words joined by blanks, hyphens or underscores,
         also below the ``sep=`` line of a spreadsheet; JSON objects whose values are plain, alone, in an array, on
         lines, or in one object with a list under each list's name (``{"owners": [...], "persons": [...]}``); in JSON
         a person may have ``accounts``, a list.
-Maps    owners, persons, environments and the accounts assistants act with to ``identity_facts``; crown jewels,
-        workflows and the organisation to ``resources``; expected sources to ``coverage``.
+Maps    owners, persons, environments and the accounts that assistants and emergencies have to ``identity_facts``;
+        crown jewels, workflows, the organisation, its tenants, configuration items, accounts for emergencies and
+        rules of approval to ``resources``, what is stated as JSON in ``attributes``, where an empty cell is null;
+        expected sources to ``coverage``.
 Drops   empty rows, and the rows of a template in which every cell stands in ``<`` and ``>``: they are no records.
         Columns not listed are kept in ``unmapped``, where the table has it.
 Schema  ours; new lists and columns are added, none changes its meaning.
@@ -68,12 +79,17 @@ FEEDS = frozenset({"coverage", "identity_facts", "resources"})
 SOURCE = "declared"
 
 CLASSES = ("advises", "drafts", "executes_approved", "executes_autonomous")
+STAGES = ("experimental", "production")
+WORKSTREAMS = ("identity_operations", "development", "support", "other")
 _ROWS_PER_CHUNK = 8_192
 _WHO = "<ARN or object id or SID or login or provider:tenant:id>"
 # Each list's columns with what belongs in them, as its template shows them.
 COLUMNS: dict[str, dict[str, str]] = {
-    "workflows": {"workflow": "<name of the workflow>", "assistant": "<product or agent>", "identity": _WHO,
-                  "declared_class": f"<{' or '.join(CLASSES)}>", "owner": "<who answers for it>",
+    "workflows": {"workflow": "<name of the workflow>", "runs_by": "<who runs it>",
+                  "assistant": "<product or agent>", "identity": _WHO[:-1] + "; several apart by ;>",
+                  "declared_class": f"<{' or '.join(CLASSES)}>", "approver": "<who approves what it proposes>",
+                  "data": "<what it may read; several apart by ;>", "stage": f"<{' or '.join(STAGES)}>",
+                  "workstream": f"<{' or '.join(WORKSTREAMS)}>", "owner": "<who answers for it>",
                   "description": "<what it does>"},
     "persons": {"person": "<personnel number or other lasting id>", "account": _WHO, "display_name": "<name>",
                 "status": "<active or left>", "left_on": "<YYYY-MM-DD>"},
@@ -84,6 +100,12 @@ COLUMNS: dict[str, dict[str, str]] = {
                          "since": "<YYYY-MM-DD>"},
     "environments": {"identity": _WHO, "environment": "<prod or non-prod>"},
     "organisation": {"organisation": "<name>", "synthetic": "<yes or no>"},
+    "tenants": {"organisation": "<name>", "tenant": "<account or directory or organisation id>"},
+    "configuration_items": {"ci": "<sys_id or key in the ticket system>", "instance": "<of the ticket system>",
+                            "target": _WHO},
+    "break_glass": {"account": _WHO, "review_within_hours": "<hours>"},
+    "approval_rules": {"target": "<id of a resource or account or role; * for everything>",
+                       "approvers_required": "<number>", "reason": "<why>"},
 }
 # By what each list is recognised, the first whose columns are all there: a workflow has an owner too.
 _NEEDED = {
@@ -94,13 +116,24 @@ _NEEDED = {
     "expected_sources": ("source", "since"),
     "environments": ("identity", "environment"),
     "organisation": ("organisation", "synthetic"),
+    "tenants": ("organisation", "tenant"),
+    "configuration_items": ("ci", "target"),
+    "break_glass": ("account", "review_within_hours"),
+    "approval_rules": ("target", "approvers_required"),
 }
-_SPELLINGS = {"organization": "organisation", "accounts": "account"}
+_SPELLINGS = {"organization": "organisation", "accounts": "account", "run_by": "runs_by"}
 _LISTS = "lists"
 _LIST_OPENS = re.compile(rb'"([^"\\]{1,60})"\s{0,64}:\s{0,64}\[\s{0,64}(?=\{)')
+_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _YES_NO = {"true": "yes", "y": "yes", "1": "yes", "false": "no", "n": "no", "0": "no"}
 _ENVIRONMENTS = {"production": "prod", **dict.fromkeys(
     ("nonprod", "non_production", "development", "dev", "test", "staging", "qa", "uat", "sandbox"), "non-prod")}
+
+
+_CLASSES = {"advise": "advises", "draft": "drafts", "executes_alone": "executes_autonomous",
+            **dict.fromkeys(("executes_with_approval", "executes_after_approval"), "executes_approved"),
+            "executes_autonomously": "executes_autonomous"}
+_STAGES = {**dict.fromkeys(("experiment", "pilot", "trial"), "experimental"), "prod": "production"}
 
 
 def templates() -> dict[str, str]:
@@ -277,16 +310,24 @@ def _jewel(cells: Cells) -> Made:
 
 
 def _workflow(cells: Cells) -> Made:
-    label, declared = wanted(cells, "workflow"), one_of(cells, "declared_class", CLASSES)
-    cell = cells.get("identity", "")
-    identity = identity_of(cell)[0] if cell else None
+    label, declared = wanted(cells, "workflow"), one_of(cells, "declared_class", CLASSES, _CLASSES)
+    accounts = _several(cells, "identity")
+    identities = [identity_of(account)[0] for account in accounts]
     made: Made = [(tables.RESOURCES, {
         "id": f"declared::workflow/{label}", "kind": "workflow", "display_name": label, "attributes": _json({
-            "assistant": cells.get("assistant") or None, "identity": identity, "declared_class": declared,
+            "assistant": cells.get("assistant") or None, "identity": identities[0] if identities else None,
+            "identities": identities, "declared_class": declared, "runs_by": cells.get("runs_by") or None,
+            "approver": cells.get("approver") or None, "data": _several(cells, "data") or None,
+            "stage": one_of(cells, "stage", STAGES, _STAGES) if cells.get("stage") else None,
+            "workstream": one_of(cells, "workstream", WORKSTREAMS) if cells.get("workstream") else None,
             "owner": cells.get("owner") or None, "description": cells.get("description") or None})})]
-    if cell:
-        made.append(_fact(cell, kind="ai_agent", kind_basis="declared in the workflow register"))
-    return made
+    return made + [_fact(account, kind="ai_agent", kind_basis="declared in the workflow register")
+                   for account in accounts]
+
+
+def _several(cells: Cells, column: str) -> list[str]:
+    """What a cell lists, in its order, each once."""
+    return list(dict.fromkeys(part.strip() for part in cells.get(column, "").split(";") if part.strip()))
 
 
 def _expected(cells: Cells) -> Made:
@@ -306,11 +347,59 @@ def _organisation(cells: Cells) -> Made:
                                 "display_name": label, "attributes": _json({"synthetic": made_up})})]
 
 
+def _tenant(cells: Cells) -> Made:
+    organisation, tenant = wanted(cells, "organisation"), wanted(cells, "tenant")
+    return [_stated("tenant", f"{organisation}/{tenant}", {"organisation": organisation, "tenant": tenant}, tenant)]
+
+
+def _configuration_item(cells: Cells) -> Made:
+    item, target, instance = wanted(cells, "ci"), wanted(cells, "target"), cells.get("instance") or None
+    return [_stated("configuration_item", f"{instance or ''}/{item}", {
+        "ci": item, "instance": instance, "target": identity_of(target)[0], "target_written": target}, item)]
+
+
+def _break_glass(cells: Cells) -> Made:
+    account = wanted(cells, "account")
+    identity, _ = identity_of(account)
+    return [_stated("break_glass", identity, {
+        "account": identity, "review_within_hours": _number(cells, "review_within_hours", least=0.01)}, account),
+        _fact(account, purpose="emergency access")]
+
+
+def _approval_rule(cells: Cells) -> Made:
+    target = wanted(cells, "target")
+    meant = target if target == "*" else identity_of(target)[0]
+    required = _number(cells, "approvers_required", least=0, whole=True)
+    if required is None:
+        wanted(cells, "approvers_required")
+    return [_stated("approval_rule", meant, {
+        "target": meant, "target_written": target, "approvers_required": required,
+        "reason": cells.get("reason") or None}, target)]
+
+
+def _stated(kind: str, key: str, attributes: dict[str, Any], label: str) -> tuple[tables.Table, dict[str, Any]]:
+    return tables.RESOURCES, {"id": f"declared::{kind}/{key}", "kind": kind, "display_name": label,
+                              "attributes": _json(attributes)}
+
+
+def _number(cells: Cells, column: str, least: float, *, whole: bool = False) -> float | int | None:
+    """A plain decimal number; null for an empty cell."""
+    text = cells.get(column, "")
+    if not text:
+        return None
+    found = float(text) if _NUMBER.fullmatch(text) else None
+    if found is None or found < least or (whole and not found.is_integer()):
+        asked = f"wanted a {'whole ' if whole else ''}number of at least {least:g} in column {column}"
+        raise CellError(f"{asked}, found {shown(text)}")
+    return int(found) if found.is_integer() else found
+
+
 def _json(value: dict[str, Any]) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
 _READERS: dict[str, Callable[[Cells], Made]] = {
     "owners": _owner, "persons": _person, "crown_jewels": _jewel, "workflows": _workflow,
-    "expected_sources": _expected, "environments": _environment, "organisation": _organisation,
+    "expected_sources": _expected, "environments": _environment, "organisation": _organisation, "tenants": _tenant,
+    "configuration_items": _configuration_item, "break_glass": _break_glass, "approval_rules": _approval_rule,
 }
