@@ -276,8 +276,10 @@ def test_a_request_of_privileged_management_carries_the_requests_id_and_its_tick
                            "Justification": f"{CANARY} CHG0031337", "TicketInfo": {"TicketNumber": "4711"}}}
     loaded = Loaded([rest(1, "Microsoft.Authorization/roleAssignmentScheduleRequests/write", resourceId=path,
                           properties={"requestbody": json.dumps(held)})])
-    assert loaded.rows("decision_steps", "kind", "native_key_kind", "native_key", "quoted_keys", "target_key") == [
-        ("request", "pim_request_id", BO, ["4711", "CHG0031337"], f"entra:{TENANT}:role/{OWNER}|{ANA}|{SUBSCRIPTION}")]
+    assert loaded.rows("decision_steps", "kind", "native_key_kind", "native_key", "stated_keys", "quoted_keys",
+                       "target_key") == [
+        ("request", "pim_request_id", BO, ["ticket:4711"], ["CHG0031337"],
+         f"entra:{TENANT}:role/{OWNER}|{ANA}|{SUBSCRIPTION}")]
 
 
 def test_advice_and_alerts_are_what_a_change_may_go_back_to() -> None:

@@ -186,7 +186,7 @@ def test_a_request_is_steps_under_the_key_the_activity_log_uses() -> None:
     target = f"entra::role/{OWNER}|{ANA}|{SUBSCRIPTION}"
     assert steps.select("kind", "native_key_kind", "native_key", "effect_key").rows() == [
         (kind, "pim_request_id", REQUEST, f"grant({target})") for kind in ("request", "action")]
-    assert steps["quoted_keys"][0].to_list() == ["4711", "CHG0031337"]
+    assert steps.select("stated_keys", "quoted_keys").row(0) == (["ticket:4711"], ["CHG0031337"])
     assert str(steps["time"][1]) == "2026-03-01 10:05:00+00:00"
     assert steps["actor_id"].to_list() == [f"entra::{ANA}"] * 2
     assert CANARY not in str(steps.to_dicts())

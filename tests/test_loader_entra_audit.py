@@ -196,9 +196,9 @@ def test_quoted_keys_are_ticket_and_conversation_keys(written: str, keys: list[s
     assert found["justification_present"] is bool(written)
 
 
-def test_a_ticket_in_its_own_field_is_a_quoted_key_and_no_field_means_unknown() -> None:
+def test_a_ticket_in_its_own_field_is_a_stated_key_and_no_field_means_unknown() -> None:
     [found] = steps(pim(1, CHAIN[0]["activityDisplayName"], details={"Justification": "", "TicketNumber": "CHG0000777"}))
-    assert found["quoted_keys"] == ["CHG0000777"]
+    assert (found["stated_keys"], found["quoted_keys"]) == (["ticket:CHG0000777"], [])
     [core] = steps(audit(1, "Disable account", targetResources=[target("User", BO)]))
     assert core["justification_present"] is None
 

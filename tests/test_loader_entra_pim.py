@@ -123,7 +123,7 @@ def test_an_activation_is_a_request_and_an_action_of_the_key_the_directory_audit
         (kind, "pim_request_id", REQUEST, target, f"grant({target})") for kind in ("request", "action")]
     assert steps["initiator_id"].to_list() == [f"entra::{ANA}"] * 2
     assert [str(t) for t in steps["expires_at"]] == ["2026-03-01 18:05:00+00:00"] * 2
-    assert steps["quoted_keys"].to_list() == [["4711", "CHG0031337"]] * 2
+    assert steps.select("stated_keys", "quoted_keys").rows() == [(["ticket:4711"], ["CHG0031337"])] * 2
     assert steps["justification_present"].all()
     assert CANARY not in str(steps.to_dicts())
 
@@ -282,12 +282,16 @@ def test_a_group_eligibility_takes_the_policy_on_the_group() -> None:
     assert settle(held)["entitlements"].collect()["requires_approval"].to_list() == [True]
 
 
-@pytest.mark.parametrize(("number", "keys"), [
-    ("4711", ["4711"]), ("n/a", []), ("none", []), ("7", []), ("see CHG0031337", ["CHG0031337"]), (None, []),
+@pytest.mark.parametrize(("number", "stated", "quoted"), [
+    ("4711", ["ticket:4711"], []), ("n/a", [], []), ("none", [], []), ("7", [], []), (None, [], []),
+    (" chg0031337 ", ["ticket:CHG0031337"], []), ("see CHG0031337", [], ["CHG0031337"]),
+    ("CHG0031337; SEC-12", ["ticket:CHG0031337", "ticket:SEC-12"], []),
 ])
-def test_a_ticket_number_is_a_key_only_where_it_looks_like_one(number: str | None, keys: list[str]) -> None:
+def test_a_ticket_number_is_stated_only_where_it_looks_like_one(
+    number: str | None, stated: list[str], quoted: list[str],
+) -> None:
     found = Loaded([request(justification="", ticketInfo={"ticketNumber": number})])["decision_steps"]
-    assert found["quoted_keys"].to_list() == [keys] * 2
+    assert found.select("stated_keys", "quoted_keys").rows() == [(stated, quoted)] * 2
 
 
 def test_a_key_unknown_today_is_kept_with_its_value() -> None:

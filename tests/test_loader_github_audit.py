@@ -254,6 +254,19 @@ def test_the_visibility_of_a_repository_is_the_state_after_a_change_of_it_alone(
     assert (merge["after_state"], access["after_state"]) == (None, "internal")
 
 
+def test_the_commit_reviewed_and_the_head_merged_stand_on_their_steps_where_a_row_holds_them() -> None:
+    head, merged = "C" * 40, "d" * 40
+    seen, merge = steps(row(1, "pull_request_review.submit", pull_request_url=PULL, state="approved", commit_id=head),
+                        row(2, "pull_request.merge", pull_request_url=PULL, head_sha=head, merge_commit_sha=merged))
+    assert (seen["decided_value"], merge["applied_value"]) == (head, head)
+    assert (seen["stated_keys"], merge["stated_keys"]) == ([], [f"commit:{head.lower()}", f"commit:{merged}"])
+
+
+def test_a_decision_on_a_run_states_the_run_and_its_commit_the_way_others_name_them() -> None:
+    [found] = steps(row(1, "workflows.approve_workflow_job", workflow_run_id=900, head_sha="c" * 40))
+    assert found["stated_keys"] == [f"commit:{'c' * 40}", "run:acme/web/900"]
+
+
 def test_a_deployment_is_approved_or_rejected_by_who_the_row_names() -> None:
     where: Json = {"workflow_run_id": 900, "environment_name": "prod"}
     yes, no = steps(row(1, "workflows.approve_workflow_job", **where), row(2, "workflows.reject_workflow_job", **where))

@@ -115,6 +115,13 @@ def test_the_commit_reviewed_and_the_head_merged_can_be_compared() -> None:
     assert merge["after_state"] == MERGED
 
 
+@pytest.mark.parametrize("record", [RECORDS[3], LISTED])
+def test_a_merge_states_its_head_and_the_commit_it_made_and_nothing_else_does(record: Json) -> None:
+    assert {s["kind"]: s["stated_keys"] for s in steps(record) if s["kind"] != "signal"} == {
+        **{s["kind"]: [] for s in steps(record) if s["kind"] in ("request", "decision")},
+        "action": sorted([f"commit:{HEAD}", f"commit:{MERGED}"])}
+
+
 @pytest.mark.parametrize(("state", "kind", "verdict", "capacity"), [
     ("approved", "decision", "approve", "approver"), ("changes_requested", "decision", "deny", "approver"),
     ("commented", "signal", None, "reviewer"), ("something_new", "signal", None, "reviewer")])

@@ -246,7 +246,7 @@ def read_request(entry: Entry, row: Fields, sort: str) -> None:
         "operation": action + (" (PIM deactivate)" if action.lower() == "selfdeactivate" else ""),
         "initiator_id": by.id or (who.id if own else None), "target_key": target,
         "effect_key": f"{verb}({target}{parameter})" if target else None, "native_key_kind": "pim_request_id",
-        "native_key": request, "correlation_id": _approval_of(row), "quoted_keys": gov.tickets(row),
+        "native_key": request, "correlation_id": _approval_of(row), **gov.tickets(row),
         "justification_present": gov.reason_given(row), "title": f"{action}: {label} over {scope}", "event_id": request,
         "expires_at": gov.end_of(schedule) if verb == "grant" else None,
     }

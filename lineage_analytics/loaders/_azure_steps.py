@@ -170,5 +170,5 @@ def _scheduled(event: Event, parameter: str) -> tuple[str, str | None, dict[str,
     verb = "revoke" if "remove" in sort or "deactivate" in sort else "grant"
     return verb, f"role/{role}|{principal}|{scope}" if role and principal and scope else None, {
         "kind": "request", "native_key_kind": "pim_request_id", "native_key": guid(_last(event.resource)),
-        "parameter": parameter, "capacity": "requester", "quoted_keys": gov.tickets(held),
+        "parameter": parameter, "capacity": "requester", **gov.tickets(held),
         "justification_present": gov.reason_given(held)}

@@ -10,6 +10,7 @@ from lineage_analytics.loaders._entra_governance_log import PACKAGE_KEY, governa
 from lineage_analytics.loaders._entra_pim import Phase, phase_of
 from lineage_analytics.loaders._entra_record import PROVIDER, kind_of, target_id
 from lineage_analytics.loaders.common.ids import derived_id, identity_id
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import first, native, text
 
@@ -25,7 +26,6 @@ _QUOTED = re.compile(
     r"|19:[A-Za-z0-9_-]{8,128}@thread\.(?:v2|tacv2|skype)"
 )
 _TICKETS = ("ticketnumber", "ticketid", "ticket number")
-_REASONS = ("justification", *_TICKETS)
 _UPDATES = frozenset({"add", "assign", "update", "unassign", "delete", "create", "remove"})
 _GUARDED = frozenset({"rolemanagement", "policy", "authorizationpolicy", "authorization"})
 _MIRRORED = frozenset({"add policy", "update policy", "delete policy"})
@@ -207,7 +207,7 @@ def step(record: Record, actor: Actor, change: Change, record_id: str, outcome: 
         "native_key_kind": change.native_kind,
         "native_key": change.native_key,
         "correlation_id": record.correlation,
-        "quoted_keys": quoted_keys(record),
+        **keys(record),
         "justification_present": justified(record),
         "expires_at": expiry(record) if phase.verb == "grant" and phase.kind in ("request", "action") else None,
         "origin": "rule" if phase.what == "recommendation" else None,
@@ -243,12 +243,14 @@ def _authority(actor: Actor) -> str:
     return by_class.get(actor.agent_class, "unknown")
 
 
-def quoted_keys(record: Record) -> list[str]:
-    """Ticket and conversation keys somebody wrote into a reason or a ticket field: hints, never proof."""
-    written = [value for key in _REASONS for value in record.details.get(key, ())]
-    reason = text(record.fields.get("resultreason"))
-    keys = {key for value in (*written, reason or "") for key in _QUOTED.findall(value[:_TEXT_READ])}
-    return sorted(keys)
+def keys(record: Record) -> dict[str, list[str]]:
+    """The cells of a record's keys: tickets in the field for them, and what people quote in a reason: hints."""
+    fields = [value for key in _TICKETS for value in record.details.get(key, ())]
+    found = stated(ticket=fields)
+    written = [*record.details.get("justification", ()), text(record.fields.get("resultreason")) or "",
+               *(value for value in fields if not stated(ticket=value))]
+    quoted = sorted({key for value in written for key in _QUOTED.findall(value[:_TEXT_READ])})
+    return {"stated_keys": found, "quoted_keys": quoted}
 
 
 def justified(record: Record) -> bool | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lineage_analytics import tables
 from lineage_analytics.loaders._event_rows import Who, quoted, step
 from lineage_analytics.loaders._github_names import PROVIDER, agentic, number, pull_key
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import Fields, name, text
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ def pull_of(held: Fields) -> str | None:
     return found or (f"{repo.lower()}#{at}" if repo and at else None)
 
 
+def run_of(held: Fields) -> str | None:
+    """``owner/name/123`` of a workflow run, which states it alike wherever it is named."""
+    repo, run = name(held.get("repo")) or name(held.get("repository")), number(held.get("workflow_run_id"))
+    return f"{repo.lower()}/{run}" if repo and "/" in repo and run else None
+
+
 def _repo(held: Fields) -> str | None:
     label = name(held.get("repo")) or name(held.get("repository"))
     return number(held.get("repo_id")) or number(held.get("repository_id")) or (label.lower() if label else None)
@@ -115,6 +122,7 @@ def _pull(entry: Entry, event: Event, held: Fields, start: str) -> str | None:
         said = (text(held.get("review_state")) or text(held.get("state")) or "").lower()
         stage = Stage("decision", _STATES[said], "reviewer") if said in _STATES else stage
     asked = (event.on_behalf_of or event.actor.id) if stage.kind in ("request", "draft") else None
+    merge = event.operation in ("pull_request.merge", "pull_request.indirect_merge")
     common: dict[str, Any] = {
         "target": target, "initiator_id": asked, "native_key": key,
         "native_key_kind": "github_pull_request" if key else None,
@@ -122,8 +130,14 @@ def _pull(entry: Entry, event: Event, held: Fields, start: str) -> str | None:
     if event.operation == "pull_request.create" and agentic(held):
         step(entry, event, "draft", "draft", origin="ai", **common)  # the agent wrote it, and with it asks to merge it
     step(entry, event, stage.kind, stage.kind, verb=verb, verdict=stage.verdict, capacity=stage.capacity,
-         applied_value=name(held.get("head_sha")) if stage.kind == "action" else None, **common)
+         applied_value=name(held.get("head_sha")) if stage.kind == "action" else None,
+         decided_value=_reviewed(held) if stage.capacity == "reviewer" else None,
+         stated_keys=stated(commit=(held.get("head_sha"), held.get("merge_commit_sha"))) if merge else [], **common)
     return target
+
+
+def _reviewed(held: Fields) -> str | None:
+    return name(held.get("commit_id")) or name(held.get("head_sha"))
 
 
 def _run(entry: Entry, event: Event, held: Fields, start: str) -> str | None:
@@ -132,7 +146,8 @@ def _run(entry: Entry, event: Event, held: Fields, start: str) -> str | None:
     key = f"{repo}/{run}" if repo and run else None
     target = f"{start}environment/{repo}|{where}" if repo and where else f"{start}workflow_run/{key}" if key else None
     step(entry, event, stage.kind, stage.kind, target=target, verdict=stage.verdict, capacity=stage.capacity,
-         native_key_kind="github_workflow_run" if key else None, native_key=key)
+         native_key_kind="github_workflow_run" if key else None, native_key=key,
+         stated_keys=stated(commit=held.get("head_sha"), run=run_of(held)))
     return target
 
 

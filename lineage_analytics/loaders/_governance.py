@@ -20,6 +20,7 @@ from lineage_analytics.loaders.common.packings import (
     page_chunks,
     row_chunks,
 )
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import (
     CONTENT,
@@ -48,7 +49,6 @@ _QUOTED = re.compile(
     r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b"
     r"|19:[A-Za-z0-9_-]{8,128}@thread\.(?:v2|tacv2|skype)"
 )
-_TICKET = re.compile(r"(?=.{0,39}[0-9])[A-Za-z0-9][A-Za-z0-9_./#:-]{2,39}")
 _TYPES = {
     "user": ("human", "user"), "useridentity": ("human", "user"), "auditinguseridentity": ("human", "user"),
     "serviceprincipal": ("app", "service_principal"), "serviceprincipalidentity": ("app", "service_principal"),
@@ -179,11 +179,11 @@ def quoted(*written: object) -> list[str]:
     return sorted({key for value in written for key in _QUOTED.findall((text(value) or "")[:_TEXT_READ])})
 
 
-def tickets(fields: Fields) -> list[str]:
-    """The ticket of a request, from its own field where it looks like a key, and keys quoted in the reason."""
+def tickets(fields: Fields) -> dict[str, list[str]]:
+    """The cells of a request's keys: its ticket where the field for it holds one, and what the reason quotes."""
     number = text(obj(fields.get("ticketinfo")).get("ticketnumber")) or text(fields.get("ticketnumber"))
-    stated = [number] if number and _TICKET.fullmatch(number) else []
-    return sorted({*stated, *quoted(fields.get("justification"), number)})
+    found = stated(ticket=number)
+    return {"stated_keys": found, "quoted_keys": quoted(fields.get("justification"), None if found else number)}
 
 
 def reason_given(fields: Fields) -> bool | None:

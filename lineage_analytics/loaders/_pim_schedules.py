@@ -158,7 +158,7 @@ def read_request(entry: Entry, row: Fields, entity: str) -> None:
         "initiator_id": by.id or (found.principal.id if own else None), "target_key": found.target,
         "effect_key": f"{verb}({found.target}{parameter})" if found.target and eligible is not None else None,
         "native_key_kind": "pim_request_id" if request else None, "native_key": request,
-        "correlation_id": native(text(row.get("approvalid"))), "quoted_keys": gov.tickets(row),
+        "correlation_id": native(text(row.get("approvalid"))), **gov.tickets(row),
         "justification_present": gov.reason_given(row), "title": f"{action}: {found.label}",
         "expires_at": gov.end_of(row.get("scheduleinfo")) if verb == "grant" else None, "event_id": request,
     }

@@ -64,7 +64,8 @@ _TEXTS = """_document_id action actor actor_ip business external_identity_nameid
     head_branch pull_request_title pull_request_url topic ruleset_name ruleset_enforcement
     ruleset_old_enforcement ruleset_source_type repository_selection job_workflow_ref head_sha title fingerprint
     oauth_application_name application_client_id environment_name blocked_user invitee transport_protocol_name
-    protocol_name owner started_at completed_at conclusion endpoint type github_request_id event_id"""
+    protocol_name owner commit_id merge_commit_sha started_at completed_at conclusion endpoint type
+    github_request_id event_id"""
 _NUMBERS = """actor_id business_id user_id org_id repo_id repository_id token_id oauth_application_id pull_request_id
     @timestamp at_sign_timestamp created_at hook_id ruleset_id workflow_id run_number run_attempt integration_id
     installation_id public_key_id deploy_key_id team_id number transport_protocol enterprise_id

@@ -29,6 +29,7 @@ from lineage_analytics.loaders._github_names import PROVIDER, number, pull_key, 
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import json_or_array_chunks
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import Fields, flag, name, obj, text
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ class Pull(NamedTuple):
         undone = _REVERT.match(branch or "")
         keys = quoted(text(self.fields.get("title")), branch)
         return sorted({*keys, f"{self.key.partition('#')[0]}#{undone[1]}"}) if undone and self.key else keys
+
+    def commits(self) -> list[str]:
+        """The head that was merged and the commit the merge made: what a run or a deployment names."""
+        return stated(commit=(obj(self.fields.get("head")).get("sha"), self.fields.get("merge_commit_sha")))
 
 
 def detect(sample: Sample) -> Match | None:
@@ -255,4 +260,5 @@ def _steps(entry: Entry, event: Event, pull: Pull, author: Who, action: str) -> 
          applied_value=name(obj(pull.fields.get("head")).get("sha")) if merge else None,
          before_state=name(obj(pull.fields.get("base")).get("sha")) if merge else None,
          after_state=name(pull.fields.get("merge_commit_sha")) if merge else None,
-         native_key_kind="github_pull_request" if pull.key else None, native_key=pull.key, quoted_keys=pull.quoted())
+         native_key_kind="github_pull_request" if pull.key else None, native_key=pull.key, quoted_keys=pull.quoted(),
+         stated_keys=pull.commits() if merge else [])

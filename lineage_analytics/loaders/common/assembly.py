@@ -109,8 +109,8 @@ class Entry:
     def step(self, part: str, **cells: Any) -> None:
         """A row of DECISION_STEPS; ``part`` tells the steps of one record apart (``action``, ``approval`` ...)."""
         self.add(tables.DECISION_STEPS, **{
-            "step_id": derived_id("step", self.record_id, part), "quoted_keys": [], "status": "succeeded",
-            "actor_class": "unknown", "authority_mode": "unknown", **cells})
+            "step_id": derived_id("step", self.record_id, part), "quoted_keys": [], "stated_keys": [],
+            "status": "succeeded", "actor_class": "unknown", "authority_mode": "unknown", **cells})
 
     def finished(self) -> list[tuple[tables.Table, Row]]:
         if not self.record_id:
