@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: report test lab lint types bench peers places clean
+.PHONY: report test lab lint types accuracy bench peers places clean
 .DEFAULT_GOAL := report
 
 report: $(READY)  ## the main job on the synthetic sample, into reports/current
@@ -24,6 +24,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+accuracy: $(READY)  ## decision lineage beside known answers, every target; SEEDS=3,8 repeats
+	$(BIN)/python -m tests.accuracy.decisions
 
 bench: $(VENV)/.bench  ## speed and memory beside DuckDB, policy_sentry and networkx; loading needs ../shared/data
 	@failed=0; for part in cloudtrail policies reach; do \
