@@ -463,6 +463,7 @@ CASES = Table("cases", "decision cases", _columns({
     "completeness": (pl.Float64, "share of required elements present, 0 to 1"),
     "weakest_tier": (pl.Int8, "of required links; null: single record"),
     "status": (pl.String, "", "executed rolled_back attempted denied pending expired open"),
+    "digest": (pl.String, "SHA-256 over the rows of the case in all tables; see graphs.decisions.replay"),
 }), derived=True)
 
 STEPS = Table("steps", "steps with the case they belong to", _columns({

@@ -19,6 +19,8 @@ from lineage_analytics.graphs.decisions.links import (
     rollback_links,
     rollback_rejects,
 )
+from lineage_analytics.graphs.decisions.replay import sealed
+from lineage_analytics.graphs.decisions.places import Places
 from lineage_analytics.graphs.decisions.rollbacks import Pairs, undone
 from lineage_analytics.graphs.decisions.silence import Silence
 from lineage_analytics.graphs.decisions.steps import people, steps
@@ -45,7 +47,7 @@ def build(facts: Facts) -> DecisionLineage:
     """The lineage of all steps up to ``as_of``."""
     known = people(facts)
     made = steps(facts, known)
-    gathered, doubts = cases(made)
+    gathered, doubts = cases(made, Places(facts))
     found = sorted(gathered, key=lambda case: (case.anchor.time, case.id))
     quotes = Quotes(facts, made)
     pairs = undone(made)
@@ -55,7 +57,7 @@ def build(facts: Facts) -> DecisionLineage:
         judge.write(case, rows)
     rows.add("links", rollback_links(pairs))
     rows.add("link_rejects", rollback_rejects(pairs) + doubted(doubts))
-    return DecisionLineage(**{name: rows.frame(name, *order) for name, order in _ORDER.items()}, facts=facts)
+    return DecisionLineage(**sealed({name: rows.frame(name, *order) for name, order in _ORDER.items()}), facts=facts)
 
 
 class _Judge:
@@ -119,7 +121,7 @@ class _Judge:
             **self._rolled_back(anchor),
             "completeness": sum(s["state"] == "proved" for s in required) / len(required) if required else 1.0,
             "weakest_tier": min((link["tier"] for link in links if link["rel"] != "informed_by"), default=None),
-            "status": _status(case, approved, rolled_back=undone_by is not None),
+            "status": _status(case, approved, rolled_back=undone_by is not None), "digest": None,
         }
 
     def _rolled_back(self, anchor: Step) -> Row:
