@@ -17,6 +17,10 @@ _ANCHORS = ("action", "rollback", "decision", "request", "draft", "recommendatio
             "attempt", "data_access")
 
 
+UNDONE = 5
+"""Removal of a case in which nothing was done: advice, a signal, a request of the provider itself."""
+
+
 class Joint(NamedTuple):
     """The evidence by which a step is in its case."""
 
@@ -54,13 +58,16 @@ class Bonds(NamedTuple):
 class Case:
     """One decision chain; steps in time order, complete before anything is asked of them. ``batch``: its key names
     several changes; ``shared`` are requests and decisions of that key which belong to another of them, at most 20;
-    ``apart`` tells it from a case of the same native id."""
+    ``apart`` tells it from a case of the same native id; ``lent`` says on what evidence shared steps of another case
+    are here; ``foreign`` are steps whose target is told in another system's words and was compared when they came."""
 
     steps: list[Step] = field(default_factory=list)
     shared: Sequence[Step] = ()
     batch: bool = False
     apart: str | None = None
     bonds: Bonds | None = None
+    lent: dict[str, Joint] = field(default_factory=dict)
+    foreign: frozenset[str] = frozenset()
 
     def of(self, *kinds: str) -> list[Step]:
         if len(self.steps) == 1:  # most cases of a cloud log
@@ -69,18 +76,37 @@ class Case:
 
     def about(self, *kinds: str) -> list[Step]:
         """Steps of the key, shared ones too, that name the anchor's target or none."""
+        return [step for step in (*self.steps, *self.shared) if step.kind in kinds and self.concerns(step) is not False]
+
+    def concerns(self, step: Step) -> bool | None:
+        """Whether a step is about what the anchor changes; None where either names no target."""
+        if step.id in self.foreign:
+            return True
         target = self.anchor.target
-        return [step for step in (*self.steps, *self.shared)
-                if step.kind in kinds and (step.target is None or target is None or step.target == target)]
+        return None if step.target is None or target is None else step.target == target
+
+    def acts(self, *kinds: str) -> list[Step]:
+        """Steps in which the change itself was made, without those of the ticket or pull request that led to it."""
+        found = self.of(*kinds)
+        nearest = min((step.remove for step in found), default=0)
+        return [step for step in found if step.remove == nearest]
 
     def joint(self, one: Step, other: Step) -> Joint:
         """The weakest evidence that puts two steps together: the provider's key where nothing else is noted."""
-        return self.bonds.weakest(one, other) if self.bonds else BY_KEY
+        held = self.bonds.weakest(one, other) if self.bonds else BY_KEY
+        loans = [self.lent[step.id] for step in (one, other) if step.id in self.lent] if self.lent else []
+        return min([held, *loans], key=lambda joint: joint.tier)
 
     @cached_property
     def anchor(self) -> Step:
         """The step that names the case: an action before a decision before a request, the first of its kind."""
-        return min(self.steps, key=lambda s: (_ANCHORS.index(s.kind), s.time, s.id))
+        return min(self.steps, key=lambda s: (_ANCHORS.index(s.kind), s.remove, s.time, s.id))
+
+    @property
+    def rank(self) -> int:
+        """How far the case is from a change of access: 0 is one."""
+        return min((step.remove for step in self.steps if step.kind in ("action", "rollback", "attempt")),
+                   default=max(step.remove for step in self.steps) or UNDONE)
 
     @property
     def native(self) -> tuple[str, str | None, str, str]:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lineage_analytics.graphs.decisions.matching import Doubt
+    from lineage_analytics.graphs.decisions.places import Places
     from lineage_analytics.graphs.decisions.steps import Step
 
 _RETRY = timedelta(hours=1)
 _SHARED_MOST = 20
 
 
-def cases(steps: Iterable[Step]) -> tuple[list[Case], list[Doubt]]:
+def cases(steps: Iterable[Step], places: Places | None = None) -> tuple[list[Case], list[Doubt]]:
     """Every step in one case, and what was considered and not linked. Steps of one provider key belong together; an
     action without a key is its own case; attempts join the success of the same caller on the same target within the
     hour, or each other; requests and decisions without a key join where weaker evidence leaves one place for them."""
@@ -38,7 +39,7 @@ def cases(steps: Iterable[Step]) -> tuple[list[Case], list[Doubt]]:
             if step.kind in ("action", "rollback"):
                 done[_same_try(step)].append(case)
     left = _tried(attempts, done)
-    found, doubts = joined([*(part for case in keyed.values() for part in _by_target(case)), *alone, *left])
+    found, doubts = joined([*(part for case in keyed.values() for part in _by_target(case)), *alone, *left], places)
     return _named_apart(found), doubts
 
 

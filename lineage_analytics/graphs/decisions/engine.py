@@ -19,8 +19,8 @@ from lineage_analytics.graphs.decisions.links import (
     rollback_links,
     rollback_rejects,
 )
-from lineage_analytics.graphs.decisions.replay import sealed
 from lineage_analytics.graphs.decisions.places import Places
+from lineage_analytics.graphs.decisions.replay import sealed
 from lineage_analytics.graphs.decisions.rollbacks import Pairs, undone
 from lineage_analytics.graphs.decisions.silence import Silence
 from lineage_analytics.graphs.decisions.steps import people, steps

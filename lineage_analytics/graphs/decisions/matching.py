@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.graphs.decisions.case import Bonds, Joint
+from lineage_analytics.graphs.decisions.references import follow
 from lineage_analytics.graphs.decisions.steps import SKEW_BETWEEN
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lineage_analytics.graphs.decisions.case import Case
+    from lineage_analytics.graphs.decisions.places import Places
     from lineage_analytics.graphs.decisions.steps import Step
 
 _SHOWN = 5
 _CHANGES = ("action", "rollback")
 _LOOSE = frozenset({"request", "decision", "draft", "recommendation", "signal", "outcome", "expiry"})
 _QUOTES_READ = 20
+_LENT = 20
+_LENDABLE = frozenset({"request", "decision", "recommendation", "draft"})
 Keys = tuple["Hashable", ...]
 
 
@@ -73,12 +77,14 @@ class Placed(NamedTuple):
     case: Case
 
 
-def joined(found: Sequence[Case]) -> tuple[list[Case], list[Doubt]]:
+def joined(found: Sequence[Case], places: Places | None = None) -> tuple[list[Case], list[Doubt]]:
     """The cases, with loose steps put to the one they belong to; and what was doubtful."""
-    work = _Work(found)
+    work = Joining(found)
     if any(_loose(case) for case in found):
         work.by_record()
         work.by_correlation()
+    if places is not None:
+        follow(work, places)
     for tier, method, keys in ((2, "quoted_key", _quoted), (1, "window", _same_effect)):
         for relation in RELATIONS:
             work.by_candidates(relation, tier, method, keys)
@@ -99,7 +105,7 @@ def _same_effect(step: Step) -> Keys:
     return ((step.tenant, step.target, step.effect),) if step.target and step.effect else ()
 
 
-class _Work:
+class Joining:
     """Merges cases pairwise and remembers on what evidence."""
 
     def __init__(self, found: Sequence[Case]) -> None:
@@ -109,24 +115,52 @@ class _Work:
         self._steps: dict[int, list[Step]] = {}
         self._by: dict[int, Joint] = {}
         self._present = {step.kind for case in found for step in case.steps}
+        self._foreign: dict[int, set[str]] = {}
+        self._anchors: dict[int, Step] = {}
+        self._loans: dict[int, list[tuple[int, Joint]]] = {}
         self.doubts: list[Doubt] = []
 
-    def _root(self, case: Case) -> int:
-        number = self._home[id(case)]
+    def numbered(self) -> Iterable[tuple[int, Case]]:
+        """Every case as it came, with its number."""
+        return enumerate(self._cases)
+
+    def root(self, case: Case) -> int:
+        return self.root_of(self._home[id(case)])
+
+    def root_of(self, number: int) -> int:
         while number in self._into:
             number = self._into[number]
         return number
 
-    def _held(self, root: int) -> list[Step]:
+    def anchor(self, root: int) -> Step:
+        """What a case is about, as it came: a guest never changes it."""
+        return self._cases[root].anchor
+
+    def doubt(self, step: Step, rel: str, candidates: Sequence[Step], reason: str) -> None:
+        self.doubts.append(Doubt(step, rel, tuple(one.id for one in candidates[:_SHOWN]), reason))
+
+    def absorb(self, guest: int, host: int, joint: Joint) -> None:
+        """A case of another system into the one that names it: their targets were compared, or cannot be."""
+        foreign = self._foreign.setdefault(host, set())
+        foreign.update(step.id for step in self.held(guest))
+        foreign.update(self._foreign.pop(guest, ()))
+        self._loans.setdefault(host, []).extend(self._loans.pop(guest, ()))
+        self.join(self._cases[guest], self._cases[host], joint)
+
+    def lend(self, guest: int, host: int, joint: Joint) -> None:
+        """A case that stays by itself lends its steps to another."""
+        self._loans.setdefault(host, []).append((guest, joint))
+
+    def held(self, root: int) -> list[Step]:
         return self._steps.get(root, self._cases[root].steps)
 
-    def _join(self, guest: Case, host: Case, joint: Joint) -> None:
+    def join(self, guest: Case, host: Case, joint: Joint) -> None:
         """All of the guest's case into the host's, on the joint's evidence."""
-        one, other = self._root(guest), self._root(host)
+        one, other = self.root(guest), self.root(host)
         if one == other:
             return
         held = self._steps.setdefault(other, list(self._cases[other].steps))
-        held.extend(self._held(one))
+        held.extend(self.held(one))
         self._into[one], self._by[one] = other, joint
 
     def merged(self) -> list[Case]:
@@ -141,8 +175,21 @@ class _Work:
             if number in self._steps:
                 case.steps = sorted(self._steps[number], key=lambda s: (s.time, s.id))
                 case.bonds = bonds
+            if number in self._foreign:
+                case.foreign = frozenset(self._foreign[number])
             kept.append(case)
+        self._hand_out()
         return kept
+
+    def _hand_out(self) -> None:
+        """What cases lend, once everything is where it belongs."""
+        for host, loans in self._loans.items():
+            case = self._cases[host]
+            for guest, joint in loans:
+                lent = [step for step in self._cases[self.root_of(guest)].steps if step.kind in _LENDABLE][:_LENT]
+                case.shared = [*case.shared, *lent]
+                case.lent |= {step.id: joint for step in lent}
+                case.foreign |= {step.id for step in lent}
 
     # --- tiers 5 and 4 -----------------------------------------------------------------------------------------------
 
@@ -170,7 +217,7 @@ class _Work:
                 for step in case.steps:
                     for key in keys(step):
                         if key in wanted:
-                            hosts[key][self._root(case)] = case
+                            hosts[key][self.root(case)] = case
         first: dict[Hashable, Case] = {}
         for case in guests:
             step = case.steps[0]
@@ -180,9 +227,9 @@ class _Work:
                     self.doubts.append(Doubt(step, "requested_by", tuple(
                         c.steps[0].id for c in list(among.values())[:_SHOWN]), "ambiguous"))
                 elif among:
-                    self._join(case, next(iter(among.values())), joint)
+                    self.join(case, next(iter(among.values())), joint)
                 elif key in first:
-                    self._join(case, first[key], joint)
+                    self.join(case, first[key], joint)
                 else:
                     first[key] = case
 
@@ -202,7 +249,7 @@ class _Work:
         if method == "quoted_key":
             self._elsewhere(relation, sources, targets, {s.step.id for s, _ in pairs})
         for source, target in pairs:
-            self._join(target.case, source.case, Joint(method, tier, f"{method}:{relation.rel}"))
+            self.join(target.case, source.case, Joint(method, tier, f"{method}:{relation.rel}"))
 
     def _placed(self, kinds: tuple[str, ...], without: frozenset[str], keys: Callable[[Step], Keys],
                 *, approving: bool = False) -> list[Placed]:
@@ -210,7 +257,7 @@ class _Work:
         for case in self._cases:
             if not any(step.kind in kinds and keys(step) for step in case.steps):
                 continue
-            held = self._held(self._root(case))
+            held = self.held(self.root(case))
             if any(step.kind in without or (approving and step.verdict not in (None, "approve")) for step in held):
                 continue
             found += [Placed(step.time, step, case) for step in case.steps if step.kind in kinds and keys(step)
@@ -233,7 +280,7 @@ class _Work:
     def by_stated_end(self) -> None:
         """An end whose record names no request: it ends the grant of this target that stated this moment as its end."""
         ends = [Placed(step.time, step, case) for case in self._cases
-                if self._root(case) == self._home[id(case)] and {s.kind for s in case.steps} == {"expiry"}
+                if self.root(case) == self._home[id(case)] and {s.kind for s in case.steps} == {"expiry"}
                 for step in case.steps if step.target]
         if not ends:
             return
@@ -242,7 +289,7 @@ class _Work:
         pairs, doubts = matched(ends, grants, lambda s: ((s.tenant, s.target),), SKEW_BETWEEN, SKEW_BETWEEN)
         self.doubts += [Doubt(e.step, "ends", tuple(g.step.id for g in among), "ambiguous") for e, among in doubts]
         for end, grant in pairs:
-            self._join(end.case, grant.case, _STATED_END)
+            self.join(end.case, grant.case, _STATED_END)
 
 
 Pair = tuple[Placed, Placed]

@@ -24,6 +24,11 @@ _KIND_CLASS = {
     "app": "workload", "api_key": "workload", "group": "group", "ai_assistant": "ai_instance",
 }
 
+_REMOVED = {
+    "github_workflow_run": 1, "github_pull_request": 2, "lineage_case": 3, "mcp_request": 3, "change_number": 4,
+    "request_number": 4, "issue_key": 4, "issue_id": 4, "approval_sys_id": 4,
+}
+
 
 @dataclass(slots=True)
 class Step:
@@ -70,6 +75,11 @@ class Step:
     @property
     def with_ai(self) -> bool:
         return self.assistant is not None or self.agent_class in AI
+
+    @property
+    def remove(self) -> int:
+        """How far from the change itself the system stands that tells of the step: 0 it is where access changes."""
+        return _REMOVED.get(self.key_kind or "", 0)
 
     @property
     def beneficiary(self) -> str | None:
