@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from lineage_analytics import tables
 from lineage_analytics.loaders import recognise
+from lineage_analytics.loaders.aws_cloudtrail import settle
 from tests._documents import Loaded, member
 from tests._trail import ACCOUNT, event
 
@@ -136,6 +138,43 @@ def test_a_change_is_an_action_and_a_refused_one_an_attempt() -> None:
 @pytest.mark.parametrize("name", ["GetRole", "ListUsers", "SimulatePrincipalPolicy", "GenerateCredentialReport"])
 def test_reads_are_no_decisions(name: str) -> None:
     assert _loaded(eventName=name)["decision_steps"].is_empty()
+
+
+def test_a_change_states_its_request_and_a_temporary_key_but_no_key_that_is_kept_for_good() -> None:
+    temporary = _loaded(requestID="r-1", userIdentity=_session(accessKeyId="ASIAEXAMPLE000000001"))
+    lasting = _loaded(requestID="r-1", userIdentity=_session(accessKeyId="AKIAEXAMPLE000000001"))
+    assert temporary["decision_steps"]["stated_keys"].to_list() == [["request:r-1", "session:ASIAEXAMPLE000000001"]]
+    assert lasting["decision_steps"]["stated_keys"].to_list() == [["request:r-1"]]
+
+
+def test_a_session_s_name_and_a_resource_s_tags_quote_a_ticket_and_state_none() -> None:
+    named = _loaded(userIdentity=_session(principalId=f"{ROLE}:CHG0030192"))["decision_steps"]
+    tagged = _loaded(eventName="CreateRole", requestParameters={"roleName": "etl", "tags": [
+        {"key": "change-ticket", "value": "CHG0030193"}, {"key": "note", "value": "CHG0030194"}]})["decision_steps"]
+    assert (named["quoted_keys"][0].to_list(), named["stated_keys"][0].to_list()) == (["CHG0030192"], [])
+    assert (tagged["quoted_keys"][0].to_list(), tagged["stated_keys"][0].to_list()) == (["CHG0030193"], [])
+
+
+def _opening(tags: Any, key: str = "ASIAEXAMPLE000000001") -> dict[str, Any]:
+    return event(1, eventSource="sts.amazonaws.com", eventName="AssumeRole", requestParameters={
+        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ci/deploy", "roleSessionName": "x", "tags": tags},
+        responseElements={"credentials": {"accessKeyId": key}})
+
+
+@pytest.mark.parametrize(("tags", "keys"), [
+    ([{"key": "TicketNumber", "value": "chg0030192"}], ["ticket:CHG0030192"]),
+    ([{"key": "itsm:change_request", "value": "SEC-12"}], ["ticket:SEC-12"]),
+    ([{"key": "Department", "value": "CHG0030192"}], []),
+    ([{"key": "ticket", "value": "because the boss said so"}], []),
+])
+def test_the_ticket_a_session_was_opened_under_is_stated_by_its_changes(tags: Any, keys: list[str]) -> None:
+    used = event(2, userIdentity=_session(accessKeyId="ASIAEXAMPLE000000001"))
+    other = event(3, userIdentity=_session(accessKeyId="ASIAEXAMPLE000000002"))
+    steps = Loaded({"Records": [_opening(tags), used, other]})["decision_steps"]
+    found = settle({"decision_steps": steps.lazy()})["decision_steps"].collect()
+    assert dict(found.select("event_id", "stated_keys").rows()) == {
+        "e-2": ["session:ASIAEXAMPLE000000001", *keys], "e-3": ["session:ASIAEXAMPLE000000002"]}
+    assert found.schema == tables.DECISION_STEPS.schema
 
 
 def test_a_dry_run_changes_nothing() -> None:

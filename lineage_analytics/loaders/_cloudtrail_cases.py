@@ -5,14 +5,13 @@ AWS has no approval record of its own: change sets, change requests and pipeline
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lineage_analytics.loaders._cloudtrail_keys import keys_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_QUOTED = re.compile(r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b")
-_TEXT_READ = 4_096
 _VERDICTS = {"approved": "approve", "approve": "approve", "rejected": "deny", "reject": "deny", "revoke": "withdraw"}
 
 
@@ -64,7 +63,7 @@ def cells(part: Part, request: Mapping[str, Any], response: Mapping[str, Any], t
         written = _at(places, part.reason)
         text = " ".join(map(str, written)) if isinstance(written, list) else str(written or "")
         found |= {"justification_present": bool(text.strip()),
-                  "quoted_keys": sorted(set(_QUOTED.findall(text[:_TEXT_READ])))}
+                  "quoted_keys": keys_in(text)}
     return found
 
 

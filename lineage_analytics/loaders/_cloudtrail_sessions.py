@@ -8,6 +8,7 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.loaders import _iam_policy as policies
+from lineage_analytics.loaders._cloudtrail_keys import STARTS
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import parse_time
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders._cloudtrail_record import Record
 
 Row = dict[str, Any]
-_STARTS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:GetFederationToken")
 _SAID = (b'"policy"', b'"policyArns"')
 _ORIGIN = "session_policy"
 
@@ -25,7 +25,7 @@ _ORIGIN = "session_policy"
 def session_limits(found: Sequence[Record], activity: pl.DataFrame) -> pl.DataFrame:
     """``entitlements`` of kind boundary, from the session's ARN to each policy it was started with, and the statements
     of one that was written into the call. Calls without a policy, by far the most, say nothing of a limit."""
-    calls = (activity["action"].is_in(_STARTS) & (activity["outcome"] == "success")).arg_true().to_list()
+    calls = (activity["action"].is_in(STARTS) & (activity["outcome"] == "success")).arg_true().to_list()
     rows = [row for call in calls if any(said in bytes(found[call].request) for said in _SAID)
             for row in _limits(found[call], activity.row(call, named=True))]
     if not rows:

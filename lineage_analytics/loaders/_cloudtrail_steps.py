@@ -13,6 +13,7 @@ import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.loaders._cloudtrail_cases import PARTS, cells
+from lineage_analytics.loaders._cloudtrail_keys import quoted, stated_keys
 from lineage_analytics.loaders.common.ids import derived_ids
 from lineage_analytics.loaders.common.sampling import decode_object
 
@@ -163,7 +164,8 @@ def steps(changes: Sequence[Change], provenance: pl.DataFrame) -> pl.DataFrame:
 
 def _row(change: Change, tenant: str | None) -> dict[str, Any]:
     record, actor = change.record, change.actor
-    target, value, verb = _effect(change, tenant)
+    request, response = decode_object(record.request) or {}, decode_object(record.response) or {}
+    target, value, verb = _effect(change, request, response, tenant)
     failed = bool(record.error_code)
     actor_class, basis = _actor_class(change)
     row: dict[str, Any] = {
@@ -181,23 +183,23 @@ def _row(change: Change, tenant: str | None) -> dict[str, Any]:
         "effect_key": f"{verb}({target})" if target else None,
         "after_state": value,
         "correlation_id": record.request_id,
-        "quoted_keys": [],
+        "quoted_keys": quoted(actor.session, request),
+        "stated_keys": stated_keys(record.request_id, actor.credential),
         "title": f"{change.action.partition(':')[2]} {(target or '').partition(':')[2].partition(':')[2]}".strip(),
         "event_id": record.event_id,
     }
     part = PARTS.get(change.action)
     if part is not None:
-        said = cells(part, decode_object(record.request) or {}, decode_object(record.response) or {}, tenant)
+        said = cells(part, request, response, tenant)
         row |= {name: value for name, value in said.items() if value is not None or name.startswith("native_key")}
         row |= {"kind": "attempt", "verdict": None, "capacity": None} if failed else {}
         row["title"] = f"{change.action.partition(':')[2]} {(row['target_key'] or '').partition('/')[2]}".strip()
     return row
 
 
-def _effect(change: Change, tenant: str | None) -> tuple[str | None, str | None, str]:
+def _effect(change: Change, request: dict[str, Any], response: dict[str, Any],
+            tenant: str | None) -> tuple[str | None, str | None, str]:
     """Target key, hash of the value that was set, and the verb."""
-    request = decode_object(change.record.request) or {}
-    response = decode_object(change.record.response) or {}
     effect = EFFECTS.get(change.action) or EFFECTS.get(_DATED.sub("", change.action))
     lookup = _Lookup(request, response, change.actor.name)
     if effect is None:

@@ -29,12 +29,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
+from lineage_analytics import tables
 from lineage_analytics.loaders import _cloudtrail_columns as columns
 from lineage_analytics.loaders import _cloudtrail_console as console
 from lineage_analytics.loaders._cloudtrail_actor import Actor, Actors
 from lineage_analytics.loaders._cloudtrail_assistants import assistant_access
 from lineage_analytics.loaders._cloudtrail_console import superseded
 from lineage_analytics.loaders._cloudtrail_identities import identity_facts
+from lineage_analytics.loaders._cloudtrail_keys import opened_under, settle
 from lineage_analytics.loaders._cloudtrail_record import Record, decode
 from lineage_analytics.loaders._cloudtrail_sessions import session_limits
 from lineage_analytics.loaders._cloudtrail_shapes import form, unpacked
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.loaders.common.contract import Chunk, Document, Sample
 
-__all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "superseded", "transform"]
+__all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "settle", "superseded", "transform"]
 
 PROVIDER = columns.PROVIDER
 LATENESS = timedelta(hours=1)
@@ -91,7 +93,8 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     frames = {
         "activity": activity,
         "identity_facts": identity_facts(found, actors, activity),
-        "decision_steps": _steps(found, actors, activity),
+        "decision_steps": tables.concat([_steps(found, actors, activity), opened_under(found, activity)],
+                                        tables.DECISION_STEPS),
         "assistant_access": assistant_access(found, activity),
         "entitlements": session_limits(found, activity),
     }
