@@ -66,12 +66,13 @@ class Changes:
             return "proved" if earlier else "missing" if young_target else "unknown"
         return "unknown"
 
-    def undo(self, undone: AwsEvent, undoing: AwsEvent) -> None:
+    def undo(self, undone: AwsEvent, undoing: AwsEvent, kind: str = "exact_inverse") -> None:
         """The second change really undid the first."""
         self._world.links.append(Link(undoing.event_id, undone.event_id, "rolls_back", provable=True))
         for decision in self._world.decisions:
             if decision.event_id == undone.event_id:
                 decision.rollback = "proved"
+                decision.rolled_back_by, decision.rollback_kind = undoing.event_id, kind
 
 
 def change(world: World) -> None:

@@ -377,9 +377,11 @@ class EntraEvent:
 class Decision:
     """One change of access with what really happened.
 
-    ``involvement``: none, executes_approved, executes_autonomous, unknown (who or what acted, or whether a person
-    decided, is on no record). ``approver`` (another person approved first), ``rollback`` and ``initiator`` are element
-    states; ``approved`` is that of an approval by any person before execution, be it one's own.
+    ``involvement``: none, advises, drafts, executes_approved, executes_autonomous, unknown (who or what acted, or
+    whether a person decided, is on no record); ``really`` is what it was where the records cannot tell. ``approver``
+    (another person approved first), ``rollback``, ``initiator``, ``inputs`` and ``recommendation`` are element states;
+    ``approved`` is that of an approval by any person before execution, be it one's own. ``by_policy``: a rule let it
+    through beforehand.
     """
 
     event_id: str
@@ -398,6 +400,36 @@ class Decision:
     approvals: int = 0
     quoted: bool = False
     retroactive: bool = False
+    inputs: str = "unknown"
+    recommendation: str = "unknown"
+    really: str = ""
+    stated_order: str = ""
+    """Of approval and change, where it is not what the other answers imply: prior retroactive order_uncertain none."""
+    verdict: str = ""
+    """On the approval, where it is not what the order implies: denied expired automated_policy order_uncertain."""
+    effect_match: str = ""
+    """What was done beside what was approved, where that is planted: exact narrower broader different."""
+    rolled_back_by: str = ""
+    rollback_kind: str = ""
+    by_policy: bool = False
+
+    @property
+    def order(self) -> str:
+        """When the approval came, seen from the change; none: there is none; empty: no record could tell of one."""
+        if self.stated_order or self.retroactive or self.by_policy:
+            return self.stated_order or ("retroactive" if self.retroactive else "prior")
+        return {"proved": "prior", "missing": "none"}.get(self.approved, "")
+
+    @property
+    def approval(self) -> str:
+        """The verdict that the records allow; empty where nothing was planted to be said."""
+        implied = {"retroactive": "retroactive", "prior": "approved_before", "order_uncertain": "order_uncertain"}
+        return self.verdict or ("automated_policy" if self.by_policy else implied.get(self.order, ""))
+
+    @property
+    def accountable(self) -> str:
+        """The person who answers for it by having approved it; empty where nobody else than who asked did."""
+        return self.approved_by if self.approver == "proved" and self.order == "prior" else ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The known answers as files: measures, identities, links, records by source, stories."""
+"""The known answers as files: measures, identities, links, decisions, records by source, stories."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lineage_analytics.simulation.observed import Observed
 
 
+_DECIDED = ("event_id", "executed", "involvement_class", "order_verdict", "approval_verdict", "accountable",
+            "effect_match", "rolled_back_by", "rollback_kind", "really")
+
+
 def write(directory: Path, world: World, observed: Observed, counted: dict[str, int]) -> None:
     put(directory / "measures.json", pretty({"measures": [
         {"metric_id": m.metric_id, "scope": m.scope, "numerator": m.numerator, "denominator": m.denominator,
@@ -22,8 +26,15 @@ def write(directory: Path, world: World, observed: Observed, counted: dict[str, 
     put(directory / "links.csv", as_csv(("from_event_id", "to_event_id", "rel", "provable"), (
         (link.source, link.target, link.rel, str(link.provable).lower())
         for link in sorted(world.links, key=lambda k: (k.source, k.target, k.rel)))))
+    put(directory / "decisions.csv", as_csv(_DECIDED, _decisions(world)))
     put(directory / "stories.json", pretty({"stories": [vars(story) for story in world.stories]}))
     put(directory / "records.json", pretty(_records(world, observed, counted)))
+
+
+def _decisions(world: World) -> list[tuple[str, ...]]:
+    """One row per change with what is to be said of it; an empty cell: nothing was planted to be said."""
+    return sorted({(d.event_id, str(d.executed).lower(), d.involvement, d.order, d.approval, d.accountable,
+                    d.effect_match, d.rolled_back_by, d.rollback_kind, d.really) for d in world.decisions})
 
 
 def _identities(world: World) -> list[tuple[str, str, str]]:

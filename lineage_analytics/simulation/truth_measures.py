@@ -284,7 +284,8 @@ def decided(world: World) -> list[Measure]:
         elements: dict[str, list[Answer]] = {
             "initiator": [_STATE[d.initiator] for d in cases], "action": [True for _ in cases],
             "approver": [_STATE[d.approver] for d in cases], "rollback": [_STATE[d.rollback] for d in cases],
-            "inputs": [None for _ in cases], "recommendation": [None for _ in cases]}
+            "inputs": [_STATE[d.inputs] for d in cases],
+            "recommendation": [_STATE[d.recommendation] for d in cases]}
         if tail:  # not required of a change no AI took part in
             elements["inputs"] = elements["recommendation"] = []
         found += [share("LIN-01", name + tail, states) for name, states in elements.items()]
@@ -301,7 +302,8 @@ def decided(world: World) -> list[Measure]:
 
 
 def _legs(decision: Decision, *, ai: bool) -> list[Answer]:
-    return [_STATE[decision.initiator], _STATE[decision.approver], _STATE[decision.rollback], *([None] if ai else [])]
+    of_ai = (decision.inputs, decision.recommendation) if ai else ()
+    return [_STATE[state] for state in (decision.initiator, decision.approver, decision.rollback, *of_ai)]
 
 
 def _not(answer: Answer) -> Answer:

@@ -15,6 +15,7 @@ from random import SystemRandom
 from tests.accuracy.links import Links
 from tests.accuracy.organisations import organisation
 from tests.accuracy.table import printed
+from tests.accuracy.verdicts import Verdicts
 
 _FIXED = (1, 7)
 _DRAWN = 2
@@ -36,11 +37,13 @@ def told(line: str) -> None:
 def main() -> int:
     chosen, began = seeds(), time.monotonic()
     told(f"SEEDS={','.join(map(str, chosen))}")
-    links = Links()
+    links, verdicts = Links(), Verdicts()
     with tempfile.TemporaryDirectory() as room:
         for seed in chosen:
-            links.take(organisation(Path(room), seed))
-    rows = links.rows()
+            one = organisation(Path(room), seed)
+            links.take(one)
+            verdicts.take(one)
+    rows = [*links.rows(), *verdicts.rows()]
     told(printed(rows))
     told(f"\n{sum(row.passed for row in rows)} of {len(rows)} targets met in {time.monotonic() - began:,.0f} s")
     return 0 if all(row.passed for row in rows) else 1

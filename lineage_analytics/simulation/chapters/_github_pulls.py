@@ -121,7 +121,8 @@ class Pulls:
             done.event_id, done.time, done.action, involvement, initiator="proved",
             approver=without if approval is None else "missing" if own else "proved", rollback="unknown",
             provider="github", approved=without if approval is None else "proved",
-            self_approved=True if own else None, approvals=int(approval is not None)))
+            self_approved=True if own else None, approvals=int(approval is not None),
+            stated_order="prior" if without == "missing" else "", verdict="denied" if without == "missing" else ""))
 
     def _audit(self, pull: Pull, time: datetime, who: Account, action: str, **more: Any) -> Deed:
         acted_for = {"acted_for": pull.starter} if who is self._cast.agent else {}

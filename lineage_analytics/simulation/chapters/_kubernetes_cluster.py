@@ -116,7 +116,7 @@ class Cluster:
         """A change that took effect. A user name proves no kind: whether a person acted is then on no record."""
         self.world.decisions.append(Decision(
             made.event_id, made.time, made.action, involvement, initiator=initiator, approver=approver,
-            rollback="unknown", provider="k8s", approved=approved))
+            rollback="unknown", provider="k8s", approved=approved, by_policy=approved == "missing"))
 
     def link(self, source: Deed, target: Deed, rel: str, *, provable: bool) -> None:
         self.world.links.append(Link(source.event_id, target.event_id, rel, provable))

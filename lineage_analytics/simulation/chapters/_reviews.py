@@ -141,7 +141,8 @@ def _decide(world: World, reviews: list[Review]) -> None:
                 item.item_id, item.applied, OPERATION, "none", initiator="proved" if item.applier else "unknown",
                 approver="proved" if person else "missing", rollback="unknown", provider="entra",
                 approved="proved" if person else "missing", self_approved=False if named else None,
-                approved_by=person.ref if person else "", approvals=int(person is not None)))
+                approved_by=person.ref if person else "", approvals=int(person is not None),
+                by_policy=person is None))
             earlier = [e for e in added.get((review.resource_id, item.person.object_id), ()) if e.time < item.applied]
             if earlier:  # true, and on no key: the review does not name the change it takes back
                 world.links.append(Link(item.item_id, earlier[-1].event_id, "rolls_back", provable=False))

@@ -186,7 +186,7 @@ class Desk:
             approver="proved" if before and not own else "missing" if missing else "unknown", rollback="unknown",
             provider=PROVIDER, approved="proved" if before else "missing" if missing else "unknown",
             self_approved=True if own else None, approvals=int(bool(answers)),
-            retroactive=bool(answers) and not before))
+            retroactive=bool(answers) and not before, by_policy=plan.kind == "standard"))
 
     def _links(self, change: Change) -> None:
         done = [row for row in change.rows if "work_start" in row.details["row"]]
