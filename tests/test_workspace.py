@@ -9,6 +9,7 @@ import json
 import os
 import tarfile
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,11 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from lineage_analytics import analysis
+from lineage_analytics import analysis, tables
 from lineage_analytics.errors import IntegrityError, LockedError, NothingAssessableError, UsageError
 from lineage_analytics.loaders import aws_cloudtrail
 from lineage_analytics.loaders.common.ids import record_ids
-from lineage_analytics.workspace import Store, derived, load, open_estate
+from lineage_analytics.workspace import Store, derived, load, open_estate, store
 from lineage_analytics.workspace.lock import LOCK, locked
 from lineage_analytics.workspace.seen import Seen
 from tests._trail import event
@@ -292,6 +293,25 @@ def test_the_estate_shows_its_sources_and_spans(tmp_path: Path) -> None:
     _load(tmp_path / "w", _write(tmp_path / "f.json", _records(EVENTS)))
     assert repr(open_estate(tmp_path / "w")).splitlines()[1].split() == [
         "aws_cloudtrail", "1", "files", "40", "records", "2026-06-01", "to", "2026-06-28"]
+
+
+def test_a_workspace_of_an_earlier_version_is_read_and_grows_with_columns_that_came_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "a.json", _records(EVENTS[:20]))
+    _write(tmp_path / "b.json", _records(EVENTS[20:]))
+    now = tables.ACTIVITY
+    earlier = replace(now, columns=tuple(c for c in now.columns if c.name not in ("raw_ref", "extra_resource_ids")))
+    with monkeypatch.context() as then:
+        then.setattr(store, "ALL", {**tables.ALL, "activity": earlier})
+        then.setattr(store, "conform", lambda rows, table: rows.select(table.schema.names()))
+        _load(tmp_path / "w", tmp_path / "a.json")
+    before = open_estate(tmp_path / "w").activity.collect()
+    assert before.schema == now.schema
+    assert before["raw_ref"].null_count() == 20
+    _load(tmp_path / "w", tmp_path / "b.json")
+    after = open_estate(tmp_path / "w").activity.collect()
+    assert (after.height, after["raw_ref"].null_count()) == (40, 20)
 
 
 def test_a_second_holder_is_refused_and_a_dead_one_replaced(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ class Store:
         if wanted is None:
             return _empty(name)
         path = self._path(name).resolve()
-        return pl.scan_delta(str(path), version=wanted) if quote(str(path)) == str(path) else _scan_odd(path, wanted)
+        plain = quote(str(path)) == str(path)
+        return _whole(pl.scan_delta(str(path), version=wanted) if plain else _scan_odd(path, wanted), name)
 
     def append(self, name: str, frame: pl.DataFrame) -> None:
         """Add rows; they count from the next ``commit``."""
@@ -160,6 +161,15 @@ def _scan_odd(path: Path, version: int) -> pl.LazyFrame:
     return pl.scan_parquet(files, glob=False) if files else _empty(path.name)
 
 
+def _whole(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
+    """A table that an earlier version wrote, with the columns that came since: null, nothing was stated."""
+    table = ALL.get(name)
+    held = frame.collect_schema() if table is not None else {}
+    lacking = [pl.lit(None, dtype=dtype).alias(column) for column, dtype in table.schema.items()
+               if column not in held] if table is not None else []
+    return frame.with_columns(lacking).select(table.schema.names()) if lacking and table is not None else frame
+
+
 def _empty(name: str) -> pl.LazyFrame:
     return pl.LazyFrame(schema=SEEN_SCHEMA) if name == SEEN else ALL[name].empty().lazy()
 
@@ -174,7 +184,17 @@ class _Pending:
         known = (path / "_delta_log").is_dir()
         self._path = path
         self._table = DeltaTable(str(path)) if known else DeltaTable.create(str(path), schema=schema)
+        self._grow(schema)
         self._actions: list[Any] = []
+
+    def _grow(self, schema: pl.Schema) -> None:
+        """Columns that came since the table was made."""
+        from deltalake import Schema  # noqa: PLC0415
+
+        held = {field.name for field in self._table.schema().fields}
+        lacking = [field for field in Schema.from_arrow(schema).fields if field.name not in held]
+        if lacking:
+            self._table.alter.add_columns(lacking)
 
     def add(self, rows: pl.DataFrame) -> None:
         """Write rows to a file of their own."""
