@@ -24,6 +24,7 @@ from lineage_analytics.graphs.decisions.replay import sealed
 from lineage_analytics.graphs.decisions.rollbacks import Pairs, undone
 from lineage_analytics.graphs.decisions.silence import Silence
 from lineage_analytics.graphs.decisions.steps import people, steps
+from lineage_analytics.graphs.decisions.workflows import with_workflows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,8 @@ def build(facts: Facts) -> DecisionLineage:
         judge.write(case, rows)
     rows.add("links", rollback_links(pairs))
     rows.add("link_rejects", rollback_rejects(pairs) + doubted(doubts))
-    return DecisionLineage(**sealed({name: rows.frame(name, *order) for name, order in _ORDER.items()}), facts=facts)
+    frames = with_workflows({name: rows.frame(name, *order) for name, order in _ORDER.items()}, facts)
+    return DecisionLineage(**sealed(frames), facts=facts)
 
 
 class _Judge:
