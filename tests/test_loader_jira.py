@@ -148,7 +148,7 @@ def test_a_page_of_history_and_a_csv_list_say_the_same_as_the_issue() -> None:
 def test_keys_in_texts_and_links_are_kept_and_the_texts_are_not() -> None:
     found = Loaded(ISSUE)
     assert found["decision_steps"].filter(pl.col("operation") == "issue:create")["quoted_keys"].to_list() == [
-        ["CHG0030001", "OPS-3", "SEC-7"]]
+        ["CHG0030001", "SEC-7"]]
     for name, data in CONTRACT_FILES.items():
         loaded = Loaded(data)
         assert "salary" not in json.dumps([f.to_dicts() for f in loaded.frames.values()], default=str), name

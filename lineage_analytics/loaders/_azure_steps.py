@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._governance import PROVIDER
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import Fields, guid, name, native, obj, state_hash, text
 
 if TYPE_CHECKING:
@@ -72,7 +73,12 @@ def add_steps(entry: Entry, event: Event, caller: Caller, time: Any) -> None:
                effect_key=f"{verb}({key}{more.pop('parameter', '')})" if key else None,
                correlation_id=correlation_of(event), event_id=event.event_id or entry.record_id,
                title=" ".join(part for part in (event.operation, more.pop("about", None) or target) if part),
-               **{**acting(caller), **more})
+               **{**acting(caller), **more, "stated_keys": sorted([*more.get("stated_keys", ()), *_keys(event)])})
+
+
+def _keys(event: Event) -> list[str]:
+    """The service's id of the request, and the token it came with."""
+    return stated(request=event.properties.get("servicerequestid"), session=event.claims.get("uti"))
 
 
 def acting(caller: Caller) -> dict[str, Any]:

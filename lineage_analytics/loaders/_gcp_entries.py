@@ -35,6 +35,7 @@ from lineage_analytics.loaders._gcp_entry import (
 from lineage_analytics.loaders._gcp_members import caller, service_account
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import flag, name, obj, text
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _changes(
     for change in changes(found, service, method, delta):
         cells = as_step(change, method, outcome) | (begun if change.native_key is None else {})
         entry.step(change.part, **common, **acting, **cells, correlation_id=_correlation(found),
-                   initiator_id=asked if change.kind in ("request", "action") else None)
+                   initiator_id=asked if change.kind in ("request", "action") else None, stated_keys=_trace(found))
         for principal in principals_of(change):
             entry.add(tables.IDENTITY_FACTS, **fact(principal))
     over = over_of(found, service)
@@ -207,6 +208,11 @@ def _changes(
                                                    granted_by=common["actor_id"]))
     if outcome == "success":
         _lifecycle(entry, found, last_part(method), common["time"])
+
+
+def _trace(found: LogEntry) -> list[str]:
+    """The trace that the entry names, in any project."""
+    return stated(trace=(name(found.fields.get("trace")) or "").rpartition("/")[2])
 
 
 def _operation(found: LogEntry, outcome: str) -> dict[str, Any]:
@@ -278,7 +284,7 @@ def _kubernetes(
               action=k8s_names.action(verb, api_group, resource_kind, sub))
     if not k8s_changes.is_change(call, who.actor):
         return
-    entry.step("action", **common, **_acting(who), **k8s_changes.step(call, outcome),
+    entry.step("action", **common, **_acting(who), **k8s_changes.step(call, outcome), stated_keys=_trace(found),
                initiator_id=None if call.sub == "approval" else common["on_behalf_of_id"] or common["actor_id"])
     for holder, cells in k8s_changes.grants(call) if outcome == "success" else ():
         entry.add(tables.IDENTITY_FACTS, provider=k8s_names.PROVIDER, tenant=cluster, **fact(holder))

@@ -14,6 +14,7 @@ from lineage_analytics.loaders._k8s_shapes import is_event, opened
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, embedded, name, obj, text
 
@@ -72,7 +73,8 @@ def read(entry: Entry) -> None:
         delegation_trust="provider_asserted" if impersonated else None, **_session(fields),
         ip=_address(fields), client=text(fields.get("useragent")), unmapped=entry.leftovers(KNOWN, fields))
     if call is not None and not _dry_run(fields):
-        _changed(entry, call, outcome, common, actor, impersonated=impersonated)
+        keys = stated(session=_extra(fields).get("accesskeyid"))
+        _changed(entry, call, outcome, {**common, "stated_keys": keys}, actor, impersonated=impersonated)
         _issued(entry, fields, call, outcome, time)
 
 

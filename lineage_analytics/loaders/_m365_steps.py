@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lineage_analytics.loaders._m365_record import PROVIDER, parameters
 from lineage_analytics.loaders._m365_types import NAMES
 from lineage_analytics.loaders._m365_urls import resource_key
+from lineage_analytics.loaders.common import stated as keys
 from lineage_analytics.loaders.common.ids import derived_id
 from lineage_analytics.loaders.common.values import Fields, first, name, objects, state_hash, text
 
@@ -154,6 +155,7 @@ def step(record: Record, actor: Actor, record_id: str, outcome: str) -> dict[str
         "after_state": after,
         "correlation_id": name(record.fields.get("correlationid")) or name(record.context.get("correlationid")),
         "quoted_keys": [],
+        "stated_keys": keys.stated(session=record.context.get("uniquetokenid")),
         "title": f"{record.operation} {(target or '').partition(':')[2].partition(':')[2]}".strip(),
         "event_id": record.native_id,
         "record_id": record_id,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders._otel_spans import Span, flat_name
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import flag, name
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ _EFFECT = re.compile(r"[a-z_]{2,20}\(.{1,500}\)", re.DOTALL)
 _VERB = re.compile(r"[a-z_]{2,20}")
 _CANONICAL = re.compile(r"(?:aws|entra|m365|okta|github|gcp|gworkspace|k8s|ad|servicenow|jira|otel|mcp|declared)"
                         r":[^:]*:.+", re.DOTALL)
+# Attributes and answer headers in which clients keep the id a provider gave a request.
+_REQUESTS = ("aws_request_id", "aws_requestid", "az_service_request_id", "azure_service_request_id", *(
+    f"http_response_header_{header}" for name_of in (
+        "x-amzn-requestid", "x-amz-request-id", "x-ms-request-id", "request-id", "x-github-request-id",
+        "x-okta-request-id") for header in (name_of, name_of.replace("-", "_"))))
 _KEYS = re.compile(r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b")
 
 
@@ -77,10 +83,21 @@ def _step(flat: Mapping[str, Any], when: datetime | None, span: Span, service: s
         "target_key": target, "effect_key": _effect(effect, target),
         "native_key_kind": "lineage_case" if case else None, "native_key": case, "correlation_id": span.trace,
         "quoted_keys": sorted(set(_KEYS.findall((name(flat.get("lineage_evidence_ref")) or "")[:4096]))),
+        "stated_keys": keys(span),
         "justification_present": flag(flat.get("lineage_justified")),
         "origin": "ai" if kind == "recommendation" and actor is not None else None,
         "title": " ".join(filter(None, (stated, target)))[:200],
     }
+
+
+def keys(span: Span) -> list[str]:
+    """The trace, and the ids that providers gave the requests the span made."""
+    return stated(trace=span.trace, request=[found for key in _REQUESTS for found in _texts(span.flat.get(key))])
+
+
+def _texts(value: object) -> list[str]:
+    held = value if isinstance(value, list) else [value]
+    return [found for item in held if (found := name(item)) is not None]
 
 
 def _effect(effect: str | None, target: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import flag, fold, name, text
 
@@ -19,6 +20,8 @@ _SYS_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"\b[A-Z]{2,10}[0-9]{4,12}\b")  # a word of its own: a sys_id may hold what looks like one
 _QUOTED = re.compile(r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b|\b[A-Z][A-Z0-9]{1,9}-[0-9]{1,7}\b")
 _TEXT_READ = 4_096
+_RELATED = ("parent", "change_request", "request", "request_item", "rfc", "caused_by", "parent_incident", "problem_id")
+_DIGITS = 9
 # List exports head their columns with labels; these differ from the name of the field by more than blanks.
 LABELS = {
     "opened": "opened_at", "created": "sys_created_on", "updated": "sys_updated_on", "created_by": "sys_created_by",
@@ -122,6 +125,17 @@ class Row:
         own = self.text("number")
         written = " ".join((self.text(key) or "")[:_TEXT_READ] for key in keys)
         return sorted(set(_QUOTED.findall(written)) - {own})
+
+    def stated(self) -> list[str]:
+        """Other tickets in the fields for them: what the ticket belongs to, and its key in another system."""
+        found = stated(ticket=[held for key in _RELATED if (held := self.number(key)) is not None]
+                       + [self.text("correlation_id")])
+        return [key for key in found if key != f"ticket:{self.text('number')}"]
+
+    def whole(self, key: str) -> int | None:
+        """A whole number of up to nine digits; None for anything else."""
+        found = self.text(key) or ""
+        return int(found) if found.isdecimal() and len(found) <= _DIGITS else None
 
     def _instance(self) -> str | None:
         for held in self.fields.values():

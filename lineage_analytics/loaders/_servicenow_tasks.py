@@ -32,8 +32,8 @@ def change(entry: Entry, row: Row, event: str | None) -> None:
     kind, key = case_key(row.number("number"), row.id("sys_id"), "change_request")
     asked, opened = row.principal("requested_by") or row.principal("opened_by"), row.time("opened_at", "sys_created_on")
     shared = {"native_key_kind": kind, "native_key": key, "event_id": event, "target_key": _target(row),
-              "quoted_keys": row.quoted("short_description", "justification", "correlation_id", "description"),
-              "initiator_id": asked}
+              "quoted_keys": row.quoted("short_description", "justification", "description"),
+              "stated_keys": row.stated(), "initiator_id": asked}
     label = f"{row.word('type') or 'change'} {key or ''}".strip()
     state = CHANGE_STATES.get(row.word("state"), row.word("state"))
     if opened is not None:
@@ -94,7 +94,7 @@ def catalogue_request(entry: Entry, row: Row, event: str | None) -> None:
     item = row.id("cat_item") or row.label("cat_item")
     shared = {"native_key_kind": kind, "native_key": key, "event_id": event, "initiator_id": asked,
               "target_key": f"{PROVIDER}:{row.instance or ''}:item/{item}" if item else None,
-              "quoted_keys": row.quoted("short_description", "description")}
+              "quoted_keys": row.quoted("short_description", "description"), "stated_keys": row.stated()}
     label = f"{row.table} {key or ''}".strip()
     opened, closed = row.time("opened_at", "sys_created_on"), row.time("closed_at")
     if opened is not None:
@@ -119,6 +119,7 @@ def approval(entry: Entry, row: Row, event: str | None) -> None:
         actor, capacity = _decider(row)
         entry.step("decision", kind="decision", verdict=VERDICTS[state], capacity=capacity, time=when, actor_id=actor,
                    justification_present=row.text("comments") is not None if "comments" in row.fields else None,
+                   seq=row.whole("order"), decided_value=row.text("state"),
                    title=f"{state} {key or ''}".strip(), **shared)
     elif state == "requested" and (when := row.time("sys_created_on", "sys_updated_on")) is not None:
         entry.step("request", kind="request", status="pending", time=when, **shared,

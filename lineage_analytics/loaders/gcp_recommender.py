@@ -31,6 +31,7 @@ from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.packings import head_keys
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, embedded, name, text
 
@@ -150,7 +151,7 @@ def read_insight(entry: Entry, fields: Fields) -> None:
     entry.step(
         "signal", kind="signal", time=time, operation=subtype, actor_class="automation", actor_class_basis=_BASIS,
         origin="rule", target_key=key, native_key_kind=KEY_KIND if joined else INSIGHT_KEY_KIND,
-        native_key=joined or own, event_id=own,
+        native_key=joined or own, event_id=own, stated_keys=stated(recommendation=advice) if not joined else [],
         title=_title(subtype, role, who) + (", permissions inferred by machine learning" if inferred else ""))
     if who is not None:
         entry.add(tables.IDENTITY_FACTS, **fact(who))

@@ -51,6 +51,7 @@ from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import Fields, fold, name, obj, objects, text
 
 if TYPE_CHECKING:
@@ -194,7 +195,8 @@ def _issue(entry: Entry, record: Fields, about: Fields) -> None:
     _act(entry, case, time, "issue:create", actor, case.id, left=unmapped(others, _FIELDS, texts=False))
     if case.gated and time is not None:
         entry.step("request", kind="request", time=time, operation="issue:create", actor_id=actor, event_id=case.id,
-                   initiator_id=asked or actor, quoted_keys=_quoted(case, fields), **_class(creator), **case.native,
+                   initiator_id=asked or actor, quoted_keys=_quoted(case, fields), stated_keys=_linked(case, fields),
+                   **_class(creator), **case.native,
                    justification_present=fields.get("description") not in (None, "", {}),
                    title=f"{case.key or 'issue'} requested")
 
@@ -313,9 +315,15 @@ def _class(account: Fields) -> dict[str, Any]:
 
 
 def _quoted(case: _Case, fields: Fields) -> list[str]:
-    """Keys of other tickets in what people wrote or linked; the texts go nowhere."""
+    """Keys of other tickets in what people wrote; the texts go nowhere."""
     written = [fields.get(key) for key in ("summary", "description", "environment")]
-    linked = [found for link in objects(fields.get("issuelinks")) for side in ("inwardissue", "outwardissue")
-              if (found := name(obj(link.get(side)).get("key"))) is not None]
     texts = [msgspec.json.encode(held).decode()[:_TEXT_READ] for held in written if held is not None]
-    return sorted({key for held in (*texts, *linked) for key in _QUOTED.findall(held)} - {case.key})
+    return sorted({key for held in texts for key in _QUOTED.findall(held)} - {case.key})
+
+
+def _linked(case: _Case, fields: Fields) -> list[str]:
+    """Issues this one is linked to or is a part of."""
+    linked = [obj(link.get(side)).get("key") for link in objects(fields.get("issuelinks"))
+              for side in ("inwardissue", "outwardissue")]
+    found = stated(ticket=[*linked, obj(fields.get("parent")).get("key")])
+    return [key for key in found if key != f"ticket:{case.key}"]

@@ -32,6 +32,7 @@ from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import flag, fold, name, obj, objects, state_hash, text
 
 if TYPE_CHECKING:
@@ -200,15 +201,16 @@ def _read(entry: Entry) -> None:
     elicited = _verdict(message, question)
     if message.is_answer and question is None and elicited is None:
         raise RecordFault("out_of_scope", "an answer whose question is not in the file", "rejected")
-    stated = message.time or (question or {}).get("time")
-    time = entry.moment(stated.isoformat() if stated else None, "time")
+    said = message.time or (question or {}).get("time")
+    time = entry.moment(said.isoformat() if said else None, "time")
     entry.identify(PROVIDER, server, key, within="")
     client_id = identity_id(PROVIDER, server, client) if client else None
     user_id = identity_id(PROVIDER, server, f"user/{message.user}") if message.user else None
     who = {"time": time, "event_id": _event(message)}
+    keys = stated(trace=_trace(message))
     _identities(entry, client_id, client, user_id, message.user)
     if elicited is not None and time is not None:
-        _decision(entry, message, elicited, user_id, client_id, who)
+        _decision(entry, message, elicited, user_id, client_id, {**who, "stated_keys": keys})
     if message.is_answer:
         return
     answer: Told = entry.context.get("answers", {}).get(key, {})
@@ -218,7 +220,7 @@ def _read(entry: Entry) -> None:
                   interaction_id=_event(message) or key, resource_id=uri, resource_type="mcp_resource",
                   role="accessed", action="read", completeness="listed", policy_outcome="unknown", trigger="unknown")
     if message.method == "elicitation/create" and time is not None:
-        entry.step("request", kind="request", **who, operation=message.method, status="pending",
+        entry.step("request", kind="request", **who, stated_keys=keys, operation=message.method, status="pending",
                    native_key_kind="mcp_request", native_key=_event(message), title="a server asks the user",
                    initiator_id=None, actor_id=identity_id(PROVIDER, server, "server") if server else None,
                    actor_class="workload", actor_class_basis="an MCP server")
@@ -274,5 +276,5 @@ def _activity(entry: Entry, message: Message, client: str | None, user: str | No
 
 def _trace(message: Message) -> str | None:
     """The trace that the caller's context names (W3C traceparent)."""
-    stated = (text(obj(message.params.get("_meta")).get("traceparent")) or "").split("-")
-    return stated[1].lower() if len(stated) == 4 and len(stated[1]) == 32 else None
+    said = (text(obj(message.params.get("_meta")).get("traceparent")) or "").split("-")
+    return said[1].lower() if len(said) == 4 and len(said[1]) == 32 else None

@@ -27,6 +27,7 @@ _TRACE = re.compile(r"[0-9a-f]{32}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _TICKET = re.compile(r"(?=[^0-9]*[0-9])[A-Z0-9][A-Z0-9_./#:-]{2,39}")
 _ONE_WORD = re.compile(r"\S+")
+_ID = re.compile(r"[0-9A-F]{8}-?(?:[0-9A-F]{4}-?){3}[0-9A-F]{12}")
 _BETWEEN = re.compile(r"[\s,;|]+")
 
 
@@ -47,7 +48,7 @@ def _several(value: object) -> Iterable[str]:
 
 def _tickets(value: str) -> list[str]:
     parts = [part for part in _BETWEEN.split(value.upper()) if part]
-    return parts if all(_TICKET.fullmatch(part) for part in parts) else []
+    return parts if all(_TICKET.fullmatch(part) and not _ID.fullmatch(part) for part in parts) else []
 
 
 def _trace(value: str) -> list[str]:
