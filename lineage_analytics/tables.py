@@ -432,7 +432,8 @@ CASES = Table("cases", "decision cases", _columns({
     "approval_verdict": (pl.String, "", "approved_before retroactive order_uncertain denied absent not_required "
                          "automated_policy expired scope_exceeded stale quorum_not_met contradicted unknown"),
     "order_verdict": (pl.String, "", "prior order_uncertain retroactive none"),
-    "independent": (pl.String, "approver is not initiator", "yes no by_account_only unknown"),
+    "independent": (pl.String, "approver is not initiator; interested: another who owns or sponsors the agent that acts",
+                    "yes no by_account_only interested unknown"),
     "effect_match": (pl.String, "what was executed beside what was approved; null: nothing approved on record",
                      "exact narrower broader different unknown"),
     "approver_id": (pl.String, "null: none known"), "initiator_id": (pl.String, "null: none known"),
@@ -527,6 +528,56 @@ GAPS = Table("gaps", "what is missing from a case, and why", _columns({
     "since": (TIME, "time of the step that lacks it"), "effect_on_verdict": (pl.String, ""),
 }), derived=True)
 
+INVOLVEMENT = "none advises drafts executes_approved executes_autonomous"
+
+WORKFLOWS = Table("workflows", "workflows in which assistants take part: as declared beside as observed", _columns({
+    "workflow_id": (pl.String, "as in cases"), "name": (pl.String, "as declared; else assistant and kind of change"),
+    "declared": (pl.Boolean, "in the customer's register; false: found in the logs alone"),
+    "owner": (pl.String, "as declared; null: not stated"),
+    "description": (pl.String, "as declared; null: not stated"),
+    "stage": (pl.String, "as declared; null: not stated", "experimental production"),
+    "workstream": (pl.String, "as declared; null: not stated", "identity_operations development support other"),
+    "workstreams": (TEXTS, "of its cases"),
+    "runs_by": (pl.String, "who runs it, as declared; null: not stated"),
+    "runner_ids": (TEXTS, "who started its cases or used its assistant, at most 20"),
+    "runners": (TEXTS, "their names"),
+    "assistant": (pl.String, "as declared; null: not stated"),
+    "identity_ids": (TEXTS, "accounts it is declared to act with"),
+    "assistant_ids": (TEXTS, "assistants and accounts by which its cases are known"),
+    "assistants": (TEXTS, "their names"),
+    "class_declared": (pl.String, "what it may do; null: not declared", INVOLVEMENT),
+    "class_observed": (pl.String, "the most powerful class proved for any of its cases; null: none is proved",
+                       INVOLVEMENT),
+    "class_at_most": (pl.String, "the most powerful class it may have had, unknown cases and cases that fit another "
+                                 "workflow as well counted as the most they may be; null: no case", INVOLVEMENT),
+    "n_none": (pl.Int64, "cases of that class"), "n_advises": (pl.Int64, ""), "n_drafts": (pl.Int64, ""),
+    "n_executes_approved": (pl.Int64, ""), "n_executes_autonomous": (pl.Int64, ""),
+    "n_unknown": (pl.Int64, "cases whose class is not known"),
+    "class_creep": (pl.Boolean, "some case is surely above the declared class; null: not declared, or not known"),
+    "creep_cases": (pl.Int64, "how many are"),
+    "approver": (pl.String, "as declared; null: not stated"),
+    "approver_ids": (TEXTS, "who approved its cases, at most 20"), "approvers": (TEXTS, "their names"),
+    "data_declared": (TEXTS, "what it may read; empty: not stated"),
+    "data_observed": (TEXTS, "places and kinds of what its assistants read, most read first, at most 20"),
+    "resources_read": (pl.Int64, "distinct resources its assistants read; null: no log of what they read"),
+    "inputs": (TEXTS, "signals and recommendations its cases began with, at most 20"),
+    "logged_by": (TEXTS, "sources that record it"),
+    "hand_over": (pl.String, "where authority passes from the assistant to a person, by its most powerful class: "
+                             "executor (a person carries out what it advised or drafted), approver (a person decides "
+                             "before it acts), nobody (it decides and acts), unknown",
+                  "executor approver nobody unknown"),
+    "to_executor": (pl.Int64, "cases that pass so"), "to_approver": (pl.Int64, ""), "to_nobody": (pl.Int64, ""),
+    "to_unknown": (pl.Int64, ""),
+    "cases": (pl.Int64, "cases that are its own"),
+    "shared_cases": (pl.Int64, "cases that fit another declared workflow as well"),
+    "environments": (TEXTS, "of what its cases changed"),
+    "tier0_cases": (pl.Int64, "cases that changed tier 0"),
+    "experimental_writes": (pl.Int64, "changes its assistant surely made in production although it is declared "
+                                      "experimental"),
+    "first": (TIME, "of its cases and of what its assistants read; null: none"), "last": (TIME, "likewise"),
+    "record_ids": (TEXTS, "its declaration, then records that show it at work, at most 20"),
+}), derived=True)
+
 ELEMENTS = Table("elements", "per case: is each element of its lineage there", _columns({
     "case_id": (pl.String, ""),
     "element": (pl.String, "", "initiator inputs recommendation approver action rollback"),
@@ -572,8 +623,8 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, ACCOUNTS, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS,
     DECISION_STEPS, RESOURCES, COVERAGE, SEQUENCES, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, PERMISSION_USE,
-    NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, DECISION_FINDINGS, GAPS, ELEMENTS, FACETS, MEASURES,
-    EVIDENCE,
+    NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, DECISION_FINDINGS, GAPS, ELEMENTS, WORKFLOWS,
+    FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)
 
