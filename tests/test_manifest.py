@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lineage_analytics.errors import IntegrityError, NothingAssessableError, UsageError
-from lineage_analytics.reporting import manifest
+from lineage_analytics.reporting import manifest, merkle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def run_folder(tmp_path: Path) -> Path:
     ([b"a", b"b", b"c", b"d", b"e"], "fe14a5426fbd70c0fa73f52342afed0da0bd23c4838662ccf6b88a3070ead97b"),
 ])
 def test_merkle_roots_of_the_golden_vectors(leaves: list[bytes], root: str) -> None:
-    assert manifest.merkle_root(leaves) == root
+    assert merkle.root(leaves) == root
 
 
 def test_chain_of_two_files_is_the_golden_vector() -> None:

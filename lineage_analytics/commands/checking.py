@@ -1,4 +1,4 @@
-"""``lineage verify`` and ``lineage doctor``."""
+"""``lineage doctor``: is this machine ready."""
 
 from __future__ import annotations
 
@@ -15,27 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-INTACT, UNANCHORED, ALTERED, MISSING, ENVIRONMENT = 0, 3, 4, 5, 6
-
-
-def verify(given: argparse.Namespace) -> int:
-    from lineage_analytics.reporting import manifest
-
-    verdict = manifest.verify(given.path)
-    if given.json:
-        console.document({
-            "run_id": verdict.run_id, "intact": verdict.intact, "anchored": verdict.anchored, "entries": verdict.count,
-            "changed": verdict.changed, "missing": verdict.missing, "unlisted": verdict.unlisted})
-    else:
-        print(verdict.sentence())
-        if verdict.intact and not verdict.anchored:
-            console.note("An unsigned chain shows accidental change and partial editing; it does not stop whoever "
-                         "rewrites the whole folder.")
-    if verdict.changed or verdict.unlisted:
-        return ALTERED
-    if verdict.missing:
-        return MISSING
-    return UNANCHORED if given.require_anchor and not verdict.anchored else INTACT
+ENVIRONMENT = 6
 
 
 def doctor(given: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ _FILES = {"matches": "match", "differs": "differ", "not_loaded": "not loaded", "
 _HOLES = 5
 
 
-def _analysis(given: argparse.Namespace) -> Analysis:
+def analysed(given: argparse.Namespace) -> Analysis:
     from lineage_analytics import analysis
 
     estate = analysis.open(given.workspace, given.as_of, given.window, given.lookback)
@@ -34,7 +34,7 @@ def measures(given: argparse.Namespace) -> int:
     from lineage_analytics.metrics import words
     from lineage_analytics.reporting.records import measure_records
 
-    frame = _analysis(given).measured.measures
+    frame = analysed(given).measured.measures
     known = sorted(set(frame["metric_id"]))
     for wanted in given.metric:
         if wanted not in known:
@@ -54,18 +54,18 @@ def measures(given: argparse.Namespace) -> int:
 
 
 def explain(given: argparse.Namespace) -> int:
-    decisions = _analysis(given).decisions
+    decisions = analysed(given).decisions
     if given.json:
-        console.document(decisions.explained(given.id))
+        console.document(decisions.explained(given.id, given.records))
     else:
-        print(decisions.explain(given.id))
+        print(decisions.explain(given.id, given.records))
     return 0
 
 
 def trace(given: argparse.Namespace) -> int:
     from lineage_analytics.metrics import trace as tracing
 
-    found = _analysis(given)
+    found = analysed(given)
     traced: dict[str, Any] = tracing.trace(
         found.measured, found.estate, given.metric_id, given.scope or None, given.limit)
     if given.json:

@@ -26,6 +26,7 @@ def run(given: argparse.Namespace) -> int:
 
 def report(given: argparse.Namespace) -> int:
     from lineage_analytics import analysis
+    from lineage_analytics.reporting import verifying
     from lineage_analytics.reporting.run import report as publish
     from lineage_analytics.workspace.lock import locked
 
@@ -37,6 +38,8 @@ def report(given: argparse.Namespace) -> int:
     print(outcome.headline)
     page = given.out / "current" / "index.html"
     print(f"{page}{' (nothing new: the run stands as it was)' if outcome.unchanged else ''}")
+    if given.sign is not None:
+        console.note(f"signed: {verifying.sign(outcome.folder, given.sign)}")
     if given.summary_file is not None:
         _summarise(given, outcome)
     return DEGRADED if outcome.status == "degraded" else 0

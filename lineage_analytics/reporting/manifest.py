@@ -14,15 +14,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.errors import IntegrityError, NothingAssessableError, UsageError
+from lineage_analytics.reporting.merkle import Tree
+from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-MANIFEST, RUN_LOG = "manifest.json", "run.log.json"
+MANIFEST, RUN_LOG, SIGNATURE = "manifest.json", "run.log.json", "manifest.dsse.json"
+_BESIDE = frozenset({MANIFEST, RUN_LOG, SIGNATURE})
+"""What stands in a run folder and is no output: the manifest, and what has a hash or signature of its own."""
 BODY = "manifest.json#body"
-_START = "0" * 64
+START = "0" * 64
 _DOMAIN = b"la-manifest-v1\n"
+_NAMED = 5
 
 
 def canonical(value: Any) -> bytes:
@@ -32,7 +37,7 @@ def canonical(value: Any) -> bytes:
 
 def chained(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The entries, each with ``seq``, ``prev`` and its ``entry_hash``."""
-    previous, made = _START, []
+    previous, made = START, []
     for number, entry in enumerate(entries):
         full = {**entry, "seq": number, "prev": previous}
         previous = hashlib.sha256(_DOMAIN + canonical(full)).hexdigest()
@@ -40,30 +45,21 @@ def chained(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return made
 
 
-def merkle_root(leaves: Sequence[bytes]) -> str:
-    """RFC 9162: leaf SHA-256(0x00, data), node SHA-256(0x01, left, right), split at the largest power of two below."""
-    return _subtree([hashlib.sha256(b"\0" + leaf).digest() for leaf in leaves]).hex()
-
-
-def _subtree(hashes: Sequence[bytes]) -> bytes:
-    if not hashes:
-        return hashlib.sha256(b"").digest()
-    if len(hashes) == 1:
-        return hashes[0]
-    split = 1 << (len(hashes) - 1).bit_length() - 1
-    return hashlib.sha256(b"\1" + _subtree(hashes[:split]) + _subtree(hashes[split:])).digest()
+def tree(entries: Iterable[Mapping[str, Any]]) -> Tree:
+    """The Merkle tree of chained entries; a leaf's data is the 32 bytes of its entry hash."""
+    return Tree([bytes.fromhex(entry["entry_hash"]) for entry in entries])
 
 
 def make(body: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The manifest of a folder as it stands; ``body`` is all that is said besides outputs and head."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (MANIFEST, RUN_LOG))
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in _BESIDE)
     outputs = chained([_body_entry(body), *(_entry(path, folder) for path in files)])
     return {**body, "outputs": outputs, "head": _head(outputs)}
 
 
 def _head(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    root = merkle_root([bytes.fromhex(entry["entry_hash"]) for entry in outputs])
-    return {"entry_hash": outputs[-1]["entry_hash"], "count": len(outputs), "merkle_root": root, "anchored": False}
+    return {"entry_hash": outputs[-1]["entry_hash"], "count": len(outputs), "merkle_root": tree(outputs).root(),
+            "anchored": False}
 
 
 def _body_entry(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,13 +81,21 @@ def as_bytes(manifest: Mapping[str, Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ``verify`` found: paths that changed, are missing or stand there unlisted; all empty when intact."""
+    """What ``verify`` found: paths that changed, are missing or stand there unlisted; all empty when intact.
 
-    run_id: str
+    ``id`` is that of the run or case, ``signed_by`` the ids of the keys that signed the head; ``anchored`` is true
+    where one of them is the key that the reader gave.
+    """
+
+    id: str
     count: int
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+    kind: str = "run"
+    head: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    signed_by: tuple[str, ...] = ()
+    signatures_checked: bool = False
     anchored: bool = False
 
     @property
@@ -99,13 +103,17 @@ class Verdict:
         return not (self.changed or self.missing or self.unlisted)
 
     def sentence(self) -> str:
+        about = f"{self.kind} {printable(self.id, 80)}"
         if self.intact:
-            anchor = "anchored" if self.anchored else "not anchored"
-            return f"run {self.run_id}: {self.count} entries intact, {anchor}"
-        parts = [f"{word}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-                 for word, names in (("changed", self.changed), ("missing", self.missing), ("unlisted", self.unlisted))
-                 if names]
-        return f"run {self.run_id}: {'; '.join(parts)}"
+            return f"{about}: {self.count} entries intact, {'anchored' if self.anchored else 'not anchored'}"
+        return f"{about}: {named(changed=self.changed, missing=self.missing, unlisted=self.unlisted)}"
+
+
+def named(**found: Sequence[str]) -> str:
+    """What was found, by the word for it, with the first few names of each; words without a name are left out."""
+    return "; ".join(
+        f"{word.replace('_', ' ')}: {', '.join(printable(name, 200) for name in names[:_NAMED])}"
+        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "") for word, names in found.items() if names)
 
 
 def verify(folder: Path) -> Verdict:
@@ -121,7 +129,7 @@ def verify(folder: Path) -> Verdict:
     path = folder / MANIFEST
     if not path.is_file():
         raise NothingAssessableError(f"Wanted {MANIFEST} in {folder}", "it is missing", "name a run folder")
-    manifest = _read(path)
+    manifest = read(path)
     entries = {entry["path"]: entry for entry in manifest["outputs"] if entry["path"] != BODY}
     present = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
     changed = [name for name, entry in entries.items() if name in present and not _same(present[name], entry)]
@@ -129,11 +137,12 @@ def verify(folder: Path) -> Verdict:
         changed.append(RUN_LOG)
     return Verdict(
         str(manifest["run_id"]), len(manifest["outputs"]), sorted(changed), sorted(set(entries) - set(present)),
-        sorted(set(present) - set(entries) - {MANIFEST, RUN_LOG}), bool(manifest["head"]["anchored"]),
+        sorted(set(present) - set(entries) - _BESIDE), head=manifest["head"],
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """A manifest that holds by itself; IntegrityError when it is not as it was written."""
     data = path.read_bytes()
     altered = IntegrityError(f"Wanted {MANIFEST} as it was written", "it was altered", "take the run from a copy")
     try:
@@ -144,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
         again = chained(bare)
         rebuilt = as_bytes({**body, "outputs": again, "head": _head(again)})
         intact = bare[0] == _body_entry(body) and rebuilt == data
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise altered from None
     if not intact:
         raise altered
@@ -167,5 +176,5 @@ def run_log_intact(path: Path) -> bool:
         times = json.loads(data)
         del times["sha256"]
         return run_log(times) == data
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
