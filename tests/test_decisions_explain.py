@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -13,21 +14,35 @@ from hypothesis import strategies as st
 from lineage_analytics import tables
 from lineage_analytics.errors import UsageError
 from lineage_analytics.facts import Facts
-from lineage_analytics.graphs.decisions import decision_lineage
+from lineage_analytics.graphs.decisions import decision_lineage, from_frames
+from lineage_analytics.graphs.decisions.replay import FRAMES, differences, replay, replayed, sealed
 from tests._decisions import ANA, DAN, POLICY, ROLE, TENANT, case, covered, facts, identity, lineage, people, pim, step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lineage_analytics.graphs.decisions import DecisionLineage
 
 CHAIN = (pim("request", -30), pim("decision", -10), pim("action"))
 DETACH: dict[str, Any] = {"operation": "iam:DetachRolePolicy", "effect_key": f"revoke({POLICY})"}
 
 
+NAMED = [identity(ANA, display_name="Ana", person_id="p-ana"), identity(DAN, display_name="Dan", person_id="p-dan")]
+
+
 def test_an_explanation_says_who_what_when_authority_approval_way_back_and_records() -> None:
-    named = [identity(ANA, display_name="Ana", person_id="p-ana"), identity(DAN, display_name="Dan", person_id="p-dan")]
-    text = lineage(*CHAIN, identities=named).explain("e-action")
+    text = lineage(*CHAIN, identities=NAMED).explain("e-action")
     for said in (
-        "tenant t-1   as of 2026-06-30 00:00:00Z", "APPROVED BEFORE EXECUTION   order prior", f"Approver Dan [{DAN}]   independent: yes",
-        f"Asked by Ana [{ANA}]", "(by decision)", "Way back recorded, reversible", "authority self", "decision   2026-06-10 11:50:00Z",
-        "request approved (PIM activation) APPROVE", "link    authorised_by [2], native_ref tier 4 (0.95), +600 s, skew band 2 s",
-        "GAPS  none", "RECORDS  3", "rec-action",
+        "tenant t-1  rules 2  as of 2026-06-30T00:00Z",
+        "APPROVED BEFORE EXECUTION: proved     INDEPENDENT APPROVER: yes (by person)",
+        "weakest link tier 4 (0.95) at [3]->[2]        Gaps 0   Needs review 0",
+        "Who initiated it             Ana (a): the request names who asked  rec-request",
+        "Who approved                 Dan (b): approved before it ran; another person than who asked  rec-decision",
+        "Under whose authority        their own; answers for it: Dan (b) by decision  rec-action",
+        f"  a  {ANA}\n  b  {DAN}\n", "decision       2026-06-10 11:50:00Z",
+        "request approved (PIM activation) APPROVE",
+        "link    authorised_by [2], native_ref tier 4 (0.95)  rec-action, rec-decision",
+        "order   [2] 600 s before this (skew band 2 s): prior", "GAPS  none", "RECORDS  3", "== stored digest",
     ):
         assert said in text, said
 
@@ -49,9 +64,11 @@ def test_a_gap_is_printed_with_its_reason_and_the_source_that_would_hold_it() ->
 def test_a_change_and_what_took_it_back_name_each_other() -> None:
     found = lineage(step("a"), step("d", 14, **DETACH))
     did, undid = case(found, "e-a"), case(found, "e-d")
-    assert f"rolled back 2026-06-10 12:14:00Z by iam:DetachRolePolicy after 14 min ({undid['case_id']})" in _unfolded(
-        found.explain("e-a"))
-    assert f"this takes back iam:AttachRolePolicy of 2026-06-10 12:00:00Z ({did['case_id']})" in _unfolded(found.explain("e-d"))
+    told, back = _unfolded(found.explain("e-a")), _unfolded(found.explain("e-d"))
+    assert "[2] rollback 2026-06-10 12:14:00Z iam:DetachRolePolicy takes this back, 14 min after" in told
+    assert f"decision of its own {undid['case_id']}: not known link rolls_back [1]" in told
+    assert "[2] undone 2026-06-10 12:00:00Z iam:AttachRolePolicy this takes it back, 14 min before" in back
+    assert f"decision of its own {did['case_id']}" in back
     assert found.explained("e-a")["rolled_back_by"]["anchor_event_id"] == "e-d"
 
 
@@ -128,7 +145,7 @@ def test_whatever_a_log_says_lines_are_printable_and_bounded(words: str, name: s
         pim("action", title=words, native_key="req-1"), identities=[*people(dan="p"), identity(f"entra:{TENANT}:{name}", display_name=words)])
     text = found.explain("step-action")
     lines = text.split("\n")
-    assert len(lines) < 60
+    assert len(lines) < 70
     assert all(line.isascii() and line.isprintable() and len(line) <= 480 for line in lines)
 
 
@@ -145,3 +162,155 @@ def test_the_unknown_id_in_the_error_is_made_printable() -> None:
         lineage(step("x")).explain(_NASTY)
     assert str(error.value).replace("\n", "").isprintable()
     assert "\u202e" not in str(error.value)
+
+
+# --- older ids, keys, files, digests ------------------------------------------------------------------------------------
+
+def test_a_case_that_a_later_record_came_to_name_is_still_found_by_the_id_it_had() -> None:
+    before = lineage(*CHAIN[:2])
+    first = lineage(CHAIN[0])
+    found = lineage(*CHAIN)
+    now = case(found)["case_id"]
+    for earlier in (case(before)["case_id"], case(first)["case_id"]):
+        assert earlier != now
+        told = found.explained(earlier)
+        assert told["case"]["case_id"] == now
+        assert "the id it had before" in told["found_by"]
+        assert f"Found    by the id it had before a later record came to name it: {earlier}" in found.explain(earlier)
+    assert found.explained(now)["found_by"] is None
+
+
+def test_the_id_of_a_record_that_never_named_a_case_is_not_found() -> None:
+    other = lineage(pim("request", key="req-9", name="elsewhere"))
+    with pytest.raises(UsageError):
+        lineage(*CHAIN).explain(case(other)["case_id"])
+
+
+def _pull(kind: str, when: float, key: str, **fields: Any) -> dict[str, Any]:
+    return step(f"{kind}-{key}", when, kind=kind, native_key_kind="github_pull_request", native_key=key, tenant="1",
+                provider="github", source="github_audit", target_key=f"github:1:{key}", **fields)
+
+
+def test_a_ticket_key_and_the_number_of_a_pull_request_lead_to_their_case() -> None:
+    found = lineage(
+        _pull("request", -5, "org/api#418"), _pull("action", 0, "org/api#418"), _pull("action", 3, "org/web#7"),
+        step("chg", 60, native_key_kind="change_number", native_key="CHG0041822"))
+    for known in ("org/api#418", "api#418", "#418", "418"):
+        assert found.explained(known)["case"]["anchor_event_id"] == "e-action-org/api#418", known
+    assert found.explained("CHG0041822")["case"]["anchor_event_id"] == "e-chg"
+    for unknown in ("#41", "web#418", "CHG004182"):
+        with pytest.raises(UsageError):
+            found.explain(unknown)
+
+
+def test_a_number_that_two_pull_requests_bear_lists_both() -> None:
+    found = lineage(_pull("action", 0, "org/api#7"), _pull("action", 3, "org/web#7"))
+    with pytest.raises(UsageError, match="found 2 that"):
+        found.explain("#7")
+    assert found.explained("web#7")["case"]["anchor_event_id"] == "e-action-org/web#7"
+
+
+def test_a_key_that_a_text_quotes_leads_to_its_case_and_says_so() -> None:
+    found = lineage(step("x", quoted_keys=["CHG9"]))
+    assert "quoted in a text" in found.explained("CHG9")["found_by"]
+
+
+def test_files_that_were_delivered_are_compared_with_what_was_read(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "trail.json").write_bytes(b"as it was")
+    sha256 = hashlib.sha256(b"as it was").hexdigest()
+    known = facts([step("x", raw_ref={"file_sha256": sha256, "member": None, "offset": 17})])
+    ledger = tables.conform(pl.DataFrame({"file_sha256": [sha256], "file": ["logs/trail.json"]}), tables.LEDGER)
+    found = decision_lineage(Facts({**known.tables, "ledger": ledger.lazy()}, known.as_of))
+    shown = f"sha256 {sha256[:4]}..{sha256[-2:]}"
+    assert f"{shown} (file not checked)" in found.explain("e-x")
+    assert f"OK {shown}" in found.explain("e-x", tmp_path)
+    assert f"OK {shown}" in found.explain("e-x", [tmp_path / "logs" / "trail.json"])
+    (tmp_path / "logs" / "trail.json").write_bytes(b"as it was not")
+    assert f"ALTERED, was {shown}" in found.explain("e-x", tmp_path)
+    assert f"file not found, {shown}" in found.explain("e-x", tmp_path / "logs")
+
+
+@pytest.mark.parametrize("name", ["../outside.json", "/etc/hostname", "a\0b", ""])
+def test_a_file_name_cannot_lead_out_of_the_folder_that_was_delivered(name: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "outside.json").write_bytes(b"x")
+    known = facts([step("x", raw_ref={"file_sha256": hashlib.sha256(b"x").hexdigest(), "member": None, "offset": 0})])
+    ledger = tables.conform(pl.DataFrame({"file_sha256": [hashlib.sha256(b"x").hexdigest()], "file": [name]}),
+                            tables.LEDGER)
+    found = decision_lineage(Facts({**known.tables, "ledger": ledger.lazy()}, known.as_of))
+    assert found.explained("e-x", tmp_path / "in")["records"][0]["file_check"] == "not_found"
+
+
+def _facts(found: DecisionLineage) -> Facts:
+    assert found.facts is not None
+    return found.facts
+
+
+def test_the_digest_of_every_case_is_what_its_records_give_again() -> None:
+    found = lineage(*CHAIN, step("a"), step("d", 14, **DETACH), pim("request", 60, key="other", name="late"),
+                    step("elsewhere", 5, tenant="999"), step("no-tenant", 6, tenant=None), identities=NAMED)
+    told = replayed(found)
+    assert told["stored"].to_list() == told["again"].to_list()
+    assert told.height == found.cases.height == 6
+    for case_id in found.cases["case_id"]:
+        stored, again = replay(_facts(found), case_id)
+        assert stored == again is not None
+        assert re.search(r"digest [0-9a-f]{4}\.\.[0-9a-f]{2}  == stored digest$", found.explain(case_id))
+
+
+@given(st.permutations([*CHAIN, *CHAIN, step("a"), step("d", 14, **DETACH)]))
+def test_a_digest_does_not_depend_on_order_or_repetition(rows: list[dict[str, Any]]) -> None:
+    plain = lineage(*CHAIN, step("a"), step("d", 14, **DETACH))
+    assert lineage(*rows).cases.select("case_id", "digest").rows() == plain.cases.select("case_id", "digest").rows()
+
+
+@pytest.mark.parametrize("table", FRAMES)
+def test_any_row_of_a_case_that_is_altered_or_lost_changes_its_digest_and_is_told(table: str) -> None:
+    found = lineage(step("a"), step("d", 14, **DETACH), *CHAIN[:2], {**CHAIN[2], "target_key": f"{ROLE}x"})
+    frame: pl.DataFrame = getattr(found, table)
+    if not frame.height:
+        pytest.skip("no such row in this lineage")
+    column = "title" if table == "cases" else next(
+        name for name in ("operation", "method", "reason", "reading") if name in frame.columns)
+    altered = frame.with_columns(pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("other")).otherwise(column).alias(column))
+    for changed in (altered, frame.tail(-1)) if table != "cases" else (altered,):
+        frames = {name: changed if name == table else getattr(found, name) for name in FRAMES}
+        again = sealed(frames)["cases"].select("case_id", "digest")
+        kept = from_frames(_facts(found), frames)
+        other = set(again.rows()) - set(found.cases.select("case_id", "digest").rows())
+        assert len(other) == 1
+        case_id = other.pop()[0]
+        assert differences(kept, found, case_id) != []
+        assert differences(kept, found, case_id)[0].startswith(f"{table}: ")
+
+
+def test_a_stored_decision_that_its_records_do_not_give_says_what_differs() -> None:
+    found = lineage(*CHAIN)
+    altered = found.cases.with_columns(approver_id=pl.lit("entra:t-1:somebody-else"))
+    frames = {name: getattr(found, name) for name in FRAMES} | {"cases": altered}
+    kept = from_frames(_facts(found), sealed(frames))
+    text = kept.explain("e-action")
+    assert "DIFFERS from stored digest" in text
+    assert text.endswith("cases: 1 stored that the records do not give, 1 that they give and are not stored")
+
+
+# --- in a notebook ------------------------------------------------------------------------------------------------------
+
+def test_an_explanation_is_its_text_and_has_a_sentence_and_a_table_of_eight_questions() -> None:
+    told = lineage(*CHAIN, identities=NAMED).explain("e-action")
+    assert str(told) == told == "".join(told)
+    assert told.sentence == (
+        "\N{LEFT DOUBLE QUOTATION MARK}action\N{RIGHT DOUBLE QUOTATION MARK}: done by Ana on 10 Jun 2026 12:00 UTC, asked for "
+        "by Ana, approved before by Dan (another person than who asked); it can be undone, and nothing on record takes it back.")
+    assert told.table["question"].to_list() == [
+        "Who initiated it", "What data informed it", "Recommended, and by what", "Who approved", "Who executed",
+        "Under whose authority", "Can it be undone", "Was it undone"]
+    assert told.table["records"].to_list()[3] == ["rec-decision"]
+
+
+def test_names_in_their_own_letters_stay_so_in_the_sentence_and_not_in_the_text() -> None:
+    told = lineage(*CHAIN, identities=[identity(ANA, display_name="אנה")]).explain("e-action")
+    assert "done by אנה" in told.sentence
+    assert told.isascii()
+    assert "\\u{5d0}" in told

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lineage_analytics import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import polars as pl
 
     from lineage_analytics.facts import Facts
+    from lineage_analytics.graphs.decisions.explain import Explanation
+
+    Records = str | Path | Iterable[str | Path]
 
 RULES = "2"
 _FRAMES = ("cases", "steps", "links", "link_rejects", "decision_findings", "gaps", "elements")
@@ -40,20 +44,23 @@ class DecisionLineage:
     elements: pl.DataFrame
     facts: Facts | None = field(default=None, repr=False, compare=False)
 
-    def explain(self, identifier: str) -> str:
-        """One decision as printable ASCII: who, what, when, authority, approval or the gap, rollback, records.
+    def explain(self, identifier: str, records: Records = ()) -> Explanation:
+        """One decision: printed, as ASCII text with the records behind each statement; in a notebook, as a sentence, a
+        picture and a table, which are also ``.sentence``, ``.chart`` and ``.table``.
 
-        ``identifier`` is a case, step, record or native event id; UsageError for one that is not known.
+        ``identifier`` is a case, step, record or native event id, an id the case had before, a ticket key or the number
+        of a pull request; UsageError for one that is not known or means several. ``records`` are folders or files as
+        delivered: those that the case rests on are compared with what was read.
         """
-        from lineage_analytics.graphs.decisions.explain import as_text  # noqa: PLC0415  (only explain needs it)
+        from lineage_analytics.graphs.decisions.explain import Explanation  # noqa: PLC0415  (only explain needs it)
 
-        return as_text(self.explained(identifier))
+        return Explanation(self.explained(identifier, records), self)
 
-    def explained(self, identifier: str) -> dict[str, Any]:
+    def explained(self, identifier: str, records: Records = ()) -> dict[str, Any]:
         """The content of ``explain``, with event and record ids on every statement."""
         from lineage_analytics.graphs.decisions.explain import explained  # noqa: PLC0415
 
-        return explained(self, identifier)
+        return explained(self, identifier, [records] if isinstance(records, str | Path) else records)
 
     def approval_timing(self) -> pl.DataFrame:
         """One row per approval by a person: ``time``, ``dwell_seconds`` since the request (null: none on record),
