@@ -24,6 +24,7 @@ class Inverse(NamedTuple):
     reversibility: str
     raises: str
     status: str
+    reference: str
 
 
 @cache
@@ -53,8 +54,10 @@ def _by_inverse() -> Mapping[str, tuple[Inverse, ...]]:
 
 @lru_cache(maxsize=4_096)
 def folded(operation: str) -> str:
-    """The name as compared: the vendor's reference and its log differ in capitals."""
-    return " ".join(operation.casefold().split())
+    """The name as compared: the vendor's reference and its log differ in capitals, and Google's services each put
+    their own name before the same method."""
+    name = " ".join(operation.casefold().split())
+    return name.rpartition(".")[2] if name.startswith("google.") or name.endswith(".setiampolicy") else name
 
 
 def inverses(operation: str) -> tuple[Inverse, ...]:

@@ -1,0 +1,157 @@
+"""What the pairs of changes and their inverses say: of a change, a batch, a tenant's practice, and of going to and fro
+(decision-lineage 9.1)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from lineage_analytics.graphs.decisions.inverse import folded, inverses
+from lineage_analytics.graphs.decisions.rollbacks import WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from lineage_analytics.graphs.decisions.inverse import Inverse
+    from lineage_analytics.graphs.decisions.rollbacks import Pairs, Undone
+    from lineage_analytics.graphs.decisions.steps import Step
+
+_SELF = frozenset({"state", "value"})
+_WAYS = {"grant": "revoke", "revoke": "grant"}
+
+
+class TakenBack(NamedTuple):
+    """How far one change was taken back. ``undoing``: the step that took back the last of it. ``kind``: partial where
+    something of it stands; ``share``: of what it changed, how much was taken back. ``proved``: every pair of it is."""
+
+    undoing: Step
+    kind: str
+    share: float
+    proved: bool
+    steps: tuple[str, ...]
+
+
+def taken_back(pairs: Pairs) -> dict[str, TakenBack]:
+    """By id of the step that was taken back, in part or in full."""
+    found: dict[str, list[Undone]] = defaultdict(list)
+    for pair in pairs.made:
+        found[pair.undone.id].append(pair)
+    return {step: _together(those, pairs.size.get(step, 1)) for step, those in found.items()}
+
+
+def _together(those: list[Undone], size: int) -> TakenBack:
+    """The pairs of one change together; several records of one inverse count once."""
+    last = max(those, key=lambda pair: (pair.undoing.time, pair.undoing.id))
+    back = {member for pair in those for member in pair.members}
+    share = len(back) / size if back else 1.0
+    kind = "partial" if share < 1 else "exact_inverse" if back else last.kind
+    return TakenBack(last.undoing, kind, share, all(pair.proved for pair in those),
+                     tuple(sorted({pair.undoing.id for pair in those})))
+
+
+# --- was the way back ever taken -------------------------------------------------------------------------------------
+
+class Tested:
+    """Whether what takes a change back has succeeded in its tenant, in the 180 days to ``as_of``."""
+
+    def __init__(self, steps: Iterable[Step], pairs: Pairs, as_of: datetime) -> None:
+        since = as_of - WINDOW
+        self._done = {(*_tenant(step), folded(step.operation), _verb(step)) for step in steps
+                      if step.kind in ("action", "rollback") and step.status == "succeeded" and since < step.time <= as_of}
+        self._ops = {found[:3] for found in self._done}
+        self._restored = {(*_tenant(pair.undoing), folded(pair.undoing.operation)) for pair in pairs.made
+                          if pair.kind == "state_restoring" and pair.proved and since < pair.undoing.time <= as_of}
+
+    def of(self, step: Step) -> bool | None:
+        """None where the inverse table does not know the operation; False also where nothing takes it back."""
+        rows = inverses(step.operation)
+        return any(self._row(step, row) for row in rows) if rows else None
+
+    def _row(self, step: Step, row: Inverse) -> bool:
+        """That an operation sets a value shows only that values are set; that it put one back must be on record."""
+        key = (*_tenant(step), folded(row.inverse))
+        if row.kind == "delta":
+            return (*key, _WAYS.get(_verb(step), "")) in self._done
+        if folded(row.forward) == folded(row.inverse) or row.kind in _SELF:
+            return key in self._restored
+        return bool(row.inverse) and key in self._ops
+
+
+def _tenant(step: Step) -> tuple[str, str | None]:
+    return step.provider, step.tenant
+
+
+def _verb(step: Step) -> str:
+    return (step.effect or "").partition("(")[0]
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+class Batch(NamedTuple):
+    """Of ``of`` changes, ``back`` were taken back in full and ``partly`` in part. ``share``: the sum of their shares
+    over their number. ``kind``: partial, exact_inverse where all are back, None where none is."""
+
+    back: int
+    partly: int
+    of: int
+    share: float
+    kind: str | None
+
+
+def batch(cases: Iterable[Mapping[str, object]]) -> Batch:
+    """How much of a batch was taken back: rows of CASES that one key or approval covers, of which those count that were
+    executed. 320 of 340 taken back is partial, 320/340."""
+    shares = [_share(case) for case in cases if case["executed"]]
+    back, total = sum(share >= 1 for share in shares), sum(shares)
+    partly = sum(0 < share < 1 for share in shares)
+    kind = None if not total else "exact_inverse" if back == len(shares) else "partial"
+    return Batch(back, partly, len(shares), total / len(shares) if shares else 0.0, kind)
+
+
+def _share(case: Mapping[str, object]) -> float:
+    share = case["rollback_share"]
+    return float(share) if isinstance(share, (int, float)) else 0.0
+
+
+# --- to and fro ------------------------------------------------------------------------------------------------------
+
+class Flapping(NamedTuple):
+    """A change applied, undone and applied again. ``steps``: all of them in order of time. ``applied`` and ``undone``:
+    how often. ``standing``: whether the last one still stands, as far as the log tells."""
+
+    steps: tuple[str, ...]
+    applied: int
+    undone: int
+    standing: bool
+
+
+def flapping(pairs: Pairs, within: timedelta = timedelta(days=7)) -> list[Flapping]:
+    """Changes done again within ``within`` of being undone, each run once, in order of its first step. No activation of
+    a role for a time: giving it up and asking again is what such roles are for."""
+    follows = {link.first.id: link for link in pairs.again
+               if link.again.time - link.undoing.time <= within and not _for_a_time(link.first)}
+    later = {link.again.id for link in follows.values()}
+    full = taken_back(pairs)
+    found = []
+    for first in (link for step, link in follows.items() if step not in later):
+        steps, link, applied = [first.first], first, 1
+        while True:
+            steps += [link.undoing, link.again]
+            applied += 1
+            if link.again.id not in follows:
+                break
+            link = follows[link.again.id]
+        last = full.get(link.again.id)
+        if last is not None:
+            steps.append(last.undoing)
+        found.append((first.first.time, Flapping(
+            tuple(step.id for step in steps), applied, applied - (last is None),
+            standing=last is None or last.share < 1)))
+    return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].steps))]
+
+
+def _for_a_time(step: Step) -> bool:
+    return step.expires is not None or "(pim activation)" in step.operation.casefold() or (
+        folded(step.operation) == "selfactivate")
