@@ -564,7 +564,7 @@ WORKFLOWS = Table("workflows", "workflows in which assistants take part: as decl
     "logged_by": (TEXTS, "sources that record it"),
     "hand_over": (pl.String, "where authority passes from the assistant to a person, by its most powerful class: "
                              "executor (a person carries out what it advised or drafted), approver (a person decides "
-                             "before it acts), nobody (it decides and acts), unknown",
+                             "before it acts), nobody (it decides and acts), unknown; null: no case",
                   "executor approver nobody unknown"),
     "to_executor": (pl.Int64, "cases that pass so"), "to_approver": (pl.Int64, ""), "to_nobody": (pl.Int64, ""),
     "to_unknown": (pl.Int64, ""),

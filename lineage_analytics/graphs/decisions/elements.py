@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lineage_analytics.graphs.decisions.approvals import PROVED, TICKETS, Approval
 from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
-from lineage_analytics.graphs.decisions.verdicts import PROVED, TICKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.rollbacks import Undone
-    from lineage_analytics.graphs.decisions.verdicts import Approval, Involvement
+    from lineage_analytics.graphs.decisions.verdicts import Involvement
 
 Row = dict[str, Any]
 NOT_STATED = "not stated"
@@ -96,6 +96,9 @@ _APPROVER = {
     "retroactive": ("missing", "approved only after it ran"), "denied": ("missing", "denied, yet it ran"),
     "automated_policy": ("missing", "let through by a rule, not by a person"),
     "expired": ("missing", "the approval had run out"),
+    "scope_exceeded": ("missing", "what ran goes beyond what was approved"),
+    "stale": ("missing", "what was approved is an earlier state of what ran"),
+    "quorum_not_met": ("missing", "fewer people approved than a declared rule requires"),
     "contradicted": ("missing", "contradicted: the records name different targets"),
     "order_uncertain": ("unknown", "ambiguous: too close in time to say which came first"),
     "absent": ("missing", "absent: its source is covered and holds no approval"),
@@ -106,13 +109,22 @@ _INFERRED = {
     "quoted_key": "it shares a key that people wrote into a text, and the target",
     "window": "it is the only one for this change in its window of time",
 }
+_ALONE = {"yes": "", "interested": "; the approver owns or sponsors the agent that acted"}
 _UNSEEN = {
     "not_collected": "no source that would hold the approval is loaded",
     "outside_coverage": "its source was not received for all of the time in which it would have been given",
     "truncated": "a file of its source was cut off, and may have held it",
+    "unparseable": "a file of its source holds records that could not be read, and they may have held it",
+    "expired": "its source no longer keeps that time, and was not exported before",
     "ambiguous": "one approval without a target stands for several changes",
     "not_recorded_by_provider": "the record does not show that a person approved",
 }
+
+
+def _unasked(approved: Approval) -> str:
+    if approved.emergency is not None:
+        return "an account declared for emergencies: its use is reviewed afterwards"
+    return "a declared rule asks for nobody" if approved.required == 0 else "giving up one's own activation asks nobody"
 
 
 def _approver(found: Found) -> State:
@@ -121,7 +133,7 @@ def _approver(found: Found) -> State:
     if approved.by is not None and not found.case.of("action", "rollback"):
         return "not_required", "nothing was executed; the decision is on record", records
     if approved.verdict == "not_required":
-        return "not_required", "giving up one's own activation asks nobody", []
+        return "not_required", _unasked(approved), []
     if approved.by is not None and approved.by.conflict:
         return "missing", "contradicted: two deliveries of one record say different things", records
     if approved.inferred is not None:
@@ -129,7 +141,7 @@ def _approver(found: Found) -> State:
     if approved.verdict == "approved_before":
         if approved.independent == "no":
             return "missing", "approved only by the person who asked or benefits", records
-        alone = "" if approved.independent == "yes" else "; whether another person, is known by account only"
+        alone = _ALONE.get(approved.independent, "; whether another person, is known by account only")
         return "proved", f"a person approved {approved.delta:,.0f} s before it ran{alone}", records
     if approved.verdict in _APPROVER:
         state, reason = _APPROVER[approved.verdict]
@@ -234,7 +246,7 @@ def _gap(found: Found, element: str, reason: str, said: str, source: str | None,
 
 
 _REASONS = frozenset({"not_collected", "outside_coverage", "pending", "not_recorded_by_provider", "ambiguous", "absent",
-                      "contradicted", "truncated"})
+                      "contradicted", "truncated", "unparseable", "expired", "redacted"})
 
 
 def _reason(found: Found, row: Row) -> str:

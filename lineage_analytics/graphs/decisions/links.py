@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lineage_analytics.graphs.decisions.steps import SKEW_BETWEEN, Step, skew
-from lineage_analytics.graphs.decisions.verdicts import PROVED
+from lineage_analytics.graphs.decisions.approvals import PROVED, Approval
+from lineage_analytics.graphs.decisions.case import Joint
+from lineage_analytics.graphs.decisions.clocks import Clocks
+from lineage_analytics.graphs.decisions.steps import SKEW_BETWEEN, Step
 from lineage_analytics.loaders.common.ids import derived_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.matching import Doubt
     from lineage_analytics.graphs.decisions.rollbacks import Pairs
-    from lineage_analytics.graphs.decisions.verdicts import Approval
 
 Row = dict[str, Any]
+Trio = tuple[Step, Step, str]
+_UNKNOWN_CLOCKS = Clocks()
 _CONFIDENCE = {5: 1.0, 4: 0.95, 3: 0.9, 2: 0.7, 1: 0.5}
 _QUOTED_MOST = 20
 _UNSTATED = dict.fromkeys((
@@ -29,44 +32,88 @@ _BETWEEN = SKEW_BETWEEN.total_seconds()
 _REJECTED = {"decision": "authorised_by", "request": "requested_by", "expiry": "ends"}
 
 
-def link(src: Step, dst: Step, rel: str, method: str, tier: int, rule: str, candidates: int = 1) -> Row:
+def link(src: Step, dst: Step, rel: str, joint: Joint, clocks: Clocks = _UNKNOWN_CLOCKS, candidates: int = 1) -> Row:
+    """One link; ``delta_seconds`` as logged, ``order`` with the clocks corrected."""
     return {
-        "src": src.id, "dst": dst.id, "rel": rel, "method": method, "confidence": _CONFIDENCE[tier], "tier": tier,
-        "delta_seconds": (dst.time - src.time).total_seconds(), "skew_band_s": skew(src, dst).total_seconds(),
-        "clock_offset_s": 0.0, "order": order(src, dst), "asserted_by": src.source,
-        "record_ids": sorted({*src.records, *dst.records}), "rule_id": rule, "n_candidates": candidates,
+        "src": src.id, "dst": dst.id, "rel": rel, "method": joint.method, "confidence": _CONFIDENCE[joint.tier],
+        "tier": joint.tier, "delta_seconds": (dst.time - src.time).total_seconds(),
+        "skew_band_s": clocks.band(src, dst).total_seconds(),
+        "clock_offset_s": clocks.offset(src, dst).total_seconds(), "order": clocks.order(src, dst),
+        "asserted_by": src.source, "record_ids": sorted({*src.records, *dst.records}), "rule_id": joint.rule,
+        "n_candidates": candidates,
     }
 
 
-def order(src: Step, dst: Step) -> str:
-    """When ``dst`` was, seen from ``src``, as far as the clocks tell."""
-    apart, band = dst.time - src.time, skew(src, dst)
-    return "order_uncertain" if abs(apart) <= band else "later" if apart > band else "prior"
+def case_links(case: Case, approved: Approval, clocks: Clocks) -> list[Row]:
+    """Links within one case. A decision about another target than the action is no link: see ``rejects``."""
+    seen: set[tuple[str, str, str]] = set()
+    rows = []
+    for src, dst, rel in (*_asked(case), *_authorised(case, approved), *_led(case)):
+        if (src.id, dst.id, rel) not in seen and (row := _inside(case, src, dst, rel, clocks)) is not None:
+            seen.add((src.id, dst.id, rel))
+            rows.append(row)
+    return rows
 
 
-def case_links(case: Case, approved: Approval) -> list[Row]:
-    """Links of one provider key. A decision about another target than the action is no link: see ``rejects``."""
-    requests, decisions = case.about("request"), case.of("decision")
+def _asked(case: Case) -> Iterator[Trio]:
+    """Each decision about the request of its own system, each change by every request that led to it."""
+    requests: dict[tuple[str | None, str | None], Step] = {}
+    for request in case.about("request"):
+        requests.setdefault((request.key_kind, request.key), request)
+    first = next(iter(requests.values()), None)
+    if first is None:
+        return
+    for decision in (*case.of("decision"), *(s for s in case.shared if s.kind == "decision" and s.id in case.lent)):
+        yield decision, requests.get((decision.key_kind, decision.key), first), "about"
+    for action in case.of("action", "rollback"):
+        own = requests.get((action.key_kind, action.key))
+        for request in (own,) if own is not None and action.remove else requests.values():
+            yield action, request, "requested_by"
+
+
+def _authorised(case: Case, approved: Approval) -> Iterator[Trio]:
+    """The change by the decision that counts; a merge or a ticket's own work by the last approval of its system."""
     actions = case.of("action", "rollback")
-    together: list[tuple[Step, Step, str]] = []
-    if requests:
-        together += [(d, requests[0], "about") for d in decisions] + [(a, requests[0], "requested_by") for a in actions]
-    if approved.by is not None and approved.by.verdict == "approve":
-        together += [(a, approved.by, "authorised_by") for a in actions]
-    if actions:
-        together += [(e, actions[0], "ends") for e in case.of("expiry")]
-    proposed, signals = case.of("recommendation", "draft")[:1], case.of("signal")[:1]
-    together += [(d, r, "about") for r in proposed for d in decisions]
-    together += [(r, s, "informed_by") for s in signals for r in case.of("recommendation")]
-    return [made for src, dst, rel in together if (made := _inside(case, src, dst, rel)) is not None]
+    nearest = min((action.remove for action in actions), default=0)
+    for action in actions:
+        decision = approved.by if action.remove == nearest else next(
+            (d for d in reversed(case.of("decision")) if (d.key_kind, d.key) == (action.key_kind, action.key)
+             and d.verdict == "approve"), None)
+        if decision is not None and decision.verdict == "approve":
+            yield action, decision, "authorised_by"
 
 
-def _inside(case: Case, src: Step, dst: Step, rel: str) -> Row | None:
+def _led(case: Case) -> Iterator[Trio]:
+    """What came of what: signal, advice, draft, change, outcome, end."""
+    actions = case.acts("action", "rollback")
+    signals, advice, drafts = case.of("signal")[:1], case.of("recommendation"), case.of("draft")
+    for proposed in (*advice[:1], *drafts[:1]):
+        for decision in case.of("decision"):
+            yield decision, proposed, "about"
+    for signal in signals:
+        for recommendation in advice:
+            yield recommendation, signal, "informed_by"
+    for recommendation in advice[:1]:
+        for draft in drafts:
+            yield recommendation, draft, "proposes"
+    for action in actions[:1]:
+        for ended in case.of("expiry"):
+            yield ended, action, "ends"
+        for outcome in case.of("outcome"):
+            yield outcome, action, "resulted_in"
+        for before in case.of("action", "rollback"):
+            if before.remove > action.remove:
+                yield action, before, "triggered_by"
+
+
+def _inside(case: Case, src: Step, dst: Step, rel: str, clocks: Clocks) -> Row | None:
     """The link on the evidence that holds the two together; weak evidence needs targets that are stated and agree."""
     joint = case.joint(src, dst)
+    if case.foreign and (src.id in case.foreign) != (dst.id in case.foreign):
+        return link(src, dst, rel, joint, clocks)
     if not _agree(src, dst) or (joint.tier < PROVED and (src.target is None or dst.target is None)):
         return None
-    return link(src, dst, rel, joint.method, joint.tier, joint.rule)
+    return link(src, dst, rel, joint, clocks)
 
 
 def _agree(one: Step, other: Step) -> bool:
@@ -76,17 +123,18 @@ def _agree(one: Step, other: Step) -> bool:
 def rejects(case: Case, approved: Approval) -> list[Row]:
     """Steps under one key about different targets: the provider reuses keys, so the target decides."""
     anchor = case.anchor
-    found = [(step, "target_differs") for step in case.steps if step.kind in _REJECTED and not _agree(step, anchor)]
+    found = [(step, "target_differs") for step in case.steps
+             if step.kind in _REJECTED and case.concerns(step) is False]
     if approved.reason == "ambiguous" or approved.verdict == "contradicted":
         found += [(step, "target_differs" if step.target else "ambiguous") for step in (*case.steps, *case.shared)
-                  if step.kind == "decision" and (step.target is None or step.target != anchor.target)]
+                  if step.kind == "decision" and not case.concerns(step)]
     rows = {(step.id, reason): {"src": anchor.id, "rel": _REJECTED[step.kind], "candidates": [step.id],
                                 "reason": reason} for step, reason in found}
     return list(rows.values())
 
 
 def rollback_links(pairs: Pairs) -> list[Row]:
-    return [link(pair.undoing, pair.undone, "rolls_back", "inverse", 4 if pair.proved else 2, pair.kind)
+    return [link(pair.undoing, pair.undone, "rolls_back", Joint("inverse", 4 if pair.proved else 2, pair.kind))
             for pair in pairs.made]
 
 

@@ -45,12 +45,18 @@ def match(approved: Step, done: Step, approved_until: Iterable[Step] = ()) -> st
 
     ``approved_until``: steps of what was asked for, whose end counts where the approval states none.
     """
-    if approved.decided is not None and done.applied is not None and _commit(approved.decided) and (
-            approved.decided != done.applied):
+    if of_commit(approved, done) is False:
         return "different"
     if approved.effect is None or done.effect is None:
         return "unknown"
     return _wider(_compared(effect_of(approved.effect), effect_of(done.effect)), _ends(approved, done, approved_until))
+
+
+def of_commit(approved: Step, done: Step) -> bool | None:
+    """Whether what was reviewed is the commit that was applied; None where either states none."""
+    if approved.decided is None or done.applied is None or not (_commit(approved.decided) and _commit(done.applied)):
+        return None
+    return approved.decided.casefold() == done.applied.casefold()
 
 
 def _compared(approved: Effect, done: Effect) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -91,6 +91,13 @@ class Step:
         return f"entra:{self.tenant or ''}:{native.split('|')[1]}" if kind in ("role", "group") else None
 
 
+class Owner(NamedTuple):
+    """Who is stated to own an account, as an identity where the name is known to be one; basis owner, sponsor ..."""
+
+    id: str
+    basis: str
+
+
 @dataclass(frozen=True)
 class Person:
     """What identities say of an agent."""
@@ -102,17 +109,30 @@ class Person:
     role_of_people: bool = False
     lent: bool = False
     """Declared as the account an assistant acts with."""
+    owners: tuple[Owner, ...] = ()
+    created: datetime | None = None
 
 
 def people(facts: Facts) -> Mapping[str, Person]:
     """Identities by id."""
-    frame = facts.frame("identities").select("id", "kind", "kind_basis", "person_id", "owner", "excluded_reason")
-    lent = _lent(facts)
-    return {
-        row[0]: Person(row[1], row[2], row[3], row[4][0]["id"] if row[4] else None, row[5] == "human_role",
-                       row[0] in lent)
-        for row in frame.iter_rows()
-    }
+    frame = facts.frame("identities").select(
+        "id", "kind", "kind_basis", "person_id", "owner", "excluded_reason", "created_at")
+    lent, named = _lent(facts), _owner_names(facts, frame)
+    found = {}
+    for identity, kind, basis, person, owners, excluded, created in frame.iter_rows():
+        stated = tuple(Owner(named.get(owner["id"], owner["id"]), owner["basis"] or "owner")
+                       for owner in owners or () if owner["id"])
+        found[identity] = Person(kind, basis, person, stated[0].id if stated else None, excluded == "human_role",
+                                 identity in lent, stated, created)
+    return found
+
+
+def _owner_names(facts: Facts, frame: pl.DataFrame) -> Mapping[str, str]:
+    """The identity behind each name that owners are stated by, where exactly one bears it."""
+    names = frame.select(pl.col("owner").explode(empty_as_null=True, keep_nulls=False).struct.field("id")).drop_nulls()
+    aliases = facts.frame("aliases").filter(pl.col("alias").is_in(names["id"].unique().implode())).select(
+        "alias", "id").unique()
+    return dict(aliases.filter(pl.col("alias").is_unique()).iter_rows())
 
 
 def _lent(facts: Facts) -> frozenset[str]:
