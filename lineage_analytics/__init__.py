@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         read,
         sample,
         score,
+        workflow_register,
     )
     from lineage_analytics.errors import LineageError
     from lineage_analytics.metrics import words
@@ -38,11 +39,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Estate", "LineageError", "access_lineage", "allowed", "assistant_reach", "charts", "decision_lineage", "evidence",
     "facets", "measure", "notebook", "open", "read", "sample", "score", "words",
+    "workflow_register",
 ]
 
 _ANALYSIS = (
     "access_lineage", "allowed", "assistant_reach", "decision_lineage", "evidence", "facets", "measure", "notebook",
-    "open", "read", "sample", "score",
+    "open", "read", "sample", "score", "workflow_register",
 )
 __getattr__ = lazily(__name__, {
     **dict.fromkeys(_ANALYSIS, f"{__name__}.analysis"),

@@ -22,6 +22,7 @@ from lineage_analytics.errors import NothingAssessableError, UsageError
 from lineage_analytics.graphs import access as access_room
 from lineage_analytics.graphs import assistants
 from lineage_analytics.graphs import decisions as decisions_room
+from lineage_analytics.graphs import workflow_register as registers
 from lineage_analytics.graphs.access import AccessLineage
 from lineage_analytics.loaders.common.places import existing
 from lineage_analytics.metrics import Measured
@@ -55,6 +56,7 @@ class Analysis:
     access: AccessLineage
     decisions: DecisionLineage
     measured: Measured
+    workflows: pl.DataFrame
 
 
 def open(  # noqa: A001  (reads as la.open)
@@ -159,6 +161,7 @@ def analyse(estate: Estate) -> Analysis:
             AccessLineage(**{name: frames[name] for name in _ACCESS}),
             decisions_room.from_frames(estate, {name: frames[name] for name in _DECISIONS}),
             Measured(**{name: frames[name] for name in _MEASURED}),
+            frames["workflows"],
         )
     return cast("Analysis", estate.parts["analysis"])
 
@@ -181,7 +184,8 @@ def _compute(estate: Estate) -> Mapping[str, pl.DataFrame]:
     measured = metrics.measure(estate, access, decisions)
     parts: tuple[tuple[object, tuple[str, ...]], ...] = (
         (access, _ACCESS), (decisions, _DECISIONS), (measured, _MEASURED))
-    return {name: getattr(room, name) for room, names in parts for name in names}
+    return {name: getattr(room, name) for room, names in parts for name in names} | {
+        "workflows": registers.workflow_register(estate, decisions)}
 
 
 def access_lineage(estate: Estate) -> AccessLineage:
@@ -221,6 +225,11 @@ def facets(estate: Estate) -> pl.DataFrame:
     return analyse(estate).measured.facets
 
 
+def workflow_register(estate: Estate) -> pl.DataFrame:
+    """Workflows in which assistants take part, declared beside observed: columns of ``tables.WORKFLOWS``."""
+    return analyse(estate).workflows
+
+
 def assistant_reach(estate: Estate) -> pl.DataFrame:
     """Per user, what assistants accessed for them beside what they opened themselves."""
     return _once(estate, "reach", lambda: assistants.assistant_reach(estate))
@@ -239,5 +248,5 @@ def _once(estate: Estate, name: str, compute: Callable[[], pl.DataFrame]) -> pl.
 
 __all__ = [
     "Analysis", "access_lineage", "allowed", "analyse", "assistant_reach", "decision_lineage", "evidence", "facets",
-    "load", "measure", "notebook", "open", "read", "sample", "score",
+    "load", "measure", "notebook", "open", "read", "sample", "score", "workflow_register",
 ]

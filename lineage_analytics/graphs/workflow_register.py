@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DATA_ACCESS = "data_access"
 _SHOWN = 20
+_SITE = r"^(https?://[^/]+(?:/(?:sites|teams|personal)/[^/]+)?)"
 _KINDS = {
     "grant": "grants access", "revoke": "takes access away", "role_change": "changes accounts and roles",
     "credential_action": "handles credentials", "policy_change": "changes policies and settings",
@@ -121,7 +122,7 @@ def _reads(facts: Facts, found: pl.DataFrame, register: Mapping[str, Declared]) 
         (pl.col("time") <= facts.as_of) & pl.coalesce("agent_id", "assistant_id").is_not_null()
     ).with_columns(
         listed=(pl.col("role") != "none") & pl.col("resource_id").is_not_null(),
-        place=pl.coalesce("site_url", "resource_type", "resource_id_kind")).group_by(
+        place=pl.coalesce(pl.col("site_url").str.extract(_SITE), "resource_type", "resource_id_kind")).group_by(
         "tenant", "assistant_id", "agent_id", "place").agg(
         resources=pl.col("resource_id").filter("listed").unique(), told=(pl.col("completeness") != "absent").any(),
         rows=pl.col("listed").sum(), users=_distinct("user_id"), sources=pl.col("source").unique(),
@@ -209,8 +210,9 @@ def _told(frame: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:
         last=pl.max_horizontal("last", "read_last"),
         class_observed=pl.col("proved").replace_strict(powers, default=None, return_dtype=pl.String),
         class_at_most=most.replace_strict(powers, default=None, return_dtype=pl.String),
-        hand_over=pl.when(pl.col("to_nobody") > 0).then(pl.lit("nobody")).when(pl.col("to_approver") > 0).then(
-            pl.lit("approver")).when(pl.col("to_executor") > 0).then(pl.lit("executor")).otherwise(pl.lit("unknown")),
+        hand_over=pl.when(pl.col("cases") == 0).then(None).when(pl.col("to_nobody") > 0).then(pl.lit("nobody")).when(
+            pl.col("to_approver") > 0).then(pl.lit("approver")).when(pl.col("to_executor") > 0).then(
+            pl.lit("executor")).otherwise(pl.lit("unknown")),
         class_creep=pl.when(pl.col("creep_cases") > 0).then(pl.lit(value=True)).when(most <= limit).then(
             pl.lit(value=False)))
     return merged.with_columns(pl.col(name).fill_null([]) for name in _LISTS).with_columns(
