@@ -500,7 +500,8 @@ LINKS = Table("links", "links between steps", _columns({
 
 LINK_REJECTS = Table("link_rejects", "what was considered and not linked", _columns({
     "src": (pl.String, "step id"), "rel": (pl.String, ""), "candidates": (TEXTS, "step ids"),
-    "reason": (pl.String, "", "ambiguous contradicted outside_window target_differs key_unsafe tenant_differs cyclic"),
+    "reason": (pl.String, "", "ambiguous contradicted outside_window target_differs key_unsafe tenant_differs cyclic "
+               "superseded failed"),
 }), derived=True)
 
 DECISION_FINDINGS = Table("decision_findings", "what in a case needs review, and by which records", _columns({

@@ -11,13 +11,15 @@ from lineage_analytics.graphs.decisions.inverse import folded, inverses
 from lineage_analytics.graphs.decisions.rollbacks import WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from lineage_analytics.graphs.decisions.inverse import Inverse
-    from lineage_analytics.graphs.decisions.rollbacks import Pairs, Undone
+    from lineage_analytics.graphs.decisions.rollbacks import Pairs
     from lineage_analytics.graphs.decisions.steps import Step
+    from lineage_analytics.graphs.decisions.tellings import Undone
 
+_CHANGES = ("action", "rollback")
 _SELF = frozenset({"state", "value"})
 _WAYS = {"grant": "revoke", "revoke": "grant"}
 
@@ -58,8 +60,9 @@ class Tested:
 
     def __init__(self, steps: Iterable[Step], pairs: Pairs, as_of: datetime) -> None:
         since = as_of - WINDOW
-        self._done = {(*_tenant(step), folded(step.operation), _verb(step)) for step in steps
-                      if step.kind in ("action", "rollback") and step.status == "succeeded" and since < step.time <= as_of}
+        self._done = {
+            (*_tenant(step), folded(step.operation), _verb(step)) for step in steps
+            if step.kind in _CHANGES and step.status == "succeeded" and since < step.time <= as_of}
         self._ops = {found[:3] for found in self._done}
         self._restored = {(*_tenant(pair.undoing), folded(pair.undoing.operation)) for pair in pairs.made
                           if pair.kind == "state_restoring" and pair.proved and since < pair.undoing.time <= as_of}
@@ -85,6 +88,44 @@ def _tenant(step: Step) -> tuple[str, str | None]:
 
 def _verb(step: Step) -> str:
     return (step.effect or "").partition("(")[0]
+
+
+# --- columns of a case -----------------------------------------------------------------------------------------------
+
+class Rollbacks:
+    """What cases say of their rollback. A pair that no sample or reference attests is no record: it fills no column."""
+
+    def __init__(self, steps: Sequence[Step], pairs: Pairs, as_of: datetime) -> None:
+        self.pairs = pairs
+        self.undone = taken_back(pairs)
+        self._tested = Tested(steps, pairs, as_of)
+        self._undoing: dict[str, Undone] = {}
+        for pair in pairs.made:
+            if pair.proved:
+                newest = self._undoing.get(pair.undoing.id, pair)
+                self._undoing[pair.undoing.id] = max(newest, pair, key=lambda p: (p.undone.time, p.undone.id))
+
+    def undoes(self, step: Step) -> bool:
+        return step.id in self._undoing
+
+    def in_full(self, step: Step) -> bool:
+        """Whether all of a change was taken back, on record."""
+        found = self.undone.get(step.id)
+        return found is not None and found.proved and found.share >= 1
+
+    def row(self, anchor: Step, home: Mapping[str, str]) -> dict[str, object]:
+        """The columns of CASES; ``home``: case ids by step. ``rolled_back_by`` took back the last of it; where one case
+        takes back several, ``rolls_back`` is the newest of them."""
+        found, undoes = self.undone.get(anchor.id), self._undoing.get(anchor.id)
+        if found is not None and not found.proved:
+            found = None
+        return {
+            "rolled_back_by": home[found.undoing.id] if found else None,
+            "rolled_back_at": found.undoing.time if found else None,
+            "rollback_kind": found.kind if found else None, "rollback_share": found.share if found else None,
+            "rollback_tested": self._tested.of(anchor) if anchor.kind in _CHANGES else None,
+            "rolls_back": home[undoes.undone.id] if undoes else None,
+        }
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------
