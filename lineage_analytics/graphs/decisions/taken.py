@@ -113,7 +113,7 @@ class Rollbacks:
         found = self.undone.get(step.id)
         return found is not None and found.proved and found.share >= 1
 
-    def row(self, anchor: Step, home: Mapping[str, str]) -> dict[str, object]:
+    def row(self, anchor: Step, home: Mapping[str, str], *, executed: bool) -> dict[str, object]:
         """The columns of CASES; ``home``: case ids by step. ``rolled_back_by`` took back the last of it; where one case
         takes back several, ``rolls_back`` is the newest of them."""
         found, undoes = self.undone.get(anchor.id), self._undoing.get(anchor.id)
@@ -123,7 +123,7 @@ class Rollbacks:
             "rolled_back_by": home[found.undoing.id] if found else None,
             "rolled_back_at": found.undoing.time if found else None,
             "rollback_kind": found.kind if found else None, "rollback_share": found.share if found else None,
-            "rollback_tested": self._tested.of(anchor) if anchor.kind in _CHANGES else None,
+            "rollback_tested": self._tested.of(anchor) if executed else None,
             "rolls_back": home[undoes.undone.id] if undoes else None,
         }
 
