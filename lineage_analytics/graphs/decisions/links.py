@@ -135,7 +135,7 @@ def rejects(case: Case, approved: Approval) -> list[Row]:
 
 def rollback_links(pairs: Pairs) -> list[Row]:
     return [link(pair.undoing, pair.undone, "rolls_back", Joint("inverse", 4 if pair.proved else 2, pair.kind))
-            for pair in pairs.made]
+            for pair in (*pairs.made, *pairs.compensating)]
 
 
 def doubted(doubts: Sequence[Doubt]) -> list[Row]:
@@ -145,7 +145,7 @@ def doubted(doubts: Sequence[Doubt]) -> list[Row]:
 
 def rollback_rejects(pairs: Pairs) -> list[Row]:
     return [{"src": pair.undoing.id, "rel": "rolls_back", "candidates": [pair.undone.id], "reason": pair.reason}
-            for pair in pairs.doubted]
+            for pair in (*pairs.doubted, *pairs.superseded, *pairs.failed)]
 
 
 class Quotes:
