@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lineage_analytics.graphs.decisions.case import Case
-    from lineage_analytics.graphs.decisions.rollbacks import Undone
+    from lineage_analytics.graphs.decisions.taken import TakenBack
     from lineage_analytics.graphs.decisions.verdicts import Involvement
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ class Found:
     part: Involvement
     initiator: str | None
     quoted: tuple[str, ...]
-    undone: Undone | None
+    undone: TakenBack | None
     earlier: bool | None
     born_here: bool
     known: Mapping[str, Person]

@@ -13,6 +13,7 @@ from lineage_analytics.graphs.decisions.cases import cases
 from lineage_analytics.graphs.decisions.clocks import Clocks
 from lineage_analytics.graphs.decisions.coverage import Coverage
 from lineage_analytics.graphs.decisions.elements import Found, elements, gaps
+from lineage_analytics.graphs.decisions.findings import Denials, Seen, findings
 from lineage_analytics.graphs.decisions.frames import Gathered
 from lineage_analytics.graphs.decisions.links import (
     Quotes,
@@ -24,11 +25,12 @@ from lineage_analytics.graphs.decisions.links import (
 )
 from lineage_analytics.graphs.decisions.places import Places
 from lineage_analytics.graphs.decisions.replay import sealed
-from lineage_analytics.graphs.decisions.rollbacks import Pairs, undone
+from lineage_analytics.graphs.decisions.rollbacks import undone
 from lineage_analytics.graphs.decisions.rules import Rules
 from lineage_analytics.graphs.decisions.silence import Silence
 from lineage_analytics.graphs.decisions.steps import people, steps
 from lineage_analytics.graphs.decisions.summary import case_row, said_of_elements, status, step_row
+from lineage_analytics.graphs.decisions.taken import Rollbacks
 from lineage_analytics.graphs.decisions.workflows import with_workflows
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def build(facts: Facts) -> DecisionLineage:
     scene = Scene(known, Coverage(facts, places), Clocks(found), Rules(facts), Accounts(facts, made, known))
     quotes = Quotes(facts, made)
     pairs = undone(made)
-    judge = _Judge(scene, quotes, pairs, found, Silence(made))
+    judge = _Judge(scene, quotes, Rollbacks(made, pairs, facts.as_of), found, Silence(made), facts.as_of)
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
@@ -70,14 +72,14 @@ def build(facts: Facts) -> DecisionLineage:
 class _Judge:
     """Writes the rows of one case after another; holds what all of them need."""
 
-    def __init__(self, scene: Scene, quotes: Quotes, pairs: Pairs, found: Sequence[Case], silence: Silence) -> None:
+    def __init__(self, scene: Scene, quotes: Quotes, back: Rollbacks, found: Sequence[Case],
+                 silence: Silence, as_of: datetime) -> None:
         self._scene, self._quotes = scene, quotes
-        self._undone = {pair.undone.id: pair for pair in pairs.made}
-        self._proved = {pair.undone.id: pair for pair in pairs.made if pair.proved}
-        self._undoing = {pair.undoing.id: pair for pair in pairs.made if pair.proved}
+        self._back = back
         self._home = {step.id: case.id for case in found for step in case.steps}
-        self._stood, self._silence = pairs.stood, silence
-        self._born, self._batches = _born(found), batches(found)
+        self._silence = silence
+        self._born, self._batches, self._denials = _born(found), batches(found), Denials(found)
+        self._as_of = as_of
 
     def write(self, case: Case, rows: Gathered) -> None:
         approved = approval(case, self._scene)
@@ -85,34 +87,27 @@ class _Judge:
         links = case_links(case, approved, self._scene.clocks) + self._quotes.links(case)
         found = Found(
             case, approved, part, initiator=initiator(case), quoted=self._quotes.of(case),
-            undone=self._undone.get(case.anchor.id), earlier=self._stood.get(case.anchor.id),
+            undone=self._back.undone.get(case.anchor.id), earlier=self._back.pairs.stood.get(case.anchor.id),
             born_here=self._born_here(case.anchor), known=self._scene.known, dark=self._silence.at(case.anchor))
         states = elements(found)
+        row = case_row(case, approved, part, self._scene, self._batches.get(case.id))
+        rows.add("decision_findings", findings(Seen(
+            case, approved, self._scene, self._as_of, self._denials, found.dark, row["per_item_review"])))
         rows.add("elements", states)
         rows.add("gaps", gaps(found, states))
         rows.add("links", links)
         rows.add("link_rejects", rejects(case, approved) + self._quotes.rejects(case))
-        rows.add("steps", [step_row(step, case.id, undoes=step.id in self._undoing) for step in case.steps])
+        rows.add("steps", [step_row(step, case.id, undoes=self._back.undoes(step)) for step in case.steps])
         rows.add("steps", self._quotes.steps(case))
         rows.add("cases", [{
-            **case_row(case, approved, part, self._scene, self._batches.get(case.id)),
-            **said_of_elements(states, links), **self._rolled_back(case.anchor),
-            "status": status(case, approved, rolled_back=case.anchor.id in self._proved)}])
+            **row, **said_of_elements(states, links),
+            **self._back.row(case.anchor, self._home, executed=row["executed"]),
+            "status": status(case, approved, rolled_back=self._back.in_full(case.anchor))}])
 
     def _born_here(self, anchor: Step) -> bool:
         """Whether the log shows the target being created before: then no earlier value can stand unseen."""
         born = self._born.get((anchor.tenant, (anchor.target or "").partition("|")[0]))
         return born is not None and born <= anchor.time
-
-    def _rolled_back(self, anchor: Step) -> Row:
-        undone_by, undoes = self._proved.get(anchor.id), self._undoing.get(anchor.id)
-        return {
-            "rolled_back_by": self._home[undone_by.undoing.id] if undone_by else None,
-            "rolled_back_at": undone_by.undoing.time if undone_by else None,
-            "rollback_kind": undone_by.kind if undone_by else None,
-            "rollback_share": 1.0 if undone_by else None, "rollback_tested": None,
-            "rolls_back": self._home[undoes.undone.id] if undoes else None,
-        }
 
 
 def _born(found: Sequence[Case]) -> dict[tuple[str | None, str], datetime]:
