@@ -254,9 +254,9 @@ DECISION_STEPS = Table("decision_steps", "steps of decisions as records state th
     "step_id": (pl.String, "step-..., stable: derived from record and kind"),
     "kind": (pl.String, "", STEP_KINDS),
     "time": (TIME, "event time"),
-    "time_zone": (pl.String, "of the time: null: stated, or UTC as the provider promises; assumed: the export writes local "
-                             "times without a zone and they were read as UTC, so that only the order among steps of that "
-                             "source holds", "assumed"),
+    "time_zone": (pl.String, "of the time: null: stated, or UTC as the provider promises; assumed: the export writes "
+                             "local times without a zone and they were read as UTC, so that only the order among steps "
+                             "of that source holds", "assumed"),
     "operation": (pl.String, "provider's operation, e.g. iam:AttachRolePolicy"),
     "verdict": (pl.String, "for decisions: approve deny withdraw modify; else null"),
     "capacity": (pl.String, "in which somebody decided; null: not stated",
