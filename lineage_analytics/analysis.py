@@ -22,6 +22,7 @@ from lineage_analytics.errors import NothingAssessableError, UsageError
 from lineage_analytics.graphs import access as access_room
 from lineage_analytics.graphs import assistants
 from lineage_analytics.graphs import decisions as decisions_room
+from lineage_analytics.graphs import provenance as provenance_room
 from lineage_analytics.graphs import workflow_register as registers
 from lineage_analytics.graphs.access import AccessLineage
 from lineage_analytics.loaders.common.places import existing
@@ -209,6 +210,17 @@ def decision_lineage(estate: Estate) -> DecisionLineage:
     return analyse(estate).decisions
 
 
+def provenance(estate: Estate, case_ids: Iterable[str] | None = None) -> dict[str, object]:
+    """Decisions as a PROV-JSON document, one bundle per case: these cases, or the executed ones of the window; see
+    ``graphs.provenance``.
+
+    Examples
+    --------
+    >>> json.dump(la.provenance(estate), open("decisions.prov.json", "w"))  # doctest: +SKIP
+    """
+    return provenance_room.provenance(analyse(estate).decisions, case_ids)
+
+
 def measure(estate: Estate) -> pl.DataFrame:
     """Every measure with its interval, unknowns, status and reason: columns of ``tables.MEASURES``."""
     return analyse(estate).measured.measures
@@ -248,5 +260,5 @@ def _once(estate: Estate, name: str, compute: Callable[[], pl.DataFrame]) -> pl.
 
 __all__ = [
     "Analysis", "access_lineage", "allowed", "analyse", "assistant_reach", "decision_lineage", "evidence", "facets",
-    "load", "measure", "notebook", "open", "read", "sample", "score", "workflow_register",
+    "load", "measure", "notebook", "open", "provenance", "read", "sample", "score", "workflow_register",
 ]

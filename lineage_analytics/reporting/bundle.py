@@ -19,6 +19,7 @@ import polars as pl
 
 from lineage_analytics import __version__, tables
 from lineage_analytics.graphs import decisions as decisions_room
+from lineage_analytics.graphs import provenance
 from lineage_analytics.graphs.decisions import steps as decision_steps
 from lineage_analytics.loaders import loaders
 from lineage_analytics.reporting import archive, manifest, raw_records, statements
@@ -84,9 +85,10 @@ def make(lineage: DecisionLineage, facts: Facts, identifier: str, files: Iterabl
     cuts = raw_records.cut(files, places) if files is not None else {}
     named = _files(facts, {place.file_sha256 for place in places})
     entries = {
-        "README.txt": _README.encode(), "explanation.txt": (lineage.explain(case_id) + "\n").encode(),
+        "README.txt": _README.encode(), "explanation.txt": (str(lineage.explain(case_id)) + "\n").encode(),
         "explanation.json": as_json(plain(explained)),
         **{f"lineage/{name}.jsonl": _lines(found) for name, found in rows.items()},
+        "lineage/prov.json": provenance.prov_json(lineage, [case_id]),
         "inputs.jsonl": _lines(named), "coverage.jsonl": _lines(_coverage(facts, rows, held, places)),
         RULES: as_json(_rules(facts, case_id)), "tool.json": as_json(_tool()),
     }
@@ -259,6 +261,7 @@ _README = """\
 The evidence of one decision, written by lineage-analytics.
 
 explanation.txt .json  what the records say of the decision, and what they do not say
+lineage/prov.json      the case as W3C PROV
 lineage/*.jsonl        its case, steps, links, rejected links, findings, gaps and elements, one JSON object a line;
                        a step with another case_id is one that a link of this case leads to
 records/*.json         every record that these cite: where it stands (file, archive member, ordinal from 0) and the rows

@@ -1,10 +1,10 @@
-"""What a run found as files for other tools: GraphML, BloodHound OpenGraph, CSV for spreadsheets, JSON."""
+"""What a run found as files for other tools: GraphML, BloodHound OpenGraph, PROV-JSON, CSV for spreadsheets, JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lineage_analytics.graphs import export
+from lineage_analytics.graphs import export, provenance
 from lineage_analytics.reporting import records
 
 if TYPE_CHECKING:
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
     from lineage_analytics.reporting.reading import Reading
 
-GRAPHML, OPENGRAPH, TABLES = "access.graphml", "access.opengraph.json", "tables"
+GRAPHML, OPENGRAPH, PROVENANCE, TABLES = "access.graphml", "access.opengraph.json", "decisions.prov.json", "tables"
 REGISTER = "workflow_register"
 
 
 def write(reading: Reading, folder: Path) -> None:
-    """``access.graphml``, ``access.opengraph.json``, ``tables/*.csv`` of permissions, ways, radii and cuts, and
-    ``workflow_register.csv`` and ``.json``."""
+    """``access.graphml``, ``access.opengraph.json``, ``decisions.prov.json`` with the executed cases of the window,
+    ``tables/*.csv`` of permissions, ways, radii and cuts, and ``workflow_register.csv`` and ``.json``."""
     access = reading.analysis.access
     (folder / GRAPHML).write_bytes(export.graphml(access))
     (folder / OPENGRAPH).write_bytes(export.opengraph_json(access))
+    (folder / PROVENANCE).write_bytes(provenance.prov_json(reading.analysis.decisions))
     (folder / TABLES).mkdir()
     frames = {"permissions": access.permissions, "tier0_paths": reading.paths, "blast_radius": reading.radii,
               "exposure": access.exposure(), "choke_points": reading.cuts}
