@@ -192,7 +192,8 @@ def _held(case: Case, found: Approval, before: list[Step], scene: Scene) -> Appr
     given = tuple(sorted({scene.known.get(d.actor or "", Person()).person or d.actor or d.id for d in before
                           if d.verdict == "approve" and d.agent_class == "human"}))
     found = replace(found, required=required.approvers if required else None, given=given)
-    if found.order == "prior" and action.time - scene.clocks.offset(chosen, action) > _valid_until(case, chosen):
+    until = _valid_until(case, chosen)
+    if found.order == "prior" and until is not None and action.time - scene.clocks.offset(chosen, action) > until:
         return replace(found, verdict="expired")
     if _stale(chosen, action):
         return replace(found, verdict="stale")
@@ -223,10 +224,10 @@ def _chosen(before: list[Step], near: list[Step], after: list[Step], clocks: Clo
     return next((d for d in after if d.verdict == "approve"), after[0]), "retroactive", None
 
 
-def _valid_until(case: Case, decision: Step) -> datetime:
-    """End of what was approved: the decision's own, else that of what was asked for."""
+def _valid_until(case: Case, decision: Step) -> datetime | None:
+    """End of what was approved: the decision's own, else that of what was asked for; None where neither has one."""
     ends = [decision.expires] if decision.expires else [r.expires for r in case.about("request") if r.expires]
-    return min(ends, default=case.anchor.time)
+    return min(ends, default=None)
 
 
 def independent(case: Case, decision: Step, scene: Scene) -> str:

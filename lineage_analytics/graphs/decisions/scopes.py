@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lineage_analytics.graphs.decisions.steps import Step
 
@@ -40,16 +40,19 @@ def effect_of(key: str) -> Effect:
     return Effect(verb, thing, kept[0] if kept else "", "|".join(kept[1:]), eligible)
 
 
-def match(approved: Step, done: Step, approved_until: Iterable[Step] = ()) -> str:
-    """exact, narrower, broader, different, or unknown where either record does not state its effect.
+def match(approved: Step, done: Step, asked: Sequence[Step] = ()) -> str:
+    """exact, narrower, broader, different, or unknown where the records do not state both effects.
 
-    ``approved_until``: steps of what was asked for, whose end counts where the approval states none.
+    ``asked``: the requests that the approval answers; what they ask for counts where the approval does not repeat it.
     """
-    if of_commit(approved, done) is False:
-        return "different"
-    if approved.effect is None or done.effect is None:
+    commit = of_commit(approved, done)
+    if commit is not None:
+        return "exact" if commit else "different"
+    answered = [step for step in asked if (step.key_kind, step.key) == (approved.key_kind, approved.key)]
+    effect = approved.effect or next((step.effect for step in answered if step.effect), None)
+    if effect is None or done.effect is None:
         return "unknown"
-    return _wider(_compared(effect_of(approved.effect), effect_of(done.effect)), _ends(approved, done, approved_until))
+    return _wider(_compared(effect_of(effect), effect_of(done.effect)), _ends(approved, done, answered))
 
 
 def of_commit(approved: Step, done: Step) -> bool | None:
