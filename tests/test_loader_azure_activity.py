@@ -278,7 +278,7 @@ def test_a_request_of_privileged_management_carries_the_requests_id_and_its_tick
                           properties={"requestbody": json.dumps(held)})])
     assert loaded.rows("decision_steps", "kind", "native_key_kind", "native_key", "stated_keys", "quoted_keys",
                        "target_key") == [
-        ("request", "pim_request_id", BO, ["ticket:4711"], ["CHG0031337"],
+        ("request", "pim_request_id", BO, ["session:u-T_1", "ticket:4711"], ["CHG0031337"],
          f"entra:{TENANT}:role/{OWNER}|{ANA}|{SUBSCRIPTION}")]
 
 

@@ -19,6 +19,7 @@ from lineage_analytics.loaders._entra_record import (
     target_id,
 )
 from lineage_analytics.loaders._entra_steps import change_of, entitlement, step
+from lineage_analytics.loaders.common import origin
 from lineage_analytics.loaders.common.columns import frame, plausible, raw_refs, times
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault
 from lineage_analytics.loaders.common.ids import identity_id, record_ids
@@ -43,12 +44,17 @@ _CREATIONS = frozenset({"add user", "add service principal", "add group"})
 def read_chunk(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, decision steps and PIM entitlements of one chunk."""
     kept: list[Record] = []
-    faults = list(chunk.faults)
+    faults, owner = list(chunk.faults), origin.owner_of(document)
     for position, raw in chunk.placed():
         try:
-            kept.append(decode(raw, position))
+            record = decode(raw, position)
         except NoRecordError as error:
             faults.append(Fault(position, error.reason, error.detail, error.disposition))
+            continue
+        if owner is not None and owner.contradicts(PROVIDER, record.tenant):
+            faults.append(Fault(position, origin.REASON, origin.why(record.tenant, owner.tenant)))
+        else:
+            kept.append(record)
     when = times([record.time for record in kept])
     good = plausible(when, (record.time for record in kept))
     if not good.all():

@@ -169,7 +169,8 @@ def identity_set(entry: Entry, value: object, basis: str) -> Who:
 
 
 def when(value: object) -> datetime | None:
-    """A time, or None for one that is not stated or not plausible."""
+    """A time at which something stands or ends, or None for one that is not stated or not plausible; for the time of
+    a step ``parse_time`` is right: a record that states an impossible one is refused as a whole."""
     found = parse_time(value)
     return found if found is not None and 2000 <= found.year < 2090 else None
 

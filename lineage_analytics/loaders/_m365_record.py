@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.loaders._m365_types import NUMBERS
+from lineage_analytics.loaders.common import origin
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import unmistakable_time
@@ -196,7 +197,15 @@ def _merged(row: Fields) -> Fields:
         raise NoRecordError("out_of_scope", "an event of another application", "rejected")
     if key == "log" or any(nested in inner for nested in PAYLOADS):
         return _merged(inner)
+    _wanted_one_organization(text(row.get("organizationid")), text(inner.get("organizationid")))
     return _completed(inner, row, _WRAPPER)
+
+
+def _wanted_one_organization(wrapped: str | None, own: str | None) -> None:
+    """A query of one organisation gives its records; one of another was put among them."""
+    contradiction = origin.contradiction(own, wrapped)
+    if contradiction is not None:
+        raise NoRecordError(origin.REASON, contradiction)
 
 
 def _from_defender(row: Fields) -> Fields:

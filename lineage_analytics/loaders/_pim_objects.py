@@ -11,6 +11,7 @@ from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._governance import PROVIDER
 from lineage_analytics.loaders.common.assembly import RecordFault
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, embedded, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def add_stages(entry: Entry, stages: list[Fields], key_kind: str, key: str, oper
     """A decision for every reviewed stage. Who reviewed is nobody where the id is all zero."""
     for number, stage in enumerate(stages):
         verdict = VERDICTS.get((text(stage.get("reviewresult")) or "").lower())
-        time = gov.when(stage.get("revieweddatetime"))
+        time = parse_time(stage.get("revieweddatetime"))
         if verdict is None or time is None:
             continue
         by = gov.principal(entry, stage.get("reviewedby"), "useridentity", "reviewedBy")

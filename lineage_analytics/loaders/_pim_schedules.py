@@ -11,6 +11,7 @@ from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._entra_roles import BUILT_IN
 from lineage_analytics.loaders._governance import PROVIDER
 from lineage_analytics.loaders.common.assembly import RecordFault
+from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, text
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def read_request(entry: Entry, row: Fields, entity: str) -> None:
     status = (text(row.get("status")) or "").lower()
     entry.step("request", kind="request", time=asked, capacity="requester", **{
         **base, **by.acting(), "status": "pending" if status.startswith("pending") else "succeeded"})
-    done = gov.when(row.get("completeddatetime"))
+    done = parse_time(row.get("completeddatetime"))
     ending = request_ending(status, verb, dated=done is not None)
     if ending is not None:
         entry.step(ending["kind"], time=done or asked, **{**base, **carried_out(by, ending["kind"]), **ending})

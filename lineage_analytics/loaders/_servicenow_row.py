@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.stated import stated
-from lineage_analytics.loaders.common.times import parse_time
+from lineage_analytics.loaders.common.times import ASSUMED, parse_time
 from lineage_analytics.loaders.common.values import flag, fold, name, text
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Row:
 
     def __init__(self, fields: Mapping[str, Any], *, labels: bool = False) -> None:
         self.fields: dict[str, Any] = {}
+        self._shown = labels
         for key, held in fields.items():
             named = field_name(key, labels=labels)
             if named not in self.fields or self.fields[named] in (None, ""):
@@ -93,6 +94,17 @@ class Row:
     def time(self, *keys: str) -> datetime | None:
         """UTC as the API gives it; display values are in the zone of whoever exported, which nothing states."""
         return next((found for key in keys if (found := parse_time(self.text(key))) is not None), None)
+
+    def zone(self, *keys: str) -> str | None:
+        """``assumed`` where the time under the first of the keys that has one is as displayed: in nobody's zone."""
+        for key in keys:
+            if parse_time(self.text(key)) is None:
+                continue
+            held = self.fields[key]
+            if self._shown or (isinstance(held, dict) and text(held.get("value")) is None):
+                return ASSUMED
+            return None
+        return None
 
     def flag(self, key: str) -> bool | None:
         held = self.fields.get(key)

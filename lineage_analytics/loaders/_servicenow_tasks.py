@@ -40,11 +40,13 @@ def change(entry: Entry, row: Row, event: str | None) -> None:
         reason = row.text("justification", "reason") is not None if {"justification", "reason"} & set(
             row.fields) else None
         entry.step("request", kind="request", time=opened, operation="change_request", actor_id=asked,
+                   time_zone=row.zone("opened_at", "sys_created_on"),
                    justification_present=reason, title=f"{label}: requested", **shared)
     _decided(entry, row, opened, label, shared)
     _carried_out(entry, row, label, shared)
     if state == "canceled" and (when := row.time("closed_at", "sys_updated_on")) is not None:
         entry.step("cancelled", kind="decision", verdict="withdraw", time=when, operation="change_request:cancel",
+                   time_zone=row.zone("closed_at", "sys_updated_on"),
                    actor_id=row.principal("closed_by"), title=f"{label}: cancelled", **shared)
 
 
@@ -53,6 +55,7 @@ def _decided(entry: Entry, row: Row, opened: datetime | None, label: str, shared
     if row.word("type") == "standard":
         if opened is not None:
             entry.step("policy", kind="decision", verdict="approve", capacity="policy", time=opened,
+                       time_zone=row.zone("opened_at", "sys_created_on"),
                        operation="change_request:standard", actor_class="automation",
                        actor_class_basis="a standard change is approved beforehand", title=f"{label}: pre-approved",
                        **shared)
@@ -60,6 +63,7 @@ def _decided(entry: Entry, row: Row, opened: datetime | None, label: str, shared
     verdict, when = VERDICTS.get(row.word("approval")), row.time("approval_set")
     if verdict is not None and when is not None:
         entry.step("concluded", kind="decision", verdict=verdict, capacity="system", time=when,
+                   time_zone=row.zone("approval_set"),
                    operation="change_request:approval", title=f"{label}: {row.word('approval')}", **shared)
 
 
@@ -71,14 +75,17 @@ def _carried_out(entry: Entry, row: Row, label: str, shared: dict[str, Any]) -> 
     who = row.principal("assigned_to")
     if began is not None or (code and ended is not None and CHANGE_STATES.get(row.word("state")) != "canceled"):
         entry.step("action", kind="attempt" if failed else "action", time=began or ended, actor_id=who,
+                   time_zone=row.zone("work_start", "work_end", "closed_at"),
                    operation="change_request:implement",
                    status="failed" if failed else "succeeded" if code else "unknown",
                    title=f"{label}: carried out", **shared)
     if code and ended is not None:
-        entry.step("outcome", kind="outcome", time=ended, operation="change_request:close", actor_id=row.principal(
-            "closed_by"), status="failed" if failed or backed_out else "succeeded", title=f"{label}: {code}", **shared)
+        entry.step("outcome", kind="outcome", time=ended, operation="change_request:close",
+                   actor_id=row.principal("closed_by"), time_zone=row.zone("work_end", "closed_at"),
+                   status="failed" if failed or backed_out else "succeeded", title=f"{label}: {code}", **shared)
     if backed_out and ended is not None:
         entry.step("rollback", kind="rollback", time=ended, operation="change_request:back_out", actor_id=who,
+                   time_zone=row.zone("work_end", "closed_at"),
                    title=f"{label}: backed out", **shared)
 
 
@@ -99,11 +106,13 @@ def catalogue_request(entry: Entry, row: Row, event: str | None) -> None:
     opened, closed = row.time("opened_at", "sys_created_on"), row.time("closed_at")
     if opened is not None:
         entry.step("request", kind="request", time=opened, operation=row.table, actor_id=row.principal("opened_by"),
+                   time_zone=row.zone("opened_at", "sys_created_on"),
                    title=f"{label}: requested", **shared)
     ended = {"3": "succeeded", "closed_complete": "succeeded", "4": "failed", "closed_incomplete": "failed"}.get(
         row.word("state"))
     if ended is not None and closed is not None:
         entry.step("outcome", kind="outcome", time=closed, operation=f"{row.table}:close", status=ended,
+                   time_zone=row.zone("closed_at"),
                    actor_id=row.principal("closed_by"), title=f"{label}: closed", **shared)
 
 
@@ -120,9 +129,11 @@ def approval(entry: Entry, row: Row, event: str | None) -> None:
         entry.step("decision", kind="decision", verdict=VERDICTS[state], capacity=capacity, time=when, actor_id=actor,
                    justification_present=row.text("comments") is not None if "comments" in row.fields else None,
                    seq=row.whole("order"), decided_value=row.text("state"),
+                   time_zone=row.zone("sys_updated_on", "sys_created_on"),
                    title=f"{state} {key or ''}".strip(), **shared)
     elif state == "requested" and (when := row.time("sys_created_on", "sys_updated_on")) is not None:
         entry.step("request", kind="request", status="pending", time=when, **shared,
+                   time_zone=row.zone("sys_created_on", "sys_updated_on"),
                    title=f"approval of {key or 'a ticket'} asked")
 
 
@@ -141,6 +152,7 @@ def group_approval(entry: Entry, row: Row, event: str | None) -> None:
         return
     kind, key = case_key(row.number("parent"), row.id("parent"), None)
     entry.step("decision", kind="decision", verdict=verdict, capacity="system", time=when, event_id=event,
+               time_zone=row.zone("sys_updated_on", "sys_created_on"),
                operation="sysapproval_group", actor_id=row.principal("assignment_group"), actor_class="group",
                actor_class_basis="a group approval", native_key_kind=kind, native_key=key,
                title=f"group {row.word('approval')} {key or ''}".strip())
@@ -155,6 +167,7 @@ def audited(entry: Entry, row: Row, event: str | None, table: str | None, docume
         return
     actor = row.principal("user_id") if row.id("user_id") else row.login("user") or row.login("user_name")
     entry.step("decision", kind="decision", verdict=VERDICTS[new], capacity="approver", time=when, event_id=event,
+               time_zone=row.zone("sys_created_on", "update_time"),
                operation="sysapproval_approver:state", actor_id=actor, native_key_kind="approval_sys_id" if document
                else None, native_key=document, title=f"{new}, as audited")
 

@@ -41,6 +41,7 @@ from lineage_analytics.loaders._cloudtrail_record import Record, decode
 from lineage_analytics.loaders._cloudtrail_sessions import session_limits
 from lineage_analytics.loaders._cloudtrail_shapes import form, unpacked
 from lineage_analytics.loaders._cloudtrail_steps import Change, is_change, steps
+from lineage_analytics.loaders.common import origin
 from lineage_analytics.loaders.common.assembly import assemble
 from lineage_analytics.loaders.common.columns import plausible
 from lineage_analytics.loaders.common.contract import Batch, Fault, Match
@@ -77,7 +78,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, decision steps and assistant access of one chunk."""
     if document.shape == console.SHAPE:
         return assemble(chunk, document, columns.SOURCE, console.read)
-    kept, faults = _decoded(chunk)
+    kept, faults = _of_the_account(*_decoded(chunk), document)
     faults = [*chunk.faults, *faults]
     if not kept:
         return Batch(pl.Series("record_id", [], dtype=pl.String), {}, faults)
@@ -118,6 +119,17 @@ def _decoded(chunk: Chunk) -> tuple[list[Kept], list[Fault]]:
         else:
             kept.append((record, unmapped, position))
     return kept, faults
+
+
+def _of_the_account(kept: list[Kept], faults: list[Fault], document: Document) -> tuple[list[Kept], list[Fault]]:
+    """Without the records that say they are of another account than the one whose folder they lie in."""
+    owner = origin.owner_of(document)
+    if owner is None or {record.account for record, _, _ in kept} <= {owner.tenant, None}:
+        return kept, faults
+    foreign = [at for at, (record, _, _) in enumerate(kept) if owner.contradicts(PROVIDER, record.account)]
+    faults += [Fault(kept[at][2], origin.REASON, origin.why(kept[at][0].account, owner.tenant)) for at in foreign]
+    strange = set(foreign)
+    return [one for at, one in enumerate(kept) if at not in strange], faults
 
 
 def _no_call(record: Record, position: int) -> Fault:

@@ -33,6 +33,7 @@ from lineage_analytics.loaders._review_history import as_item, without_repeats
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _read(entry: Entry) -> None:
 def _decision(entry: Entry, row: Fields, native_id: str) -> None:
     recommended = text(row.get("recommendation")) or text(row.get("accessrecommendation"))
     decided = text(row.get("decision")) or text(row.get("reviewresult"))
-    reviewed, applied = gov.when(row.get("revieweddatetime")), gov.when(row.get("applieddatetime"))
+    reviewed, applied = parse_time(row.get("revieweddatetime")), parse_time(row.get("applieddatetime"))
     target, label = _target(entry, row)
     gov.keep_new(entry, _DECISION, row, "access_review_decision", native_id)
     base: dict[str, Any] = {
@@ -152,7 +153,7 @@ def _signals(entry: Entry, row: Fields, base: dict[str, Any]) -> datetime | None
     """What the reviewer was shown, each insight as a signal; the time of the last, when the recommendation stood."""
     times = []
     for number, insight in enumerate(objects(row.get("insights"))):
-        made = gov.when(insight.get("insightcreateddatetime"))
+        made = parse_time(insight.get("insightcreateddatetime"))
         if made is None:
             continue
         times.append(made)

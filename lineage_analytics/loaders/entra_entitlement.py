@@ -29,6 +29,7 @@ from lineage_analytics.loaders._pim_objects import APPROVAL, add_stages
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
+from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, flag, guid, name, native, obj, objects, text
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _request(entry: Entry, row: Fields, native_id: str) -> None:
                "requester", **{**base, **own, "status": "pending" if state in _PENDING else "succeeded"})
     ending = _ending(state)
     if ending is not None:
-        done = gov.when(row.get("completeddatetime")) or gov.when(row.get("completeddate")) or asked
+        done = parse_time(row.get("completeddatetime")) or parse_time(row.get("completeddate")) or asked
         entry.step(ending["kind"], time=done, **{**base, **ending})
 
 

@@ -28,6 +28,7 @@ from lineage_analytics.loaders._event_rows import ENVELOPES, NOBODY, Event, Who,
 from lineage_analytics.loaders._github_names import PROVIDER, number, pull_key, see_organisation, typed
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
+from lineage_analytics.loaders.common.origin import REASON, why
 from lineage_analytics.loaders.common.packings import json_or_array_chunks
 from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import Fields, flag, name, obj, text
@@ -130,6 +131,7 @@ def _read(entry: Entry) -> None:
 
 def _pull_of(fields: Fields, said: Fields) -> Pull:
     """The pull request, in the organisation or else the account that owns its repository."""
+    _wanted_one_owner(fields)
     repository = obj(fields.get("repository")) or obj(obj(said.get("base")).get("repo"))
     key = pull_key(*(text(said.get(held)) for held in ("html_url", "url", "pull_request_url")))
     label, at = text(repository.get("full_name")), number(said.get("number"))
@@ -138,6 +140,14 @@ def _pull_of(fields: Fields, said: Fields) -> Pull:
     tenant = number(obj(fields.get("organization")).get("id")) or number(owner.get("id")) or (
         key.partition("/")[0] if key else None)
     return Pull(key, tenant, said)
+
+
+def _wanted_one_owner(fields: Fields) -> None:
+    """A delivery for an organisation is about that organisation's repositories."""
+    organisation = number(obj(fields.get("organization")).get("id"))
+    owner = number(obj(obj(fields.get("repository")).get("owner")).get("id"))
+    if organisation is not None and owner is not None and organisation != owner:
+        raise RecordFault(REASON, why(owner, organisation))
 
 
 def _review(entry: Entry, fields: Fields) -> None:

@@ -16,7 +16,8 @@ Schema  Cloud REST v2 and v3, Data Center 8 and later.
 A case is named by the issue's key (``issue_key``). An issue is a request only where its type, an approval or a status
 shows it: others are activity alone, so that a backlog of defects is no pile of decisions. A site's own statuses must be
 added to the table. An approver's own moment is not on record: the approval's completion stands for it, and a vote in an
-approval still open is no step yet. CSV times are in the zone of the exporting user and are read as UTC.
+approval still open is no step yet. CSV times are in the zone of the exporting user and are read as UTC; their steps say
+so (``time_zone``).
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.stated import stated
+from lineage_analytics.loaders.common.times import zone_of
 from lineage_analytics.loaders.common.values import Fields, fold, name, obj, objects, text
 
 if TYPE_CHECKING:
@@ -195,6 +197,7 @@ def _issue(entry: Entry, record: Fields, about: Fields) -> None:
     _act(entry, case, time, "issue:create", actor, case.id, left=unmapped(others, _FIELDS, texts=False))
     if case.gated and time is not None:
         entry.step("request", kind="request", time=time, operation="issue:create", actor_id=actor, event_id=case.id,
+                   time_zone=zone_of(fields.get("created")),
                    initiator_id=asked or actor, quoted_keys=_quoted(case, fields), stated_keys=_linked(case, fields),
                    **_class(creator), **case.native,
                    justification_present=fields.get("description") not in (None, "", {}),
@@ -219,6 +222,7 @@ def _history(entry: Entry, record: Fields, about: Fields) -> None:
         step = meaning(after)
         if step is not None and time is not None and (step.telling or case.gated):
             entry.step(f"status/{number}", kind=step.kind, verdict=step.verdict, status=step.status, time=time,
+                       time_zone=zone_of(history.get("created")),
                        operation=f"issue:transition {after}"[:200], actor_id=actor, event_id=native, **_class(author),
                        **case.native, title=f"{case.key or 'issue'}: {after}"[:200])
 

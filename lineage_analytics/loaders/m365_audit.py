@@ -42,7 +42,7 @@ from lineage_analytics.loaders._m365_copilot import (
 from lineage_analytics.loaders._m365_record import KNOWN, PAYLOADS, PROVIDER, NoRecordError, Record, decode
 from lineage_analytics.loaders._m365_steps import step
 from lineage_analytics.loaders._m365_types import NAMES
-from lineage_analytics.loaders.common import secrets
+from lineage_analytics.loaders.common import origin, secrets
 from lineage_analytics.loaders.common.columns import frame, plausible, times
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Fault, Match
 from lineage_analytics.loaders.common.ids import identity_id
@@ -113,7 +113,7 @@ def extract(document: Document) -> Iterator[Chunk]:
 
 def transform(chunk: Chunk, document: Document) -> Batch:
     """Activity, identity facts, assistant access and decision steps of one chunk."""
-    kept, faults = _decoded(chunk)
+    kept, faults = _decoded(chunk, origin.owner_of(document))
     when = times([record.time for record in kept])
     good = plausible(when, (record.time for record in kept))
     faults = [*chunk.faults, *faults]
@@ -144,14 +144,19 @@ def _drift(kept: Sequence[Record]) -> Iterator[Drift]:
         yield from changed_types({key: record.fields.get(key) for key in _TYPED}, _TYPED, record.position)
 
 
-def _decoded(chunk: Chunk) -> tuple[list[Record], list[Fault]]:
+def _decoded(chunk: Chunk, owner: origin.Owner | None) -> tuple[list[Record], list[Fault]]:
     kept: list[Record] = []
     faults: list[Fault] = []
     for position, raw in chunk.placed():
         try:
-            kept.append(decode(raw, position))
+            record = decode(raw, position)
         except NoRecordError as error:
             faults.append(Fault(position, error.reason, error.detail, error.disposition))
+            continue
+        if owner is not None and owner.contradicts(PROVIDER, record.tenant):
+            faults.append(Fault(position, origin.REASON, origin.why(record.tenant, owner.tenant)))
+        else:
+            kept.append(record)
     return kept, faults
 
 

@@ -14,7 +14,7 @@ A case is named by the ticket's number (``change_number``, ``request_number``). 
 one record per ``sys_mod_count``. An approval row's time is when it was last touched, later than the decision where
 somebody edited it since; ``sys_audit`` holds the true moment and is preferred where it is loaded (``settle``). A
 standard change is approved by policy. Values are UTC; display values and CSV are in the zone of the exporting user,
-which no export states, and are read as UTC.
+which no export states, and are read as UTC; their steps say so (``time_zone``).
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemb
 from lineage_analytics.loaders.common.contract import Batch, Chunk, Match
 from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import csv_columns, json_or_array_chunks, row_chunks
+from lineage_analytics.loaders.common.times import zone_of
 from lineage_analytics.loaders.common.values import guid
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def _step(entry: Entry, event: Event, rule: Rule, time: datetime, change: Change
     failed = outcome in ("failure", "denied")
     entry.step(
         "action", kind="attempt" if failed else "action", time=time, operation=f"{event.id} {rule.title}",
+        time_zone=zone_of(stated) if (stated := event.data.get("eventtime")) is event.time else None,
         status="failed" if failed else "succeeded" if outcome == "success" else "unknown",
         actor_id=who.id if who else None, initiator_id=who.id if who else None,
         actor_class=who.agent_class if who else "unknown", actor_class_basis=who.basis if who else None,

@@ -29,7 +29,7 @@ KINDS = 1_000
 """Records whose keys are data must not have every loader asked about each of them."""
 # Of records that are no records, or that their own loader found wanting in something else than what they are.
 _NOT_ASKED = frozenset({"broken_json", "broken_csv", "broken_record", "not_an_object", "truncated", "record_too_large",
-                        "too_deep", "no_time", "implausible_time", "unreadable"})
+                        "too_deep", "no_time", "implausible_time", "tenant_mismatch", "unreadable"})
 _CATEGORIES = ("category", "Category", "kind", "logName")
 
 

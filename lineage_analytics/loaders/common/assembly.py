@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics import tables
-from lineage_analytics.loaders.common import secrets
+from lineage_analytics.loaders.common import origin, secrets
 from lineage_analytics.loaders.common.contract import Batch, Fault
 from lineage_analytics.loaders.common.ids import derived_id, record_id
 from lineage_analytics.loaders.common.leftovers import Drift, changed_types, unmapped
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.sequences import Counted
-from lineage_analytics.loaders.common.times import EARLIEST, LATEST, parse_time
+from lineage_analytics.loaders.common.times import implausible, parse_time
 from lineage_analytics.loaders.common.values import synthetic_id
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class Entry:
         found = parse_time(value)
         if found is None:
             raise RecordFault("no_time", f"{key} is missing or not a time")
-        if not EARLIEST <= found < LATEST:
-            raise RecordFault("implausible_time", f"{key} {found.isoformat()}, wanted 2000 to 2089")
+        _wanted_plausible(key, found)
         return found
 
     def moment(self, value: object, key: str) -> datetime | None:
@@ -100,7 +99,11 @@ class Entry:
         self.drift.append(Drift(self.position, "record_type", name))
 
     def add(self, table: tables.Table, **cells: Any) -> None:
-        """A row of the table; provider, tenant, source, record id and place are filled in unless given."""
+        """A row of the table; provider, tenant, source, record id and place are filled in unless given.
+
+        A record of which any row lies at a time that no event can have is refused as ``implausible_time``.
+        """
+        _wanted_plausible("a time of the record", cells.get("time"), cells.get("observed_time"))
         odd = cells.keys() - table.schema.keys()
         if odd:
             raise KeyError(f"table {table.name} has no column {sorted(odd)}")
@@ -121,9 +124,16 @@ class Entry:
                 for table, cells in self.rows]
 
 
+def _wanted_plausible(key: str, when: datetime | None, received: datetime | None = None) -> None:
+    why = implausible(when, received)
+    if why is not None:
+        raise RecordFault("implausible_time", f"{key} {why}")
+
+
 def assemble(chunk: Chunk, document: Document, source: str, read: Callable[[Entry], None]) -> Batch:
     """The batch of a chunk: ``read`` gets every raw record as an Entry and adds its rows, or raises RecordFault."""
     where = {"file_sha256": document.file_sha256, "member": document.member}
+    owner = origin.owner_of(document)
     ids: list[str] = []
     faults, drift, counted = list(chunk.faults), list[Drift](), Counted()
     rows: dict[str, list[Row]] = {}
@@ -135,6 +145,8 @@ def assemble(chunk: Chunk, document: Document, source: str, read: Callable[[Entr
         entry = Entry(source, where, position, fields, tag, chunk.context, counted)
         try:
             read(entry)
+            if owner is not None and owner.contradicts(entry.provider, entry.tenant):
+                raise RecordFault(origin.REASON, origin.why(entry.tenant, owner.tenant))
             finished = entry.finished()
         except RecordFault as odd:
             faults.append(Fault(position, odd.reason, odd.detail, odd.disposition))

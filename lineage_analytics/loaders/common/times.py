@@ -9,7 +9,13 @@ NEVER = frozenset({"", "0", "-1", "n/a", "no_information", "not_supported", "non
 _SENTINEL_YEARS = frozenset({1, 1601, 9999})
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 """When an event can have been. Not the clock: one mistyped year must not become the newest record of an estate."""
+ASSUMED = "assumed"
+"""``DECISION_STEPS.time_zone`` of a time without a zone out of an export that writes local times."""
+AHEAD = timedelta(days=2)
+"""How far a record may lie ahead of the time at which its provider says that it received it."""
 _MONTHS = 12
+_CLOCK = re.compile(r"\d{1,2}:\d{2}")
+_ZONE = re.compile(r"(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})\s*$", re.IGNORECASE)
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
 _ONE_DIGIT_HOUR = re.compile(r"T(\d:\d\d)")
@@ -35,6 +41,29 @@ def parse_time(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return None if parsed.year in _SENTINEL_YEARS else parsed
+
+
+def implausible(when: datetime | None, received: datetime | None = None) -> str | None:
+    """Why no event can have been at that time, in words; None where one can, or where no time is stated.
+
+    This is the one rule of all loaders for dates far ahead, for epoch 0, and for an epoch whose unit was mistaken:
+    units are told by magnitude, so a mistaken one lies in 1970 or beyond 2089. A record that breaks it is quarantined
+    as ``implausible_time`` with all it says: with a wrong time in one field nothing of it can be put in order.
+    """
+    if when is None:
+        return None
+    if not EARLIEST <= when < LATEST:
+        return f"{when.isoformat()}, wanted 2000 to 2089"
+    if received is not None and EARLIEST <= received < LATEST and when - received > AHEAD:
+        return f"{when.isoformat()}, which is days after the provider received it"
+    return None
+
+
+def zone_of(value: object) -> str | None:
+    """``assumed`` for a text that is a time of a day without a zone, as exports write it that use local time; None for
+    one with a zone, for an epoch, and for what is no time."""
+    written = value.strip() if isinstance(value, str) else ""
+    return ASSUMED if _CLOCK.search(written) and not _ZONE.search(written) else None
 
 
 def shown_time(value: str) -> str | None:
