@@ -32,8 +32,9 @@ bench: $(VENV)/.bench  ## speed and memory beside DuckDB, policy_sentry and netw
 	@failed=0; for part in cloudtrail policies reach; do \
 		$(BIN)/python -m tests.bench.bench_$$part || failed=1; done; exit $$failed
 
-peers: $(VENV)/.peers  ## escalations and event names beside what cloudsplaining and trailscraper say of them
-	PYTHONPATH=$(VENV)/peers $(BIN)/python -m pytest tests/test_event_names.py tests/test_escalation_cloudsplaining.py
+peers: $(VENV)/.peers  ## escalations and event names beside cloudsplaining and trailscraper; provenance read by prov
+	PYTHONPATH=$(VENV)/peers $(BIN)/python -m pytest tests/test_event_names.py tests/test_escalation_cloudsplaining.py \
+		tests/test_provenance.py
 
 places: $(VENV)/.places  ## object stores, against an S3-compatible server on loopback
 	PYTHONPATH=$(VENV)/places $(BIN)/python -m pytest tests/test_places_s3.py

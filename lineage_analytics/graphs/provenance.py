@@ -313,7 +313,7 @@ def _strong(made: _Bundle, rel: str, src: Row, dst: Row, said: Row) -> bool:
         made.relate("wasEndedBy", said, activity=to_did, ender=did, time=_time(src["time"]))
     elif rel == "triggered_by" and did:
         made.relate("wasStartedBy", said, activity=did, trigger=to_gave, starter=to_did)
-    elif rel == "rolls_back" and did and to_gave:
+    elif rel == "rolls_back" and did and to_did and to_gave:
         made.relate("wasInvalidatedBy", said, entity=to_gave, activity=did, time=_time(src["time"]))
         made.relate("wasInformedBy", said, informed=did, informant=to_did)
     elif rel == "authorised_by" and said["la:order"] == "later" and gave and to_did:
@@ -326,18 +326,18 @@ def _strong(made: _Bundle, rel: str, src: Row, dst: Row, said: Row) -> bool:
 
 
 def _by_entity(made: _Bundle, rel: str, at: _Ends, to: _Ends, said: Row, *, signal: bool) -> bool:
-    """The terms of a proved link to what a step produced."""
-    if not to[1]:
+    """The terms of a proved link to what a step produced: used by what was done, or what was made derives from it."""
+    if not to[1] or not (at[0] or at[1]):
         return False
-    derives = rel in ("informed_by", "proposes", "resulted_in") or not at[0]
-    if at[0] and rel not in ("proposes", "resulted_in"):
+    derives = at[1] is not None and (rel in ("informed_by", "proposes", "resulted_in") or not at[0])
+    if at[0] and (rel == "informed_by" or not derives):
         role = {"prov:role": "input-data"} if rel == "read" else {}
         made.relate("used", {**said, **role}, activity=at[0], entity=to[1])
-    if at[1] and derives:
+    if derives:
         source = {"prov:type": _name("prov:PrimarySource")} if signal else {}
         made.relate("wasDerivedFrom", {**said, **source}, generatedEntity=at[1], usedEntity=to[1],
                     activity=to[0] if rel == "resulted_in" else None)
-    return bool(at[0] or at[1])
+    return True
 
 
 def _batch(made: _Bundle, case: Row) -> None:
@@ -381,7 +381,9 @@ def _moment(value: datetime) -> Row:
     return {"$": _time(value), "type": "xsd:dateTime"}
 
 
-def _time(value: datetime) -> str:
+def _time(value: datetime | None) -> str | None:
+    if value is None:
+        return None
     text = value.strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{value.microsecond:06d}Z" if value.microsecond else f"{text}Z"
 
