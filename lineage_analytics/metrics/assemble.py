@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.metrics.catalog import Metric
     from lineage_analytics.metrics.context import Context
+    from lineage_analytics.metrics.population import Figure
 
 SCALE = {"per_100": 100.0, "per_1000": 1_000.0, "per_10000": 10_000.0, "points": 100.0}
 _STATISTICS = {"median": intervals.median, "p90": intervals.p90, "p95": intervals.p95, "min": intervals.least,
@@ -50,7 +51,8 @@ def _row(metric: Metric, scope: str, people: Population, context: Context) -> di
     known, unknown = _gate_counts(people)
     verdict = gates.judge(
         known=known, unknown=unknown, lack=people.lack, lack_of_unknown=_lack_of_unknown(people.frame), age=age,
-        counted=people.how in ("rate", *_FLOWS) or (people.how in ("count", *_EXTREMES) and known + people.base > 0),
+        counted=people.how in ("rate", "figure", *_FLOWS)
+        or (people.how in ("count", *_EXTREMES) and known + people.base > 0),
         doubt=people.doubt)
     scale = SCALE.get(unit, 1.0)
     for name in _NUMBERS:
@@ -63,7 +65,7 @@ def _row(metric: Metric, scope: str, people: Population, context: Context) -> di
         "metric_id": metric.metric_id, "definition_version": metric.version, "scope": scope, "kind": metric.kind,
         **numbers, "ci_method": numbers["ci_method"] if numbers["ci_low"] is not None else None,
         "status": verdict.status, "reason": verdict.reason, "unit": unit,
-        "window_start": context.start_of(metric.kind), "window_end": context.facts.as_of,
+        "window_start": people.since or context.start_of(metric.kind), "window_end": context.facts.as_of,
         "sources": context.sources(metric.tables), "snapshot_at": context.snapshot_of(metric.snapshot),
     }
 
@@ -95,6 +97,8 @@ def _numbers(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
         "numerator": num, "denominator": den, "n_unknown": round(unknown), "n_excluded": round(excluded)}
     if people.how == "count":
         return found | _limits(num, None, "", num + unknown, num)
+    if people.how == "figure":
+        return found | _figure(people.figure)
     if people.how in _FLOWS:
         return found | {"denominator": people.base} | _flow(people)
     if people.how == "rate":
@@ -105,6 +109,14 @@ def _numbers(people: Population, *, higher_is_better: bool) -> dict[str, Any]:
     low, high = num / (den + unknown), (num + unknown) / (den + unknown)
     worst, best = (low, high) if higher_is_better else (high, low)
     return found | _limits(num / den, interval, method, worst, best)
+
+
+def _figure(found: Figure | None) -> dict[str, Any]:
+    if found is None:
+        return {"numerator": None, "denominator": None} | _limits(None, None, "", None, None)
+    limits = None if found.low is None or found.high is None else (found.low, found.high)
+    return {"numerator": found.numerator, "denominator": found.denominator} | _limits(
+        found.value, limits, found.method or "", found.worst, found.best)
 
 
 def _share_interval(people: Population, num: float, den: float) -> tuple[tuple[float, float] | None, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import polars as pl
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.access import AccessLineage
     from lineage_analytics.graphs.decisions import DecisionLineage
+
+T = TypeVar("T")
 
 NHI_KINDS = ("service_account", "workload", "app", "api_key", "ai_agent", "ai_assistant")
 # These record changes and decisions, or use of one service among many: their silence is no sign of an idle account.
@@ -46,13 +48,11 @@ class Context:
         """Whether the table holds any row at all."""
         return bool(self.facts[table].head(1).collect().height)
 
-    def once(self, name: str, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        """A frame that several metrics share, computed for the first of them."""
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """What several metrics share, computed for the first of them; a name stands for one kind of thing."""
         if name not in self._held:
             self._held[name] = compute()
-        held = self._held[name]
-        assert isinstance(held, pl.DataFrame)  # noqa: S101  (narrows the type)
-        return held
+        return cast("T", self._held[name])
 
     # --- window and provenance ---------------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 """Decisions: can each be reconstructed, and did a person approve it first (design section 3.4).
 
-Scope ``all`` is the AI-assisted executed decisions of the window, ``non_ai`` the comparison group.
+Scope ``all`` is the AI-assisted executed decisions of the window, ``non_ai`` the comparison group, ``unit:<name>`` the
+AI-assisted ones of one workstream.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from lineage_analytics.metrics.context import RECORDS_SHOWN
 from lineage_analytics.metrics.population import Population, population
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lineage_analytics.metrics.context import Context
 
@@ -23,8 +25,10 @@ AI_CLASSES = ("advises", "drafts", "executes_approved", "executes_autonomous")
 ELEMENTS = ("initiator", "inputs", "recommendation", "approver", "action", "rollback")
 NEEDS = "logs of identity changes"
 TABLES = ("steps",)
-_BOTH = ("all", "non_ai")
-_ON_RECORD = ("approved_before", "retroactive", "order_uncertain", "expired", "contradicted")
+BOTH = ("all", "non_ai")
+UNITS = ("identity_operations", "development", "support", "other")
+BY_UNIT = (*BOTH, *(f"unit:{unit}" for unit in UNITS))
+OF_UNITS = "A unit holds the AI-assisted decisions of the workflows declared for it"
 
 
 def groups(context: Context) -> Mapping[str, pl.DataFrame]:
@@ -41,6 +45,28 @@ def groups(context: Context) -> Mapping[str, pl.DataFrame]:
         excluded=pl.when(pl.col("involvement_class") == "unknown").then(pl.lit("involvement unknown")))
     other = pl.col("involvement_class") == "none"
     return {"all": executed.filter(~other), "non_ai": executed.filter(other)}
+
+
+def by_group(
+    context: Context, one: Callable[[pl.DataFrame], Population], *, units: bool = False
+) -> dict[str, Population]:
+    """One population for each group of decisions, and with ``units`` for each workstream of the AI-assisted ones."""
+    held = groups(context)
+    found = {scope: one(cases) for scope, cases in held.items()}
+    return found | (by_unit(held["all"], one) if units else {})
+
+
+def by_unit(cases: pl.DataFrame, one: Callable[[pl.DataFrame], Population]) -> dict[str, Population]:
+    """One population for each workstream; where no decision has one, none may be scored."""
+    if cases.height and not cases["workstream"].is_not_null().any():
+        bare = replace(one(cases.clear()), lack="definition_not_met")
+        return {f"unit:{unit}": bare for unit in UNITS}
+    return {f"unit:{unit}": one(cases.filter(pl.col("workstream") == unit)) for unit in UNITS}
+
+
+def found_in(context: Context, *findings: str) -> list[str]:
+    """Cases with any of the findings."""
+    return context.decisions.decision_findings.filter(pl.col("finding").is_in(findings))["case_id"].unique().to_list()
 
 
 def loaded(context: Context) -> bool:
@@ -100,18 +126,21 @@ def element_completeness(context: Context) -> Mapping[str, Population]:
     "LIN-02", title="Decisions that can be fully reconstructed",
     question="Which changes could we defend from first signal to way back?",
     numerator="every required element is proved and no records contradict each other",
-    denominator="executed decisions; unknown where an element is unknown or only inferred and none is missing",
+    denominator="executed decisions; unknown where an element is unknown or only inferred and none is missing. "
+                + OF_UNITS,
     kind="process", direction="higher", green=0.95, red=0.50, refs=("MEASURE 2.8", "CC8.1", "ID.RA-07"), needs=NEEDS,
-    scopes=_BOTH, tables=TABLES)
+    scopes=BY_UNIT, tables=TABLES)
 def fully_reconstructable(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
         return {}
     faults = context.decisions.gaps.filter(pl.col("reason") == "contradicted")["case_id"].unique().to_list()
+    faults += found_in(context, "record_conflict", "contradicted")
     wide = elements(context)
     fault = pl.col("case_id").is_in(faults) | (pl.col("approval_verdict") == "contradicted").fill_null(value=False)
     states = pl.concat_list(pl.col(name).fill_null("unknown") for name in ELEMENTS)
-    return {
-        scope: population(cases.join(wide, on="case_id", how="left").with_columns(states=states).with_columns(
+
+    def one(cases: pl.DataFrame) -> Population:
+        return population(cases.join(wide, on="case_id", how="left").with_columns(states=states).with_columns(
             excluded=pl.coalesce("excluded", pl.when(
                 pl.col("states").list.contains("pending") & ~pl.col("states").list.contains("missing") & ~fault).then(
                 pl.lit("may still be completed"))),
@@ -119,8 +148,8 @@ def fully_reconstructable(context: Context) -> Mapping[str, Population]:
             .when(pl.col("states").list.eval(pl.element().is_in(["proved", "not_required"])).list.all())
             .then(pl.lit(value=True)),
             reason=pl.when(fault).then(pl.lit("records contradict each other")).otherwise(_lacking())))
-        for scope, cases in groups(context).items()
-    }
+
+    return by_group(context, one, units=True)
 
 
 def _lacking() -> pl.Expr:
@@ -134,68 +163,3 @@ def _lacking() -> pl.Expr:
     ]
     found = pl.concat_str(parts, separator="; ", ignore_nulls=True)
     return pl.when(found == "").then(pl.lit("every required element is proved")).otherwise(found)
-
-
-APPROVED: dict[str, bool | None] = {
-    "approved_before": True, "retroactive": False, "denied": False, "absent": False, "automated_policy": False,
-    "expired": False, "scope_exceeded": False, "stale": False, "quorum_not_met": False, "contradicted": False,
-    "order_uncertain": None, "unknown": None,
-}
-VERDICTS = {
-    "approved_before": "a person approved before it ran", "retroactive": "approved only after it ran",
-    "denied": "denied, yet it ran", "absent": "no approval on record although its source is covered",
-    "automated_policy": "let through by a rule, not by a person", "expired": "the approval had run out",
-    "contradicted": "records of the approval contradict each other", "order_uncertain": "too close in time to order",
-    "unknown": "the source that would hold the approval is not loaded", "not_required": "needs no approval",
-}
-
-
-def approved() -> pl.Expr:
-    """Whether a person approved before execution; null where it cannot be known."""
-    return pl.col("approval_verdict").replace_strict(APPROVED, default=None, return_dtype=pl.Boolean)
-
-
-@metric(
-    "LIN-05", title="Changes a person approved before they ran", question="Was a person in control of these changes?",
-    numerator="approval by a person at or before execution, not expired",
-    denominator="executed decisions that require one; unknown where no approval source is loaded or the order is "
-                "uncertain. Whether the approver was authorised for the scope is not yet judged",
-    kind="process", direction="higher", green=0.99, red=0.80, refs=("GOVERN 3.2", "MAP 3.5", "Art. 14"),
-    needs="approvals of these changes", scopes=_BOTH, tables=TABLES)
-def approved_before_execution(context: Context) -> Mapping[str, Population]:
-    if not loaded(context):
-        return {}
-    waiting = elements(context).select("case_id", pending=pl.col("approver") == "pending")
-    return {
-        scope: population(cases.join(waiting, on="case_id", how="left").with_columns(
-            excluded=pl.coalesce(
-                "excluded", pl.when(pl.col("approval_verdict") == "not_required").then(pl.lit(VERDICTS["not_required"]))
-                .when(pl.col("pending")).then(pl.lit("may still arrive"))),
-            truth=approved(), reason=pl.col("approval_verdict").replace(VERDICTS),
-            lack=pl.when(pl.col("approval_verdict") == "unknown").then(pl.lit("no_source"))))
-        for scope, cases in groups(context).items()
-    }
-
-
-@metric(
-    "LIN-06", title="Approvals given by the person who asked", question="Did people approve their own requests?",
-    numerator="approver and initiator resolve to one person",
-    denominator="executed decisions with an approval by a person on record; unknown where accounts are not mapped to "
-                "people. Words: needs review",
-    kind="process", direction="lower", green=0.0, red=0.05, refs=("AC-5", "CC6.3"),
-    needs="approvals of these changes", scopes=_BOTH, tables=TABLES)
-def self_approval(context: Context) -> Mapping[str, Population]:
-    if not loaded(context):
-        return {}
-    same: dict[str, bool | None] = {"no": True, "yes": False, "by_account_only": None, "unknown": None}
-    words = {"no": "approver and initiator are one person", "yes": "approved by another person",
-             "by_account_only": "another account; whether another person is not known",
-             "unknown": "approver or initiator is not known"}
-    found = {}
-    for scope, cases in groups(context).items():
-        given = cases.filter(pl.col("approval_verdict").is_in(_ON_RECORD))
-        dark = given.is_empty() and bool((cases["approval_verdict"] == "unknown").any())
-        found[scope] = population(given.with_columns(
-            truth=pl.col("independent").replace_strict(same, default=None, return_dtype=pl.Boolean),
-            reason=pl.col("independent").replace(words)), lack="no_source" if dark else None)
-    return found

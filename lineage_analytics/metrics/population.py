@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # What a population may hold beside its state; a metric gives the columns it needs.
 _DEFAULTS: dict[str, pl.Expr] = {
@@ -21,7 +25,22 @@ _DEFAULTS: dict[str, pl.Expr] = {
     "cluster": pl.lit(None, dtype=pl.String),
 }
 COLUMNS = ("object_id", "object_kind", "state", *_DEFAULTS)
-HOW = ("share", "part", "pooled", "count", "median", "p90", "p95", "min", "max", "rate", "flow", "balance")
+HOW = ("share", "part", "pooled", "count", "median", "p90", "p95", "min", "max", "rate", "flow", "balance", "figure")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that is no share of its objects: a factor, a gap, a quantile of durations, with its 95 % limits and what
+    it is with all that is unknown counted as bad and as good. Null: there is no such limit or bound."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    method: str | None = None
+    worst: float | None = None
+    best: float | None = None
+    numerator: float | None = None
+    denominator: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,8 +55,10 @@ class Population:
     clusters of unlike weight), count (num; none is a finding too where ``base`` says that the listing is loaded),
     median, p90, p95 (of value), min, max (of value, without an interval), rate (num per day over ``days``), flow (the
     sum of num, events, per object of ``base``: ``worst`` and ``best`` are what an unknown event adds, ``cluster`` is
-    its day), balance (a flow whose events may count -1). ``unit`` overrides the metric's; ``lack`` says why nothing of
-    it may be scored, whatever the counts, ``doubt`` why it is provisional at best.
+    its day), balance (a flow whose events may count -1), figure (``figure`` holds the numbers, the frame the objects
+    they rest on; null: there is none, and ``lack`` says why). ``unit`` overrides the metric's; ``lack`` says why
+    nothing of it may be scored, whatever the counts, ``doubt`` why it is provisional at best; ``since`` is where its
+    window starts, if elsewhere than the report's.
     """
 
     frame: pl.DataFrame
@@ -47,11 +68,13 @@ class Population:
     days: int = 1
     doubt: str | None = None
     base: float = 0.0
+    figure: Figure | None = None
+    since: datetime | None = None
 
 
 def population(
     frame: pl.DataFrame, how: str = "share", *, unit: str | None = None, lack: str | None = None, days: int = 1,
-    doubt: str | None = None, base: float = 0.0,
+    doubt: str | None = None, base: float = 0.0, figure: Figure | None = None, since: datetime | None = None,
 ) -> Population:
     """A population from a frame with ``object_id object_kind`` and either ``state`` or ``truth``.
 
@@ -70,7 +93,7 @@ def population(
         if name not in frame.columns:
             frame = frame.with_columns(default.alias(name))
     return Population(frame.select(COLUMNS).sort("object_id", "object_kind", "state"), how, unit, lack, days, doubt,
-                      base)
+                      base, figure, since)
 
 
 def split(frame: pl.DataFrame, scopes: dict[str, pl.Expr]) -> dict[str, Population]:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.metrics.catalog import catalogue
+from lineage_analytics.metrics.pace_words import of_pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,8 @@ _PROVISIONAL = {
     "coverage_below_min": "part of it cannot be seen",
     "source_stale": "the inventory is older than a week",
 }
-_NAMES = {"p50": "median", "p90": "90th percentile", "p95": "95th percentile", "max": "at most",
+_NAMES = {"p10": "10th percentile", "p50": "median", "p90": "90th percentile", "p95": "95th percentile",
+          "max": "at most",
           "median_hops": "median", "min_hops": "shortest", "human": "people: 95th percentile",
           "service_account": "service accounts: 95th percentile", "workload": "workloads: 95th percentile",
           "app": "applications: 95th percentile", "ai": "agents and assistants: 95th percentile"}
@@ -48,7 +50,10 @@ def measure_words(row: Row) -> str:
     """Any measure in words: share, count, rate, median, or why it is not scored."""
     if row["status"] == "not_scored":
         return _not_scored(row)
-    if row["unit"] == "count":
+    told = of_pace(row)
+    if told is not None:
+        return told + _unknown(row) + _provisional(row)
+    if row["unit"] == "count" and row["numerator"] is not None:
         return _count(row) + _provisional(row)
     if row["unit"] == "per_day":
         return _rate(row) + _provisional(row)
@@ -132,10 +137,11 @@ def _points(row: Row) -> str:
 
 
 def _statistic(row: Row) -> str:
-    name = _NAMES.get(row["scope"], row["scope"])
+    scope = row["scope"].partition("/")[0]
+    name = _NAMES.get(scope, scope.replace("_", " "))
     if row["unit"] not in ("ratio", "share"):
-        unit = row["unit"].removesuffix("s") if row["value"] == 1 else row["unit"]
-        return f"{name} {_number(row['value'])} {unit} over {row['denominator']:,.0f}"
+        unit = "" if row["unit"] == "count" else row["unit"].removesuffix("s") if row["value"] == 1 else row["unit"]
+        return " ".join(f"{name} {_number(row['value'])} {unit} over {row['denominator']:,.0f}".split())
     n = row["denominator"]
     if row["ci_low"] is None:
         return f"{name} {_percent(row['value'], n)} over {n:,.0f}"
