@@ -552,6 +552,8 @@ WORKFLOWS = Table("workflows", "workflows in which assistants take part: as decl
     "class_declared": (pl.String, "what it may do; null: not declared", INVOLVEMENT),
     "class_observed": (pl.String, "the most powerful class proved for any of its cases; null: none is proved",
                        INVOLVEMENT),
+    "class_at_least": (pl.String, "what some case of it surely was at least, also where its class is not known; null: no "
+                                  "case", INVOLVEMENT),
     "class_at_most": (pl.String, "the most powerful class it may have had, unknown cases and cases that fit another "
                                  "workflow as well counted as the most they may be; null: no case", INVOLVEMENT),
     "n_none": (pl.Int64, "cases of that class"), "n_advises": (pl.Int64, ""), "n_drafts": (pl.Int64, ""),

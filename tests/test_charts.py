@@ -158,6 +158,27 @@ def credentials(state: str) -> pl.DataFrame:
                                                      "status": pl.String, "created_at": tables.TIME}), tables.CREDENTIALS)
 
 
+def register(state: str) -> pl.DataFrame:
+    """Workflows of every sort: declared or not, of every class, with and without decisions."""
+    classes = ["advises", "drafts", "executes_approved", "executes_autonomous"]
+    rows = []
+    for n, name in enumerate(names(state)):
+        cases = 0 if n % 5 == 4 else 10 * n + 4
+        rows.append({
+            "workflow_id": f"wf-{n}", "name": name, "declared": n % 2 == 0, "assistant": name, "assistants": [name],
+            "class_declared": classes[n % 4] if n % 2 == 0 else None,
+            "class_observed": classes[(n + 1) % 4] if cases and n % 3 else None,
+            "class_at_least": classes[(n + 1) % 4] if cases else None, "class_at_most": classes[3] if cases else None,
+            "class_creep": [True, False, None][n % 3] if n % 2 == 0 else None, "creep_cases": n % 3, "approver": name,
+            "approvers": [name] * (n % 3), "data_observed": [name] * (n % 4), "resources_read": [None, 0, 1_234_567 * n][n % 3],
+            "inputs": [name] * (n % 2), "logged_by": [name, "entra_audit"], "to_executor": 1, "to_approver": 1,
+            "to_nobody": n % 2, "to_unknown": cases - 2 - n % 2 if cases else 0, "cases": cases, "shared_cases": 0,
+            "experimental_writes": int(n % 4 == 3)})
+    told = pl.DataFrame(rows, schema={one: dtype for one, dtype in tables.WORKFLOWS.schema.items() if not rows or one in
+                                      rows[0]})
+    return tables.conform(told, tables.WORKFLOWS)
+
+
 DRAWN: dict[str, Callable[[str], alt.LayerChart]] = {
     "maturity_profile": lambda s: charts.maturity_profile(levels(s), levels(s).with_columns(floor=pl.lit(1, pl.Int64))),
     "coverage_calendar": lambda s: charts.coverage_calendar(coverage(s), WINDOW),
@@ -172,6 +193,7 @@ DRAWN: dict[str, Callable[[str], alt.LayerChart]] = {
     "tier0_paths": lambda s: charts.tier0_paths(*access(s), period="30 June 2026"),
     "choke_points": lambda s: charts.choke_points(cuts(s), period="30 June 2026"),
     "blast_radius": lambda s: charts.blast_radius(radii(s), period="30 June 2026"),
+    "workflow_map": lambda s: charts.workflow_map(register(s), "June 2026"),
 }
 SWEEP = [(name, state) for name in charts.CHARTS for state in STATES]
 
@@ -286,12 +308,13 @@ def test_the_same_rows_in_any_order_give_the_same_picture(name: str) -> None:
         "decision_elements": charts.decision_elements, "approval_timing": charts.approval_timing,
         "copilot_reach": charts.copilot_reach, "choke_points": charts.choke_points, "blast_radius": charts.blast_radius,
         "tier0_paths": lambda f: charts.tier0_paths(f, access("thirty")[1], access("thirty")[2]),
+        "workflow_map": charts.workflow_map,
     }
     frames: dict[str, Callable[[str], pl.DataFrame]] = {
              "coverage_calendar": coverage, "source_counts": counts, "excess_sweep": permissions,
              "use_states": permissions, "facet_waterfall": facets, "credential_age": credentials,
              "decision_elements": elements, "approval_timing": approvals, "copilot_reach": reach, "choke_points": cuts,
-             "blast_radius": radii, "tier0_paths": lambda s: access(s)[0]}
+             "blast_radius": radii, "tier0_paths": lambda s: access(s)[0], "workflow_map": register}
     frame = frames[name]("thirty")
     shuffled = frame.sample(fraction=1, shuffle=True, seed=5)
     assert render.spec(made[name](frame)) == render.spec(made[name](shuffled))

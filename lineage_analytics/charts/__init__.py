@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lineage_analytics.charts.theme import THEME
     from lineage_analytics.charts.uses import use_states
     from lineage_analytics.charts.visibility import credential_age, facet_waterfall
+    from lineage_analytics.charts.workflows import workflow_map
 
 # Each chart with the module of its subject; the names are those of its files in a run.
 CHARTS = {
@@ -34,12 +35,13 @@ CHARTS = {
     "excess_sweep": "excess", "use_states": "uses", "facet_waterfall": "visibility",
     "credential_age": "visibility", "decision_elements": "decisions", "approval_timing": "approvals",
     "copilot_reach": "copilot", "tier0_paths": "paths", "choke_points": "chokes", "blast_radius": "blast",
+    "workflow_map": "workflows",
 }
 __all__ = [
     "CHARTS", "THEME", "answer", "approval_timing", "blast_radius", "choke_points", "copilot_reach",
     "coverage_calendar", "credential_age", "decision_elements", "excess_sweep", "facet_waterfall", "figure",
     "maturity_profile", "png", "points", "register", "save", "say", "source_counts", "spec", "svg", "table",
-    "tier0_paths", "use_states",
+    "tier0_paths", "use_states", "workflow_map",
 ]
 
 import_altair()

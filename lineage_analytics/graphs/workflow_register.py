@@ -80,7 +80,7 @@ def _classes(own: pl.DataFrame) -> pl.DataFrame:
     nobody = (least == most) & (least == RANK[WRITES[1]])
     return own.group_by("workflow_id").agg(
         *(name.eq(one).sum().cast(pl.Int64).alias(f"n_{one}") for one in ("none", *CLASSES)),
-        proved=pl.when(name.is_in(CLASSES)).then(least).max(), own_most=most.max(),
+        proved=pl.when(name.is_in(CLASSES)).then(least).max(), own_least=least.max(), own_most=most.max(),
         n_unknown=name.is_in(RANK).not_().sum().cast(pl.Int64), creep_cases=(least > pl.col("limit")).sum(),
         to_executor=executor.sum(), to_approver=approver.sum(), to_nobody=nobody.sum(),
         to_unknown=(~(executor | approver | nobody)).sum(), cases=pl.len().cast(pl.Int64),
@@ -209,6 +209,7 @@ def _told(frame: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:
         logged_by=_union(logs, read_logs), first=pl.min_horizontal("first", "read_first"),
         last=pl.max_horizontal("last", "read_last"),
         class_observed=pl.col("proved").replace_strict(powers, default=None, return_dtype=pl.String),
+        class_at_least=pl.col("own_least").replace_strict(powers, default=None, return_dtype=pl.String),
         class_at_most=most.replace_strict(powers, default=None, return_dtype=pl.String),
         hand_over=pl.when(pl.col("cases") == 0).then(None).when(pl.col("to_nobody") > 0).then(pl.lit("nobody")).when(
             pl.col("to_approver") > 0).then(pl.lit("approver")).when(pl.col("to_executor") > 0).then(
@@ -231,8 +232,8 @@ def _named(ids: pl.Series, labels: Mapping[str, str]) -> pl.Series:
 
 def _label(identity: str, labels: Mapping[str, str]) -> str:
     """The published name of an assistant, else the label an inventory gives, else the id's own part."""
-    published = _published(identity)
-    return published or labels.get(identity) or identity.split(":", 2)[-1]
+    found = _published(identity) or labels.get(identity) or identity.split(":", 2)[-1]
+    return "/".join(found.split("/")[-2:]) if "://" in found else found
 
 
 def _labels(facts: Facts) -> Mapping[str, str]:

@@ -60,6 +60,7 @@ def made(reading: Reading) -> Mapping[str, Callable[[], Any]]:
         "decision_elements": lambda: charts.decision_elements(elements, period),
         "approval_timing": lambda: charts.approval_timing(found.decisions.approval_timing()),
         "copilot_reach": lambda: charts.copilot_reach(analysis.assistant_reach(estate), _period(reading)),
+        "workflow_map": lambda: charts.workflow_map(found.workflows, f"to {estate.as_of:%-d %b %Y}"),
     }
 
 
