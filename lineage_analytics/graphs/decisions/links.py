@@ -48,7 +48,8 @@ def case_links(case: Case, approved: Approval, clocks: Clocks) -> list[Row]:
     """Links within one case. A decision about another target than the action is no link: see ``rejects``."""
     seen: set[tuple[str, str, str]] = set()
     rows = []
-    for src, dst, rel in (*_asked(case), *_authorised(case, approved), *_led(case)):
+    for src, dst, rel in (
+            *_asked(case), *_authorised(case, approved), *_led(case), *_followed(case)):
         if (src.id, dst.id, rel) not in seen and (row := _inside(case, src, dst, rel, clocks)) is not None:
             seen.add((src.id, dst.id, rel))
             rows.append(row)
@@ -84,26 +85,25 @@ def _authorised(case: Case, approved: Approval) -> Iterator[Trio]:
 
 
 def _led(case: Case) -> Iterator[Trio]:
-    """What came of what: signal, advice, draft, change, outcome, end."""
-    actions = case.acts("action", "rollback")
+    """What came of what, up to the change: signal, advice, draft, decision."""
     signals, advice, drafts = case.of("signal")[:1], case.of("recommendation"), case.of("draft")
     for proposed in (*advice[:1], *drafts[:1]):
-        for decision in case.of("decision"):
-            yield decision, proposed, "about"
+        yield from ((decision, proposed, "about") for decision in case.of("decision"))
     for signal in signals:
-        for recommendation in advice:
-            yield recommendation, signal, "informed_by"
+        yield from ((recommendation, signal, "informed_by") for recommendation in advice)
     for recommendation in advice[:1]:
-        for draft in drafts:
-            yield recommendation, draft, "proposes"
-    for action in actions[:1]:
-        for ended in case.of("expiry"):
-            yield ended, action, "ends"
-        for outcome in case.of("outcome"):
-            yield outcome, action, "resulted_in"
-        for before in case.of("action", "rollback"):
-            if before.remove > action.remove:
-                yield action, before, "triggered_by"
+        yield from ((recommendation, draft, "proposes") for draft in drafts)
+
+
+def _followed(case: Case) -> Iterator[Trio]:
+    """What the change came from elsewhere, and what came of it."""
+    for action in case.acts("action", "rollback")[:1]:
+        yield from ((action, recommendation, "informed_by") for recommendation in case.of("recommendation")[:1]
+                    if case.joint(action, recommendation).tier < PROVED)
+        yield from ((ended, action, "ends") for ended in case.of("expiry"))
+        yield from ((outcome, action, "resulted_in") for outcome in case.of("outcome"))
+        yield from ((action, before, "triggered_by") for before in case.of("action", "rollback")
+                    if before.remove > action.remove)
 
 
 def _inside(case: Case, src: Step, dst: Step, rel: str, clocks: Clocks) -> Row | None:

@@ -56,6 +56,7 @@ RELATIONS = (
     Relation("about", ("decision",), ("request",), timedelta(days=30), (*_CHANGES, "attempt", "decision", "expiry")),
     Relation("about", ("decision",), ("recommendation", "draft"), timedelta(days=90), (*_CHANGES, "decision")),
     Relation("informed_by", ("recommendation",), ("signal",), timedelta(days=30), (*_CHANGES, "recommendation")),
+    Relation("informed_by", _CHANGES, ("recommendation",), timedelta(days=90), _CHANGES),
 )
 """Windows of decision-lineage 5.3. What is looked for lies before what looks for it, give or take the clocks."""
 
