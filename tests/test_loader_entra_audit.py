@@ -456,6 +456,26 @@ def test_a_policy_put_back_has_its_earlier_state_whatever_the_time_of_writing() 
     assert off["before_state"] != off["after_state"]
 
 
+@pytest.mark.parametrize(("activity", "before", "after", "kind"), [
+    ("Add", None, "enabledForReportingButNotEnforced", "draft"), ("Add", None, "disabled", "draft"),
+    ("Add", None, "enabled", "action"), ("Add", None, None, "action"),
+    ("Update", "enabledForReportingButNotEnforced", "enabled", "action"),
+    ("Update", "enabled", "enabledForReportingButNotEnforced", "action"), ("Update", "enabled", "disabled", "action"),
+    ("Update", "disabled", "enabledForReportingButNotEnforced", "draft"), ("Update", None, "disabled", "action"),
+    ("Update", "enabled", "enabled", "action"), ("Delete", "enabledForReportingButNotEnforced", None, "action"),
+])
+def test_a_policy_that_enforces_nothing_is_a_draft_until_it_is_enforced(
+    activity: str, before: str | None, after: str | None, kind: str,
+) -> None:
+    own, core = (json.dumps({"id": "p1", "state": s}) if s else "" for s in (before, after)), [
+        json.dumps([json.dumps({"State": {"enabledForReportingButNotEnforced": "Reporting"}.get(s, s.title()),
+                                "Conditions": {}, "Controls": []})]) if s else "" for s in (before, after)]
+    [found] = steps(changed(1, f"{activity} conditional access policy", target(
+        "Policy", "p1", ConditionalAccessPolicy=tuple(own)), category="Policy", loggedByService="Conditional Access"))
+    [copy] = steps(changed(2, f"{activity} policy", target("Policy", "p1", PolicyDetail=tuple(core)), category="Policy"))
+    assert (found["kind"], found["applied_value"], copy["kind"]) == (kind, after, kind)
+
+
 def test_the_core_copy_of_a_conditional_access_change_is_marked() -> None:
     detail = json.dumps([json.dumps({"Version": 1, "State": "Enabled", "Conditions": {}, "Controls": []})])
     [copy] = steps(changed(1, "Update policy", target("Policy", "p1", PolicyDetail=("[]", detail)), category="Policy"))

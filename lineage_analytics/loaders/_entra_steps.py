@@ -28,6 +28,7 @@ _QUOTED = re.compile(
 _TICKETS = ("ticketnumber", "ticketid", "ticket number")
 _UPDATES = frozenset({"add", "assign", "update", "unassign", "delete", "create", "remove"})
 _GUARDED = frozenset({"rolemanagement", "policy", "authorizationpolicy", "authorization"})
+_INERT = frozenset({"enabledforreportingbutnotenforced", "reporting", "disabled"})
 _MIRRORED = frozenset({"add policy", "update policy", "delete policy"})
 
 # Activity in lower case: verb, and what the change is about.
@@ -102,6 +103,7 @@ class Change(NamedTuple):
     after: str | None = None
     native_kind: str | None = None
     native_key: str | None = None
+    applied: str | None = None
 
 
 def change_of(record: Record, actor: Actor) -> Change | None:
@@ -153,7 +155,18 @@ def _core(record: Record, actor: Actor, verb: str, what: str) -> Change:
         before, after = at.states(record)
     mirror = _mirror_kind(record, actor)
     key = record.correlation if mirror else None
-    return Change(Phase("action", verb), target, assigned, before, after, mirror, key)
+    enforced = at.policy_states(record) if what == "object:policy" else (None, None)
+    phase = Phase("draft" if _is_draft(verb, *enforced) else "action", verb)
+    return Change(phase, target, assigned, before, after, mirror, key, enforced[1])
+
+
+def _is_draft(verb: str, before: str | None, after: str | None) -> bool:
+    """Whether a policy that enforces nothing was written: one that reports only or is off, and was so before.
+
+    Enforcing it, or ceasing to, takes effect; where the record does not say how it was before, it may have done either.
+    """
+    inert = (after or "").lower() in _INERT
+    return inert and (verb == "create" or (verb == "set" and (before or "").lower() in _INERT))
 
 
 def _mirror_kind(record: Record, actor: Actor) -> str | None:
@@ -193,6 +206,7 @@ def step(record: Record, actor: Actor, change: Change, record_id: str, outcome: 
         "operation": record.activity,
         "verdict": phase.verdict if phase.kind == "decision" else None,
         "capacity": phase.capacity,
+        "applied_value": change.applied,
         "status": status if outcome in ("success", "failure") else "unknown",
         "initiator_id": _initiator(record, actor, change),
         "actor_id": actor.id,

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.loaders._entra_actor import PRINCIPALS
 from lineage_analytics.loaders._entra_record import PROVIDER, kind_of, properties_of, stated, target_id
-from lineage_analytics.loaders.common.values import Fields, first, name, native, state_hash
+from lineage_analytics.loaders.common.values import Fields, embedded, first, name, native, obj, state_hash
 
 if TYPE_CHECKING:
     from lineage_analytics.loaders._entra_record import Record
 
 _KEY_ID = re.compile(r"KeyIdentifier=([^,\]]{1,64})", re.IGNORECASE)
 _NOT_STATE = frozenset({"included updated properties", "modifieddatetime", "lastmodifieddatetime"})
+_POLICIES = ("conditionalaccesspolicy", "policydetail")
 _TENANT_WIDE = frozenset({"/", ""})
 _OWNED = {
     "application": ("application", "application.objectid"),
@@ -169,6 +170,24 @@ def states(record: Record) -> tuple[str | None, str | None]:
                     side[key] = value
     before, after = ({k: v for k, v in side.items() if v not in (None, "", [], {})} for side in found)
     return state_hash(before, _NOT_STATE), state_hash(after, _NOT_STATE)
+
+
+def policy_states(record: Record) -> tuple[str | None, str | None]:
+    """Whether a Conditional Access policy was and is enforced, in the words of the record: ``enabled``, ``disabled``,
+    ``enabledForReportingButNotEnforced`` (``Reporting`` in the directory's copy); None where it does not say."""
+    for target in record.targets:
+        properties = properties_of(target)
+        for key in _POLICIES:
+            if key in properties:
+                before, after = (_policy_state(value) for value in properties[key])
+                return before, after
+    return None, None
+
+
+def _policy_state(value: object) -> str | None:
+    held = embedded(value)
+    body = obj(held[0]) if isinstance(held, list) and len(held) == 1 else obj(held)
+    return name(body.get("state"))
 
 
 def is_conditional_access(record: Record) -> bool:

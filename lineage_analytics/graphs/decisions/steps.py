@@ -207,7 +207,7 @@ def _folded(made: list[Step]) -> list[Step]:
     """Records in which the directory repeats what its own service logged become records of that step."""
     originals: dict[tuple[str | None, str | None, str | None], Step] = {
         (s.tenant, s.correlation, s.target): s for s in made
-        if s.correlation and s.kind in ("action", "rollback") and not _mirror(s)
+        if s.correlation and s.kind in ("action", "rollback", "draft") and not _mirror(s)
     }
     kept = []
     for step in made:
