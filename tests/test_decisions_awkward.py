@@ -102,15 +102,20 @@ def test_without_a_declaration_no_key_is_followed_from_one_tenant_into_another()
     assert made.cases.height == 2
 
 
-def test_a_ticket_whose_target_cannot_be_compared_is_inferred_and_one_about_something_else_is_no_link() -> None:
-    unmapped = found(*KEYED, grant(), said=ONE_ORGANISATION)
-    assert ("grant", "CHG0030192-decision", "authorised_by", 2) in links(unmapped)
-    assert case(unmapped)["approval_verdict"] == "unknown"
-    other = ("configuration_item", {**ETL[1], "target_written": f"arn:aws:iam::{ACCOUNT}:role/other",
-                                    "target": f"aws:{ACCOUNT}:arn:aws:iam::{ACCOUNT}:role/other"})
-    apart = found(*KEYED, grant(), said=[*ONE_ORGANISATION, other])
-    assert not links(apart) & {("grant", "CHG0030192-decision", "authorised_by", tier) for tier in range(6)}
-    assert "target_differs" in set(apart.link_rejects["reason"])
+OTHER = ("configuration_item", {"ci": "ci-etl", "target": f"aws:{ACCOUNT}:arn:aws:iam::{ACCOUNT}:role/other",
+                                "target_written": f"arn:aws:iam::{ACCOUNT}:role/other"})
+
+
+@pytest.mark.parametrize(("said", "reason"), [([], "ambiguous"), ([OTHER], "target_differs")],
+                         ids=["not comparable", "about something else"])
+def test_a_ticket_that_is_not_known_to_be_about_the_change_is_no_link_and_keeps_its_own_case(
+    said: list[tuple[str, dict[str, Any]]], reason: str
+) -> None:
+    worked = ticket("action", -20, operation="change_request:implement")
+    made = found(*KEYED, worked, grant(), said=[*ONE_ORGANISATION, *said])
+    assert not {one for one in links(made) if one[0] == "grant"}
+    assert made.link_rejects.select("src", "reason").rows() == [("step-grant", reason)]
+    assert case(made, "e-CHG0030192-action")["approval_verdict"] == "approved_before"
 
 
 def test_A18_a_ticket_named_by_three_unrelated_changes_proves_none_of_them() -> None:  # noqa: N802
@@ -133,12 +138,42 @@ def test_A19_a_number_that_people_type_reaches_tier_2_at_most(fields: dict[str, 
     assert states(made, case(made, "e-grant")["case_id"])["approver"][0] != "proved"
 
 
-def test_a_ticket_that_was_opened_again_after_its_end_is_unsafe() -> None:
-    closed = ticket("outcome", -20, operation="change_request:close")
-    again = ticket("request", -10, name="again")
-    made = found(*KEYED, closed, again, grant(), said=[*ONE_ORGANISATION, ETL])
-    assert ("grant", "CHG0030192-decision", "authorised_by", 2) in links(made)
-    assert "key_unsafe" in set(made.link_rejects["reason"])
+CLOSED = ticket("outcome", -20, operation="change_request:close")
+
+
+@pytest.mark.parametrize(("steps", "when", "tier"), [
+    ([CLOSED, ticket("request", -10, name="again")], 0, 2), ([CLOSED, ticket("decision", -10, name="late")], -22, 3),
+    ([CLOSED], 8_640, 2), ([CLOSED], -22, 3)], ids=["opened again", "a late vote", "six days after its end", "within"])
+def test_a_ticket_proves_nothing_that_came_after_its_end(steps: list[Row], when: float, tier: int) -> None:
+    made = found(*KEYED, *steps, grant(when=when), said=[*ONE_ORGANISATION, ETL])
+    assert {t for src, _, rel, t in links(made) if src == "grant" and rel == "authorised_by"} == {tier}
+    assert ("key_unsafe" in set(made.link_rejects["reason"])) is (tier == 2)
+    assert case(made, "e-grant")["order_verdict"] == ("none" if tier == 2 else "prior")
+
+
+def test_a_refused_ticket_is_linked_and_the_change_is_denied() -> None:
+    made = found(ticket("request", -60), ticket("decision", -30, verdict="deny"), grant(), said=[*ONE_ORGANISATION, ETL])
+    assert case(made)["approval_verdict"] == "denied"
+    assert ("grant", "CHG0030192-request", "requested_by", 3) in links(made)
+
+
+def test_what_an_agent_s_trace_says_it_carried_out_is_the_agent_s_act() -> None:
+    trace = {"native_key_kind": "lineage_case", "native_key": "trace-1", "source": "otel_genai", "provider": "otel",
+             "tenant": SNOW, "target_key": None, "effect_key": None}
+    made = found(
+        step("asked", -3, kind="request", actor_id=AGENT, actor_class="ai_agent", **trace),
+        step("let", -2, kind="decision", verdict="approve", actor_id=DAN, actor_class="human", **trace),
+        step("ran", -0.01, actor_id=AGENT, actor_class="ai_agent", stated_keys=["request:r-1"], **trace),
+        step("done", 0, actor_class="workload", stated_keys=["request:r-1"]), said=ONE_ORGANISATION,
+        coverage=covered())
+    row = case(made)
+    assert (row["anchor_event_id"], row["involvement_class"]) == ("e-done", "unknown")
+    assert row["order_verdict"] == "order_uncertain"
+    earlier = found(
+        step("let", -20, kind="decision", verdict="approve", actor_id=DAN, actor_class="human", **trace),
+        step("ran", -0.01, actor_id=AGENT, actor_class="ai_agent", stated_keys=["request:r-1"], **trace),
+        step("done", 0, actor_class="workload", stated_keys=["request:r-1"]), said=ONE_ORGANISATION)
+    assert case(earlier)["involvement_class"] == "executes_approved"
 
 
 def test_a_merge_and_the_run_that_states_its_commit_bring_their_approvals_to_the_change() -> None:

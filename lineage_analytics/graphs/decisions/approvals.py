@@ -172,7 +172,7 @@ def _judged(case: Case, decisions: list[Step], scene: Scene) -> Approval:
         "unknown", order, independent(case, chosen, scene), chosen, delta=-clocks.apart(action, chosen).total_seconds(),
         effect=scopes.match(chosen, action, case.about("request")) if chosen.verdict == "approve" else None)
     if joint.tier < PROVED:
-        return replace(found, reason="not_collected", source=TICKETS, inferred=joint.method)
+        return replace(found, order="none", reason="not_collected", source=TICKETS, inferred=joint.method)
     if verdict is not None:
         return replace(found, verdict=verdict, reason="contradicted" if verdict == "contradicted" else None)
     if chosen.verdict != "approve":

@@ -108,7 +108,7 @@ _APPROVER = {
 _INFERRED = {
     "quoted_key": "it shares a key that people wrote into a text, and the target",
     "window": "it is the only one for this change in its window of time",
-    "business_key": "its ticket is named, but the ticket's target cannot be compared or its number stands for more",
+    "business_key": "its ticket is named, but stands for more than this change, or had ended before it",
 }
 _ALONE = {"yes": "", "interested": "; the approver owns or sponsors the agent that acted"}
 _UNSEEN = {

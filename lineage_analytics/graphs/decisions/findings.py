@@ -29,6 +29,9 @@ _BY_VERDICT = {
     "quorum_not_met": ("quorum_not_met", "{given} approved before it ran, a declared rule wants {required}"),
 }
 
+_UNSAFE = {"key-reused": "unrelated changes name it too", "reopened": "it was opened again after its end",
+           "after-its-end": "it had ended before the change"}
+
 
 class Denials:
     """Refusals of all cases, by what was asked for: who was refused, by whom, when."""
@@ -195,8 +198,8 @@ def _keys(seen: Seen) -> Iterator[Row]:
         return
     for step in (*seen.case.steps, *seen.case.shared):
         rule = seen.case.joint(step, seen.case.anchor).rule
-        if step.id in seen.case.foreign and rule.endswith((":key-reused", ":reopened")):
-            why = "unrelated changes name it too" if rule.endswith("reused") else "it was opened again after its end"
+        why = _UNSAFE.get(rule.rpartition(":")[2]) if step.id in seen.case.foreign else None
+        if why is not None:
             yield _row(seen, "unsafe_key", f"{step.key} proves nothing here: {why}", [step, seen.case.anchor])
             return
 

@@ -1,11 +1,11 @@
 """Cases that belong together because one names the other's key: its ticket, its commit, its run, its request.
 
 A change of access is the host; what led to it elsewhere (the run, the pull request, the agent's trace, the ticket, the
-advice) is a guest and joins it. Keys that a system wrote prove the link (tier 4), a ticket number in a field made for
-it does where the ticket states the same target and is safe (tier 3), and reaches tier 2 at most otherwise; a number in
-free text reaches tier 2, and only where the targets agree (decision-lineage 5.1, 5.4). No key is followed from one
-tenant into another unless the customer declares both to be one organisation. A guest that several changes name stays
-by itself and lends its requests and decisions to each.
+advice) is a guest and joins it. Keys that a system wrote prove the link (tier 4). A ticket number in a field made for
+it does where the ticket states the same target and is safe (tier 3), and reaches tier 2 where it is not safe; a number
+in free text reaches tier 2 at most. A ticket whose target differs, or cannot be compared, is no link (decision-lineage
+5.1, 5.4). No key is followed from one tenant into another unless the customer declares both to be one organisation. A
+guest that several changes name, or none for sure, stays by itself and lends its requests and decisions to each.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.graphs.decisions.case import Joint
 from lineage_analytics.graphs.decisions.places import names_of
+from lineage_analytics.graphs.decisions.steps import SKEW_BETWEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,10 +110,11 @@ class _Follower:
                 self._put(guest, list(named_by), joint)
 
     def _put(self, guest: int, hosts: list[int], joint: Joint) -> None:
+        """A guest that one host names for sure joins it; else it stays, and lends what it says."""
         kept = [(host, made) for host in hosts if (made := self._judged(guest, host, joint)) is not None]
         if joint.method != "native_ref" and len({self._work.anchor(host).target for host, _ in kept}) > 1:
             kept = [(host, Joint(made.method, _INFERRED, f"{made.rule}:key-reused")) for host, made in kept]
-        if len(kept) == 1:
+        if len(kept) == 1 and kept[0][1].tier >= _PROVED:
             host, made = kept[0]
             self._work.absorb(guest, host, made)
         else:
@@ -120,21 +122,20 @@ class _Follower:
                 self._work.lend(guest, host, made)
 
     def _judged(self, guest: int, host: int, joint: Joint) -> Joint | None:
-        """The evidence of one link, or none: a key is worth less where the targets cannot be compared or the ticket
-        was opened again, and nothing where they differ."""
+        """The evidence of one link, or none: a ticket is nothing where the targets differ or cannot be compared, and
+        worth less where it was opened again, or had ended before the change."""
         if joint.method == "native_ref":
             return joint
         agreed = self._agree(guest, host)
-        if agreed is False or (agreed is None and joint.method == "quoted_key"):
-            reason = "target_differs" if agreed is False else "ambiguous"
-            self._work.doubt(self._step(host), _REL, [self._step(guest)], reason)
+        if not agreed:
+            self._work.doubt(self._step(host), _REL, [self._step(guest)], "ambiguous" if agreed is None
+                             else "target_differs")
             return None
-        if agreed is None:
-            return Joint(joint.method, _INFERRED, "ticket:target-not-comparable")
-        if reopened(self._work.held(guest)):
-            self._work.doubt(self._step(host), _REL, [self._step(guest)], "key_unsafe")
-            return Joint(joint.method, _INFERRED, f"{joint.rule}:reopened")
-        return joint
+        unsafe = unsafe_for(self._work.held(guest), self._step(host))
+        if unsafe is None:
+            return joint
+        self._work.doubt(self._step(host), _REL, [self._step(guest)], "key_unsafe")
+        return Joint(joint.method, _INFERRED, f"{joint.rule}:{unsafe}")
 
     def _agree(self, guest: int, host: int) -> bool | None:
         """Whether a ticket is about what the host changes; None where either does not say, or it is not declared."""
@@ -171,11 +172,17 @@ def _number(key: str) -> str:
     return key.strip().upper()
 
 
-def reopened(steps: Sequence[Step]) -> bool:
-    """Whether a ticket went on after it was closed: what it stood for then is not what it was approved for."""
-    closed = min((step.time for step in steps if step.kind == "outcome" and _closes(step)), default=None)
-    return closed is not None and any(step.time > closed and step.kind in ("request", "decision", "action")
-                                      for step in steps)
+def unsafe_for(ticket: Sequence[Step], change: Step) -> str | None:
+    """Why a ticket does not stand for a change: it went on after it was closed, or the change came after its end.
+
+    A vote that comes late is no reopening.
+    """
+    closed = [step.time for step in ticket if step.kind == "outcome" and _closes(step)]
+    if not closed:
+        return None
+    if any(step.time > min(closed) and step.kind in ("request", "action") for step in ticket):
+        return "reopened"
+    return "after-its-end" if change.time - max(closed) > SKEW_BETWEEN else None
 
 
 def _closes(step: Step) -> bool:

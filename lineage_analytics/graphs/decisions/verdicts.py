@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.decisions.case import Case
 
 _OPEN = frozenset({"unknown", "order_uncertain", "contradicted"})
+_TRACES = frozenset({"lineage_case", "mcp_request"})
 _MASKED = "none, executes_approved or executes_autonomous"
 
 
@@ -41,7 +42,7 @@ def involvement(case: Case, approved: Approval) -> Involvement:
     the classes it may be.
     """
     acting = case.acts("action", "rollback") or case.acts("attempt")
-    if any(step.with_ai for step in acting):
+    if any(step.with_ai for step in (*acting, *_told_by_agents(case))):
         return _executed(approved)
     prepared, advised = _prepared(case), _advised(case)
     if any(step.authority == "masked" for step in acting or case.steps):
@@ -52,6 +53,11 @@ def involvement(case: Case, approved: Approval) -> Involvement:
     if classes & {"unknown", "group", "organisation"}:
         return Involvement("unknown", "none, or any: nothing shows whether a person, software or AI acted")
     return Involvement("none")
+
+
+def _told_by_agents(case: Case) -> list[Step]:
+    """What an agent's own trace says it carried out, joined to the provider's record by a key that a system wrote."""
+    return [step for step in case.of("action", "rollback") if step.key_kind in _TRACES]
 
 
 def _executed(approved: Approval) -> Involvement:
