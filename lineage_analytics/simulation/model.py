@@ -407,8 +407,8 @@ class Decision:
     """Of approval and change, where it is not what the other answers imply: prior retroactive order_uncertain none."""
     verdict: str = ""
     """On the approval, where it is not what the order implies: denied expired automated_policy order_uncertain."""
-    effect_match: str = ""
-    """What was done beside what was approved, where that is planted: exact narrower broader different."""
+    planted_match: str = ""
+    """What was done beside what was approved, where it is not the usual: exact different unknown."""
     rolled_back_by: str = ""
     rollback_kind: str = ""
     by_policy: bool = False
@@ -425,6 +425,13 @@ class Decision:
         """The verdict that the records allow; empty where nothing was planted to be said."""
         implied = {"retroactive": "retroactive", "prior": "approved_before", "order_uncertain": "order_uncertain"}
         return self.verdict or ("automated_policy" if self.by_policy else implied.get(self.order, ""))
+
+    @property
+    def effect_match(self) -> str:
+        """What was done beside what was approved; empty where nothing was. Votes on tickets do not say for what."""
+        told = self.order in ("prior", "retroactive") and not self.verdict and not self.by_policy
+        usual = "unknown" if self.provider in ("servicenow", "jira") else "exact"
+        return self.planted_match or (usual if told else "")
 
     @property
     def accountable(self) -> str:
@@ -473,6 +480,7 @@ class RoleRequest:
     until: datetime | None
     reason: str
     denied: bool
+    ticket: str = ""
 
     @property
     def holder(self) -> str:
@@ -513,6 +521,8 @@ class World:
     deeds: list[Deed] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    tellings: list[tuple[str, str]] = field(default_factory=list)
+    """Records of two exports that tell the same act, by their ids: a link to either is a link to it."""
     assignments: list[Assignment] = field(default_factory=list)
     role_requests: list[RoleRequest] = field(default_factory=list)
     conversations: list[Conversation] = field(default_factory=list)

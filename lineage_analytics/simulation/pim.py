@@ -43,18 +43,19 @@ class Requests:
         self, flow: str, time: datetime, requester: Actor, beneficiary: Person, approver: Actor | None, *,
         dwell: float = 60.0, late: bool = False, denied: bool = False, justification: str = "", admin: bool = False,
         quoted: str = "", fold: bool = False, held: timedelta | None = timedelta(hours=8),
-        role: tuple[str, str] | None = None,
+        role: tuple[str, str] | None = None, ticket: str = "",
     ) -> list[EntraEvent]:
         """One request from asking to expiry.
 
         ``approver`` None: it is carried out without any approval. ``late``: the approval comes after the role was
         given. ``denied``: it is not carried out; without an approver nobody has answered it yet. ``dwell``: seconds the
-        approver took. ``fold``: the directory writes its own copy of the grant.
+        approver took. ``fold``: the directory writes its own copy of the grant. ``ticket`` stands in the field for it.
         """
         dice = self._dice
         role = role or dice.early(names.DIRECTORY_ROLES, 1.6)
         until = time + held if held is not None else None
-        shared = _Shared(self._world, dice, role, beneficiary, justification, until, admin=admin)
+        shared = _Shared(self._world, dice, role, beneficiary, justification, until, admin=admin,
+                         ticket=ticket)
         asked = shared.event(time, _REQUESTED[flow], requester)
         made = [asked]
         done_at = time + timedelta(seconds=dice.whole(3, 8))
@@ -85,7 +86,7 @@ class Requests:
         self._world.entra.extend(shared.events)
         self._world.role_requests.append(RoleRequest(
             shared.request, flow, requester, beneficiary, admin, role, asked, answer, done, until,
-            justification, denied))
+            justification, denied, ticket))
         return made
 
     def _link(self, source: EntraEvent, target: EntraEvent, rel: str) -> None:
@@ -125,7 +126,7 @@ class _Shared:
 
     def __init__(
         self, world: World, dice: Dice, role: tuple[str, str], beneficiary: Person, justification: str,
-        until: datetime | None, *, admin: bool,
+        until: datetime | None, *, admin: bool, ticket: str = "",
     ) -> None:
         self._world, self._dice = world, dice
         self.events: list[EntraEvent] = []
@@ -143,6 +144,8 @@ class _Shared:
             ("RoleDefinitionOriginId", role[1]), ("RoleDefinitionOriginType", "BuiltInRole"), ("TemplateId", role[1]),
             ("Justification", justification), ("tid", world.tenant), ("RequestId", self.request),
         ]
+        if ticket:
+            self._details += [("TicketNumber", ticket), ("TicketSystem", "ServiceNow (synthetic)")]
         if until is not None:
             self._details.append(("ExpirationTime", until.strftime("%Y-%m-%dT%H:%M:%S.0000000Z")))
 

@@ -26,6 +26,7 @@ def write(directory: Path, world: World, observed: Observed, counted: dict[str, 
     put(directory / "links.csv", as_csv(("from_event_id", "to_event_id", "rel", "provable"), (
         (link.source, link.target, link.rel, str(link.provable).lower())
         for link in sorted(world.links, key=lambda k: (k.source, k.target, k.rel)))))
+    put(directory / "tellings.csv", as_csv(("event_id", "tells_again"), sorted(world.tellings)))
     put(directory / "decisions.csv", as_csv(_DECIDED, _decisions(world)))
     put(directory / "stories.json", pretty({"stories": [vars(story) for story in world.stories]}))
     put(directory / "records.json", pretty(_records(world, observed, counted)))

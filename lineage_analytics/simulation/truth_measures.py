@@ -291,7 +291,7 @@ def decided(world: World) -> list[Measure]:
         found += [share("LIN-01", name + tail, states) for name, states in elements.items()]
         found += [
             share("LIN-02", scope, (_all(_legs(d, ai=not tail)) for d in cases)),
-            share("LIN-05", scope, (_STATE[d.approved] for d in cases)),
+            share("LIN-05", scope, map(_approved, cases)),
             share("LIN-06", scope, (d.self_approved for d in cases if d.approvals)),
             share("ACC-04", scope, (_all([*_legs(d, ai=not tail), _not(d.self_approved)]) for d in cases)),
             Measure("ACC-01", scope, len(cases), WINDOW.days),
@@ -299,6 +299,12 @@ def decided(world: World) -> list[Measure]:
     by_class = Counter(d.involvement for d in executed)
     return found + [Measure("ACC-01", name, by_class[name], WINDOW.days)
                     for name in ("executes_approved", "executes_autonomous", "unknown")]
+
+
+def _approved(decision: Decision) -> Answer:
+    """Approved before by a person, for what was done: unknown where the approval does not say for what."""
+    told = _STATE[decision.approved]
+    return {"exact": True, "unknown": None}.get(decision.effect_match, False) if told else told
 
 
 def _legs(decision: Decision, *, ai: bool) -> list[Answer]:

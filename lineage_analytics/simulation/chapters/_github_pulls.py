@@ -103,6 +103,7 @@ class Pulls:
         pull.merged, pull.merger, pull.commit = time, merger, self._dice.hexadecimal(40)
         done = self._audit(pull, time, merger, "pull_request.merge", head_sha=pull.head)
         copy = self._hook(pull, time, merger, "closed", str(pull.pull_id))
+        self._world.tellings.append((copy.event_id, done.event_id))
         for record in (done, copy):
             self._link(record, pull.deeds[0], "requested_by")
             if approval is not None:
@@ -114,7 +115,7 @@ class Pulls:
         """Whether accounts are of one person is on no record here, but for one account that does both."""
         own = approval is not None and approval.who in (pull.author, pull.starter)
         by_agent = pull.merger is self._cast.agent
-        involvement = "unknown" if pull.starter else "none"
+        involvement = "drafts" if pull.starter else "none"
         if by_agent and approval is not None:
             involvement = "executes_autonomous" if own else "executes_approved"
         self._world.decisions.append(Decision(
@@ -236,6 +237,9 @@ def _older_commit(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> None:
     seen = pull.head
     pulls.pushed(pull, approval.time + timedelta(minutes=20))
     done = pulls.merged(pull, approval.time + timedelta(minutes=35), author, approval)
+    decision = world.decisions[-1]
+    decision.approved = decision.approver = "missing"
+    decision.stated_order, decision.verdict, decision.planted_match = "prior", "stale", "different"
     world.stories.append(Story(
         "approval_of_an_older_commit", f"The approval of {pull.url} was for commit {seen[:12]}; what was merged has "
         "one more.", [approval.event_id, done.event_id, seen, pull.head],

@@ -40,6 +40,10 @@ def _links(world: World, request: RoleRequest) -> None:
     """The object's own completion and its approval stage belong to the request that the audit tells."""
     asked, answer = request.asked.event_id, request.answer
     if answer is not None:
+        world.tellings.append((stage_id(request), answer.event_id))
+    if request.done is not None:
+        world.tellings.append((request.request_id, request.done.event_id))
+    if answer is not None:
         world.links.append(Link(stage_id(request), asked, "about", provable=True))
     if request.done is not None:
         world.links.append(Link(request.request_id, asked, "requested_by", provable=True))

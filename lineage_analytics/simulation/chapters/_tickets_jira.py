@@ -135,7 +135,8 @@ def _run(board: Board, at: datetime, who: Person, approver: Person, worker: Pers
     if dice.chance(0.5):
         board.assign(issue, given.time + timedelta(seconds=40), worker)
     done = board.work(issue, at + timedelta(seconds=int(3600 * waits[1])), worker)
-    board.move(issue, done.time + timedelta(minutes=dice.whole(5, 120)), board.robot, "Resolved")
+    closed = board.move(issue, done.time + timedelta(minutes=dice.whole(5, 120)), board.robot, "Resolved")
+    board.world.links.append(Link(closed.event_id, done.event_id, "resulted_in", provable=True))
     return issue, given, done
 
 

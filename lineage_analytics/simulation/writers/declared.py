@@ -1,4 +1,5 @@
-"""The customer's own lists: owners, persons, crown jewels, AI workflows, expected sources, environments."""
+"""The customer's own lists: owners, persons, crown jewels, AI workflows, expected sources, environments, tenants of the
+organisation, what configuration items of its tickets stand for."""
 
 from __future__ import annotations
 
@@ -29,6 +30,10 @@ def write(directory: Path, world: World) -> None:
     put(directory / "crown_jewels.csv", as_csv(("id", "kind", "reason"), (
         (world.cast["deploy"].arn, "role", "Deploys everything (synthetic)"),
         (world.policies["AdministratorAccess"].arn, "policy", "Full control of the account (synthetic)"))))
+    put(directory / "tenants.csv", as_csv(("organisation", "tenant"), [
+        ("Northwind (synthetic)", tenant) for tenant in world.cast.get("tenants", ())]))
+    put(directory / "configuration_items.csv", as_csv(
+        ("ci", "instance", "target"), world.cast.get("configuration_items", ())))
     since = f"{world.start:%Y-%m-%d}"
     put(directory / "expected_sources.csv", as_csv(("source", "tenant", "since"), (
         ("aws_cloudtrail", AWS_ACCOUNT, since), ("entra_audit", world.tenant, since),
@@ -49,6 +54,10 @@ def _persons(world: World) -> Iterator[tuple[str, str, str, str, str]]:
         yield person.ref, account, person.name, status, left
         if person.admin_id:
             yield person.ref, person.admin_id, f"{person.name} (admin)", status, left
+    for person, account in world.cast.get("declared accounts", ()):
+        if person.declared:
+            status, left = ("left", f"{person.left_on:%Y-%m-%d}") if person.left_on else ("active", "")
+            yield person.ref, account.ref, person.name, status, left
     for user in world.principals:
         if user.person is not None:
             yield user.person.ref, user.arn, user.person.name, "active", ""

@@ -87,7 +87,8 @@ def _request(request: RoleRequest) -> Row:
         "createdBy": _identity_set(request.requester),
         "scheduleInfo": {"startDateTime": graph_time(noted(request, (ended or request.asked).time)),
                          "recurrence": None, "expiration": _expiration(request)},
-        "ticketInfo": {"ticketNumber": None, "ticketSystem": None},
+        "ticketInfo": {"ticketNumber": request.ticket or None,
+                       "ticketSystem": "ServiceNow (synthetic)" if request.ticket else None},
         "principal": {"@odata.type": "#microsoft.graph.user", "id": request.holder, "displayName": name,
                       "userPrincipalName": login},
     }

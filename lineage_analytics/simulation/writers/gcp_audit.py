@@ -81,6 +81,8 @@ def _entry(deed: Deed, late: timedelta) -> dict[str, Any]:
         "timestamp": zulu(deed.time), "receiveTimestamp": zulu(deed.time + late), "resource": _monitored(deed),
         "protoPayload": _payload(deed),
     }
+    if "trace" in details:
+        entry["trace"] = f"projects/{PROJECT}/traces/{details['trace']}"
     return entry | ({"operation": details["operation"]} if "operation" in details else {})
 
 
