@@ -65,6 +65,15 @@ def inverses(operation: str) -> tuple[Inverse, ...]:
     return _by_forward().get(folded(operation), ())
 
 
+def applying(operation: str, effect: str | None) -> tuple[Inverse, ...]:
+    """Rows of an operation that fit what it did: one that gave or took something is no overwriting of a value."""
+    rows = inverses(operation)
+    if not any(row.kind == "delta" for row in rows):
+        return rows
+    moved = (effect or "").partition("(")[0] in ("grant", "revoke")
+    return tuple(row for row in rows if (row.kind == "delta") == moved)
+
+
 def undoes(operation: str) -> tuple[Inverse, ...]:
     """Rows whose inverse this is: what it can take back."""
     return _by_inverse().get(folded(operation), ())
