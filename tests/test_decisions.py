@@ -299,7 +299,7 @@ def _inline(name: str, minutes: float, value: str | None = "v") -> dict[str, Any
      "no value stood before; iam:DeleteRolePolicy takes it back"),
     ([step("x", operation="iam:DeleteAccessKey")], "missing",
      "cannot be undone in full, and no second approver is on record"),
-    ([step("x", operation="m365:Add-MailboxPermission", provider="m365")], "unknown",
+    ([step("x", operation="lambda:AddPermission20150331v2")], "unknown",
      "not_recorded_by_provider: the inverse table does not know the operation"),
     ([pim("action", name="x", key=None, operation="Add member to role completed", expires_at=at(60))], "proved",
      "the grant ends by itself at a recorded time"),

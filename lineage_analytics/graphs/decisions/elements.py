@@ -10,15 +10,17 @@ from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from lineage_analytics.graphs.decisions.case import Case
+    from lineage_analytics.graphs.decisions.reads import Read
     from lineage_analytics.graphs.decisions.taken import TakenBack
     from lineage_analytics.graphs.decisions.verdicts import Involvement
 
 Row = dict[str, Any]
 NOT_STATED = "not stated"
+_RECORDS = 20
 ASSISTANTS = "a record of what the assistant read and advised"
 _GAP_ELEMENT = {"initiator": "initiator", "inputs": "data_inputs", "recommendation": "recommendation",
                 "approver": "decision", "action": "execution", "rollback": "rollback_path"}
@@ -26,15 +28,15 @@ _GAP_ELEMENT = {"initiator": "initiator", "inputs": "data_inputs", "recommendati
 
 @dataclass(frozen=True)
 class Found:
-    """What is known of one case. ``quoted``: records of assistant use its texts quote; ``earlier``: whether a
-    value stood before the change, None when the log does not tell; ``born_here``: the log shows the target being
-    created; ``dark``: since when a trail of its tenant stood switched off."""
+    """What is known of one case. ``read``: what an assistant had read, as far as traces and quoted conversations tell;
+    ``earlier``: whether a value stood before the change, None when the log does not tell; ``born_here``: the log shows
+    the target being created; ``dark``: since when a trail of its tenant stood switched off."""
 
     case: Case
     approved: Approval
     part: Involvement
     initiator: str | None
-    quoted: tuple[str, ...]
+    read: Sequence[Read]
     undone: TakenBack | None
     earlier: bool | None
     born_here: bool
@@ -49,8 +51,8 @@ class Found:
 def elements(found: Found) -> list[Row]:
     """Six rows, one an element: its state, in words why, and the records that show it."""
     made = {
-        "initiator": _initiator(found), "inputs": _advice(found, "what the assistant was told and read"),
-        "recommendation": _advice(found, "what the assistant advised"), "approver": _approver(found),
+        "initiator": _initiator(found), "inputs": _inputs(found),
+        "recommendation": _recommendation(found), "approver": _approver(found),
         "action": _action(found), "rollback": _rollback(found),
     }
     return [{"case_id": found.case.id, "element": name, "state": state, "reason": reason, "record_ids": records}
@@ -80,15 +82,49 @@ def _initiator(found: Found) -> State:
     return "unknown", f"not_collected: {what} made the call; who set it off is in no loaded source", []
 
 
-def _advice(found: Found, what: str) -> State:
+def _inputs(found: Found) -> State:
+    """What informed it: signals and data that the records of the case name."""
+    unneeded = _unneeded(found, "what the assistant was told and read")
+    if unneeded is not None:
+        return unneeded
+    case, anchor = found.case, found.case.anchor
+    signals = [step for step in case.of("signal") if case.joint(step, anchor).tier >= PROVED]
+    traced = sorted({read.row["record_id"] for read in found.read if read.joint.tier >= PROVED})
+    if signals or traced:
+        what = " and ".join(part for part in ("a signal" if signals else "", "what it read" if traced else "") if part)
+        records = [record for step in signals[:1] for record in step.records] + traced
+        return "proved", f"{what} stands in the records of the case", records[:_RECORDS]
+    if found.read:
+        return "inferred", "quoted_key: a conversation id in the request's text, which its writer could choose", sorted(
+            {read.row["record_id"] for read in found.read})
+    return "unknown", "not_collected: what the assistant was told and read is in no loaded source", []
+
+
+def _recommendation(found: Found) -> State:
+    """What was advised, and by whom: advice or a draft whose record is part of the case."""
+    unneeded = _unneeded(found, "what the assistant advised")
+    if unneeded is not None:
+        return unneeded
+    case, anchor = found.case, found.case.anchor
+    advised = [(step, case.joint(step, anchor)) for step in (*case.of("recommendation"), *case.of("draft"))]
+    for step, joint in advised:
+        if joint.tier >= PROVED:
+            return "proved", f"the {step.kind} is on record", step.records
+    if advised:
+        step, joint = advised[0]
+        return "inferred", f"{joint.method}: {_INFERRED[joint.method]}", step.records
+    if found.read and found.read[0].joint.tier < PROVED:
+        return "inferred", "quoted_key: a conversation id in the request's text, which its writer could choose", sorted(
+            {read.row["record_id"] for read in found.read})
+    return "unknown", "not_collected: what the assistant advised is in no loaded source", []
+
+
+def _unneeded(found: Found, what: str) -> State | None:
     if found.part.name == "none":
         return "not_required", "no AI took part", []
     if not found.assisted:
         return "unknown", f"not_collected: {what}; whether AI took part is itself unknown", []
-    if found.quoted:
-        return "inferred", "quoted_key: a conversation id in the request's text, which its writer could choose", [
-            *found.quoted]
-    return "unknown", f"not_collected: {what} is in no loaded source", []
+    return None
 
 
 _NO_PERSON = frozenset({"workload", "service_account", "app", "api_key", "ai_agent", "ai_assistant"})

@@ -16,7 +16,6 @@ from lineage_analytics.graphs.decisions.elements import Found, elements, gaps
 from lineage_analytics.graphs.decisions.findings import Denials, Seen, findings
 from lineage_analytics.graphs.decisions.frames import Gathered
 from lineage_analytics.graphs.decisions.links import (
-    Quotes,
     case_links,
     doubted,
     rejects,
@@ -24,6 +23,7 @@ from lineage_analytics.graphs.decisions.links import (
     rollback_rejects,
 )
 from lineage_analytics.graphs.decisions.places import Places
+from lineage_analytics.graphs.decisions.reads import Reads, as_links, as_steps
 from lineage_analytics.graphs.decisions.replay import sealed
 from lineage_analytics.graphs.decisions.rollbacks import undone
 from lineage_analytics.graphs.decisions.rules import Rules
@@ -57,9 +57,9 @@ def build(facts: Facts) -> DecisionLineage:
     gathered, doubts = cases(made, places)
     found = sorted(gathered, key=lambda case: (case.anchor.time, case.id))
     scene = Scene(known, Coverage(facts, places), Clocks(found), Rules(facts), Accounts(facts, made, known))
-    quotes = Quotes(facts, made)
+    reads = Reads(facts, made)
     pairs = undone(made)
-    judge = _Judge(scene, quotes, Rollbacks(made, pairs, facts.as_of), found, Silence(made), facts.as_of)
+    judge = _Judge(scene, reads, Rollbacks(made, pairs, facts.as_of), found, Silence(made), facts.as_of)
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
@@ -72,9 +72,9 @@ def build(facts: Facts) -> DecisionLineage:
 class _Judge:
     """Writes the rows of one case after another; holds what all of them need."""
 
-    def __init__(self, scene: Scene, quotes: Quotes, back: Rollbacks, found: Sequence[Case],
+    def __init__(self, scene: Scene, reads: Reads, back: Rollbacks, found: Sequence[Case],
                  silence: Silence, as_of: datetime) -> None:
-        self._scene, self._quotes = scene, quotes
+        self._scene, self._reads = scene, reads
         self._back = back
         self._home = {step.id: case.id for case in found for step in case.steps}
         self._silence = silence
@@ -84,9 +84,10 @@ class _Judge:
     def write(self, case: Case, rows: Gathered) -> None:
         approved = approval(case, self._scene)
         part = verdicts.involvement(case, approved)
-        links = case_links(case, approved, self._scene.clocks) + self._quotes.links(case)
+        read = self._reads.of(case)
+        links = case_links(case, approved, self._scene.clocks) + as_links(case, read)
         found = Found(
-            case, approved, part, initiator=initiator(case), quoted=self._quotes.of(case),
+            case, approved, part, initiator=initiator(case), read=read,
             undone=self._back.undone.get(case.anchor.id), earlier=self._back.pairs.stood.get(case.anchor.id),
             born_here=self._born_here(case.anchor), known=self._scene.known, dark=self._silence.at(case.anchor))
         states = elements(found)
@@ -96,9 +97,9 @@ class _Judge:
         rows.add("elements", states)
         rows.add("gaps", gaps(found, states))
         rows.add("links", links)
-        rows.add("link_rejects", rejects(case, approved) + self._quotes.rejects(case))
+        rows.add("link_rejects", rejects(case, approved) + self._reads.rejects(case))
         rows.add("steps", [step_row(step, case.id, undoes=self._back.undoes(step)) for step in case.steps])
-        rows.add("steps", self._quotes.steps(case))
+        rows.add("steps", as_steps(case, read))
         rows.add("cases", [{
             **row, **said_of_elements(states, links),
             **self._back.row(case.anchor, self._home, executed=row["executed"]),
