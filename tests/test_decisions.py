@@ -243,7 +243,8 @@ def test_an_assistants_inputs_and_advice_are_unknown_never_missing_and_not_requi
     for element in ("inputs", "recommendation"):
         assert states(found)[element][0] == "unknown"
         assert states(lineage(REQUEST, DECISION, ACTION))[element][0] == "not_required"
-    assert gaps(found) == {"data_inputs": "not_collected", "recommendation": "not_collected", "signal": "not_collected"}
+    assert gaps(found) == {"data_inputs": "not_collected", "recommendation": "not_collected", "signal": "not_collected",
+                           "outcome": "not_collected", "rationale": "not_recorded_by_provider"}
 
 
 def _talk(name: str, minutes: float, thread: str = "19:abc@thread.v2", tenant: str = TENANT) -> dict[str, Any]:

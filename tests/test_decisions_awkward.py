@@ -332,6 +332,18 @@ def test_A22_from_nineteen_pairs_no_clock_is_judged() -> None:  # noqa: N802
     assert set(made.links["clock_offset_s"]) == {0.0}
 
 
+def test_A23_a_local_time_without_its_zone_orders_nothing_of_another_source() -> None:  # noqa: N802
+    steps = [pim("request", -300), pim("decision", -200, source="portal", time_zone="assumed"), pim("action")]
+    made = lineage(*steps)
+    assert case(made)["order_verdict"] == "order_uncertain"
+    assert ("time_order", "ambiguous") in made.gaps.select("element", "reason").rows()
+    inside = lineage(pim("decision", -200, time_zone="assumed"), pim("action", time_zone="assumed"))
+    assert case(inside)["order_verdict"] == "prior"
+    assert ("time_order", "not_recorded_by_provider") in inside.gaps.select("element", "reason").rows()
+    long_before = lineage(pim("decision", -1_000, source="portal", time_zone="assumed"), pim("action"))
+    assert case(long_before)["order_verdict"] == "prior"
+
+
 # --- A32, A33: emergencies --------------------------------------------------------------------------------------------------
 
 EMERGENCY = ("break_glass", {"account": ANA, "review_within_hours": 24})

@@ -10,7 +10,7 @@ import pytest
 from lineage_analytics import tables
 from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
-from tests._decisions import ANA, AS_OF, case, facts, frame, gaps, identity, lineage, pim, states, step
+from tests._decisions import ACCOUNT, ANA, AS_OF, case, facts, frame, gaps, identity, lineage, pim, states, step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,9 +85,9 @@ def test_every_gap_has_one_name_and_says_its_case_and_element() -> None:
 # --- a likely way back is no way back on record --------------------------------------------------------------------------
 
 def test_a_pair_that_nothing_attests_is_inferred_and_the_change_still_stands() -> None:
-    share: Row = {"provider": "m365", "target_key": "m365:t:sharing/doc|bo", "actor_class": "human"}
-    found = lineage(step("shared", operation="m365:SharingSet", **share),
-                    step("revoked", 5, operation="m365:SharingRevoked", **share))
+    share: Row = {"target_key": f"aws:{ACCOUNT}:function/f|statement", "actor_class": "human"}
+    found = lineage(step("shared", operation="lambda:AddPermission20150331v2", **share),
+                    step("revoked", 5, operation="lambda:RemovePermission20150331v2", **share))
     done = case(found, "e-shared")
     assert (done["status"], done["rolled_back_by"], done["rollback_path"]) == ("executed", None, "inferred")
     assert found.links.select("rel", "method", "tier").row(0) == ("rolls_back", "inverse", 2)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.decisions.steps import Step
 
 PAIRS = 20
+ZONES = timedelta(hours=14)
+"""How far a local time without its zone may lie from the moment it was read as."""
 _SPREAD = 3
 _TWINS = 4
 _MOST = 50
@@ -76,7 +78,8 @@ class Clocks:
         if one.source == other.source:
             return SKEW_INSIDE
         found = self._offsets.get((one.source, other.source))
-        return found[1] if found is not None else SKEW_BETWEEN
+        band = found[1] if found is not None else SKEW_BETWEEN
+        return band + ZONES * (one.zone_assumed + other.zone_assumed)
 
     def order(self, one: Step, other: Step) -> str:
         """When ``other`` was, seen from ``one``: prior, later or order_uncertain. A sequence that their provider
@@ -96,7 +99,7 @@ def _twins(case: Case) -> Iterator[tuple[Step, Step]]:
         return
     told: dict[tuple[str, str | None, str | None], dict[str, list[Step]]] = defaultdict(lambda: defaultdict(list))
     for step in case.steps:
-        if step.kind in ("request", "decision", "action") and step.status == "succeeded":
+        if step.kind in ("request", "decision", "action") and step.status == "succeeded" and not step.zone_assumed:
             told[step.kind, step.verdict, step.actor][step.source].append(step)
     for by_source in told.values():
         if len(by_source) == 2 and all(len(steps) == 1 for steps in by_source.values()):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.graphs.decisions.approvals import PROVED, TICKETS, Approval
 from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
+from lineage_analytics.loaders.common.secrets import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,10 @@ class Found:
     born_here: bool
     known: Mapping[str, Person]
     dark: datetime | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.case.anchor.kind in ("action", "rollback")
 
     @property
     def assisted(self) -> bool:
@@ -237,6 +242,15 @@ def _reversed_by_opposite_value(operation: str) -> bool:
     return operation.casefold() in ("iam:updateaccesskey",)
 
 
+class Lack(NamedTuple):
+    """What a reader would ask of a case and the records do not say: element, reason, in words, who would hold it."""
+
+    element: str
+    reason: str
+    said: str
+    source: str | None = None
+
+
 def gaps(found: Found, states: list[Row]) -> list[Row]:
     """A gap for every required element that is not proved, with the reason and what would hold it; and for what else
     a reader would ask of the case and the records do not say."""
@@ -246,29 +260,62 @@ def gaps(found: Found, states: list[Row]) -> list[Row]:
     if any(gap["element"] == "decision" for gap in made) and found.approved.by is None:
         decision = next(gap for gap in made if gap["element"] == "decision")
         made.append(decision | {"gap_id": _gap_id(found, "approver_identity"), "element": "approver_identity"})
-    taken = {gap["element"] for gap in made}
-    return made + [_gap(found, *lack) for lack in _lacks(found) if lack[0] not in taken]
+    for lack in _lacks(found):
+        if lack.element not in {gap["element"] for gap in made}:
+            made.append(_gap(found, *lack))
+    return made
 
 
-def _lacks(found: Found) -> Iterator[tuple[str, str, str, str | None]]:
-    """Element, reason, in words, and expected source of what no element of the six stands for."""
-    anchor, requests = found.case.anchor, found.case.of("request")
-    if found.assisted and not found.case.of("signal"):
-        yield "signal", "not_collected", "not_collected: what set the assistant off", ASSISTANTS
-    if anchor.actor is None:
-        yield "executor_identity", "not_recorded_by_provider", "the record names nobody", None
-    elif anchor.authority == "masked":
-        yield ("executor_identity", "not_recorded_by_provider",
-               "an assistant is declared to act with this person's account; the record cannot tell which did", None)
-    if requests and any(step.justified is False for step in requests) and not any(step.justified for step in requests):
-        yield "rationale", "absent", "no reason was given for the request", requests[0].source
-    if any(step.conflict for step in found.case.of("action", "rollback", "attempt")):
-        yield "execution", "contradicted", "two deliveries of one record say different things", anchor.source
+def _lacks(found: Found) -> Iterator[Lack]:
+    """What no element of the six stands for."""
+    yield from _lacks_of_origin(found)
+    yield from _lacks_of_execution(found)
     if found.dark is not None:
         said = f"a trail stood switched off since {found.dark:%Y-%m-%d %H:%M:%S}Z: records may be missing"
-        yield "correlation", "outside_coverage", said, anchor.source
+        yield Lack("correlation", "outside_coverage", said, found.case.anchor.source)
     if found.approved.order == "order_uncertain":
-        yield "time_order", "ambiguous", "approval and change are too close in time to say which came first", None
+        yield Lack("time_order", "ambiguous", "approval and change are too close in time to say which came first")
+    if any(step.zone_assumed for step in found.case.steps if step.kind in ("decision", "action")):
+        yield Lack("time_order", "not_recorded_by_provider",
+                   "a time was written without its zone: it orders steps of one source, not of two")
+
+
+def _lacks_of_origin(found: Found) -> Iterator[Lack]:
+    case, anchor = found.case, found.case.anchor
+    requests = case.about("request")
+    if found.assisted and not case.of("signal"):
+        yield Lack("signal", "not_collected", "not_collected: what set the assistant off", ASSISTANTS)
+    if found.done and not requests and anchor.key_kind == "pim_request_id":
+        yield Lack("request", "outside_coverage", "the request of this key is older than its log, or was not exported",
+                   anchor.source)
+    if requests and any(step.justified is False for step in requests) and not any(step.justified for step in requests):
+        yield Lack("rationale", "absent", "no reason was given for the request", requests[0].source)
+    elif found.assisted and not any(step.justified for step in (*requests, *case.of("recommendation", "draft"))):
+        yield Lack("rationale", "not_recorded_by_provider", "why the assistant proposed it stands in no field of its "
+                   "records", ASSISTANTS)
+
+
+def _lacks_of_execution(found: Found) -> Iterator[Lack]:
+    case, anchor = found.case, found.case.anchor
+    if anchor.actor is None:
+        yield Lack("executor_identity", "not_recorded_by_provider", "the record names nobody")
+    elif MARKER in anchor.actor:
+        yield Lack("executor_identity", "redacted", "the name of who acted looked like a secret and was taken out "
+                   "when its record was loaded")
+    elif anchor.authority == "masked":
+        yield Lack("executor_identity", "not_recorded_by_provider",
+                   "an assistant is declared to act with this person's account; the record cannot tell which did")
+    if any(step.conflict for step in case.of("action", "rollback", "attempt")):
+        yield Lack("execution", "contradicted", "two deliveries of one record say different things", anchor.source)
+    if not found.done:
+        return
+    if found.assisted and not case.of("outcome"):
+        yield Lack("outcome", "not_collected", "no record says what came of it")
+    if any(row.kind == "state" for row in inverses(anchor.operation)):
+        if anchor.before is None and found.earlier is None:
+            yield Lack("before_state", "not_recorded_by_provider", "the record does not say what stood before")
+        if anchor.after is None:
+            yield Lack("after_state", "not_recorded_by_provider", "the record does not say what stands since")
 
 
 def _gap_id(found: Found, element: str) -> str:

@@ -71,6 +71,7 @@ class Step:
     decided: str | None = None
     applied: str | None = None
     seq: int | None = None
+    zone_assumed: bool = False
 
     @property
     def with_ai(self) -> bool:
@@ -180,7 +181,7 @@ def _step(row: Mapping[str, Any], known: Mapping[str, Person]) -> Step:
         row["tenant"], row["provider"], row["source"], [row["record_id"]],
         row["justification_present"], stated=tuple(row["stated_keys"] or ()), capacity=row["capacity"],
         origin=row["origin"], recommended=row["recommended_value"], decided=row["decided_value"],
-        applied=row["applied_value"], seq=row["seq"],
+        applied=row["applied_value"], seq=row["seq"], zone_assumed=row["time_zone"] == "assumed",
     )
 
 
