@@ -259,12 +259,18 @@ def test_the_commit_reviewed_and_the_head_merged_stand_on_their_steps_where_a_ro
     seen, merge = steps(row(1, "pull_request_review.submit", pull_request_url=PULL, state="approved", commit_id=head),
                         row(2, "pull_request.merge", pull_request_url=PULL, head_sha=head, merge_commit_sha=merged))
     assert (seen["decided_value"], merge["applied_value"]) == (head, head)
-    assert (seen["stated_keys"], merge["stated_keys"]) == ([], [f"commit:{head.lower()}", f"commit:{merged}"])
+    assert (seen["stated_keys"], merge["stated_keys"]) == (
+        ["request:rq1"], [f"commit:{head.lower()}", f"commit:{merged}", "request:rq2"])
 
 
 def test_a_decision_on_a_run_states_the_run_and_its_commit_the_way_others_name_them() -> None:
     [found] = steps(row(1, "workflows.approve_workflow_job", workflow_run_id=900, head_sha="c" * 40))
-    assert found["stated_keys"] == [f"commit:{'c' * 40}", "run:acme/web/900"]
+    assert found["stated_keys"] == [f"commit:{'c' * 40}", "request:rq1", "run:acme/web/900"]
+
+
+def test_what_an_agent_did_states_the_session_it_did_it_in() -> None:
+    drafted, asked = steps(row(1, "pull_request.create", pull_request_url=PULL, **AGENT))
+    assert drafted["stated_keys"] == asked["stated_keys"] == ["request:rq1", "session:sess-1"]
 
 
 def test_a_deployment_is_approved_or_rejected_by_who_the_row_names() -> None:

@@ -17,6 +17,7 @@ from tests import test_loader_jira as jira
 from tests import test_loader_k8s_audit as k8s
 from tests import test_loader_m365_audit as m365
 from tests import test_loader_mcp_jsonrpc as mcp
+from tests import test_loader_okta_system_log as okta
 from tests import test_loader_otel_genai as otel
 from tests import test_loader_servicenow as snow
 from tests._documents import Loaded
@@ -127,3 +128,8 @@ def test_what_a_server_asks_the_user_states_the_trace_the_message_names() -> Non
     asked = mcp.ask(5, 0, "elicitation/create", side="server", message="x", _meta={
         "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"})
     assert _keys([asked], "request") == [[f"trace:{TRACE}"]]
+
+
+def test_a_change_in_okta_states_the_request_its_caller_got_back() -> None:
+    change = okta.event(1, "group.user_membership.add", okta.BO, okta.ADMINS, **okta.debug(requestId="Y-1"))
+    assert _keys([change]) == [["request:Y-1"]]

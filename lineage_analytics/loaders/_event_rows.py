@@ -13,6 +13,7 @@ from lineage_analytics.loaders.common.packings import json_or_array_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.secrets import cleaned
 from lineage_analytics.loaders.common.spread import spread
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import CONTENT, Fields, embedded, fold
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Event(NamedTuple):
     correlation: str | None = None
     on_behalf_of: str | None = None
     via: str | None = None
+    request: str | None = None
+    """The id the provider gave the request, by which the caller knows it too."""
+    session: str | None = None
+    """The token or the run of an agent that the call came from."""
 
     @property
     def failed(self) -> bool:
@@ -84,6 +89,7 @@ class Event(NamedTuple):
 def step(entry: Entry, event: Event, part: str, kind: str = "action", *, verb: str | None = None,
          target: str | None = None, **cells: Any) -> None:
     """A decision step of the event. An action that failed is an attempt; effect and target where both are known."""
+    keys = sorted({*cells.pop("stated_keys", ()), *stated(request=event.request, session=event.session)})
     status = "failed" if event.failed else "unknown" if event.outcome == "unknown" else "succeeded"
     entry.step(part, **{
         "kind": "attempt" if event.failed and kind in ("action", "rollback") else kind, "time": event.time,
@@ -91,7 +97,7 @@ def step(entry: Entry, event: Event, part: str, kind: str = "action", *, verb: s
         "actor_class": event.actor.agent_class, "actor_class_basis": event.actor.basis,
         "on_behalf_of_id": event.on_behalf_of, "via_assistant_id": event.via, "authority_mode": event.authority,
         "target_key": target, "effect_key": f"{verb}({target})" if verb and target else None,
-        "correlation_id": event.correlation, "event_id": event.event_id,
+        "correlation_id": event.correlation, "event_id": event.event_id, "stated_keys": keys,
         "title": " ".join(part for part in (event.operation, _short(target)) if part), **cells})
 
 

@@ -178,7 +178,8 @@ def _event(entry: Entry, fields: Fields) -> None:
     starter = user if agentic(held) and user.id != actor.id else None
     action = action or "unknown"
     event = Event(_time(entry, held), action, _outcome(action, held), actor, native, name(held.get("request_id")),
-                  starter.id if starter else None)
+                  starter.id if starter else None, request=name(held.get("request_id")),
+                  session=name(held.get("agent_session_id")))
     subject = None if starter or user.id is None else user
     target, changed = steps.steps_of(entry, event, held, tenant, subject)
     resources = [found for found in (target, _repository(held, tenant), subject.id if subject else None) if found]

@@ -180,7 +180,7 @@ def _event(entry: Entry, fields: Fields, org: str | None) -> None:
     event = Event(
         entry.moment(_first(fields, *_TIMES), "published"), kind or "unknown",
         _OUTCOMES.get((said or "").lower(), "unknown"), actor, native,
-        name(transaction.get("id")) or name(debug.get("requestid")), subject)
+        name(transaction.get("id")) or name(debug.get("requestid")), subject, request=name(debug.get("requestid")))
     client = obj(fields.get("client"))
     resources = _resources(kind or "", targets, org)
     changed = steps.steps_of(entry, event, targets, debug, org)
