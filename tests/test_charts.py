@@ -137,6 +137,20 @@ def elements(state: str) -> pl.DataFrame:
                           tables.ELEMENTS)
 
 
+def decision(state: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Steps of one case, ties of each to the one before, and a gap."""
+    kinds = ("signal", "request", "decision", "action", "rollback", "attempt")
+    steps = [{"step_id": f"step {n:02}", "case_id": "dec-1", "kind": kinds[n % 6], "time": NOW - timedelta(hours=40 - n),
+              "agent_ids": [name], "operation": name, "title": name, "status": "succeeded", "verdict": "approve"}
+             for n, name in enumerate(names(state))]
+    links = [{"src": one["step_id"], "dst": other["step_id"], "rel": "about", "tier": n % 5 + 1}
+             for n, (other, one) in enumerate(pairwise(steps))]
+    gaps = [{"gap_id": "g", "case_id": "dec-1", "element": "executor_identity", "reason": "absent"}]
+    return tuple(  # type: ignore[return-value]
+        tables.conform(pl.DataFrame(rows, schema={n: table.schema[n] for row in rows for n in row}), table) if rows else table.empty()
+        for rows, table in ((steps, tables.STEPS), (links, tables.LINKS), (gaps, tables.GAPS)))
+
+
 def reach(state: str) -> pl.DataFrame:
     rows = [{"user_id": name, "accessed": 3 * n + 1, "opened": None if n % 5 == 4 else n,
              "accessed_not_opened": None if n % 5 == 4 else 2 * n, "labelled": n} for n, name in enumerate(names(state))]
@@ -179,6 +193,24 @@ def register(state: str) -> pl.DataFrame:
     return tables.conform(told, tables.WORKFLOWS)
 
 
+def pace(state: str) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Weeks, legs and numbers of a gap; not scored, for a reason that holds whatever it holds, where hostile."""
+    scored = state != "hostile"
+    weeks = pl.DataFrame(
+        [{"week": (NOW - timedelta(weeks=30 - n)).date(), "executed": 20 + n, "assured": 12, "failed": 7 + n, "unknown": 1,
+          "standard": 15.0 if scored else None, "opened": n == 12, "complete": n < 29} for n in range(len(names(state)))],
+        schema={"week": pl.Date, "executed": pl.Int64, "assured": pl.Int64, "failed": pl.Int64, "unknown": pl.Int64,
+                "standard": pl.Float64, "opened": pl.Boolean, "complete": pl.Boolean})
+    legs = pl.DataFrame([("evidence", 0.05, -0.02, 0.1), ("approval", 0.2, 0.1, 0.3), ("rollback", -0.03, None, None)],
+                        schema={"leg": pl.String, "contribution": pl.Float64, "low": pl.Float64, "high": pl.Float64}, orient="row")
+    said = {"why_not": None, "ag": 0.22, "ag_low": 0.1, "ag_high": 0.3, "af": 3.1, "q0": 0.8, "q1": 0.62, "ux": 97.0, "days": 30,
+            "n1": 500, "n0": 300, "unknown": 12, "band": "watch", "baseline": "other changes of the same window", "stopped": 0}
+    if scored:
+        return weeks, legs, said
+    return weeks, legs.clear(), said | dict.fromkeys(("ag", "ag_low", "ag_high", "af", "q0", "q1", "ux", "band")) | {
+        "why_not": " ".join(HOSTILE)}
+
+
 DRAWN: dict[str, Callable[[str], alt.LayerChart]] = {
     "maturity_profile": lambda s: charts.maturity_profile(levels(s), levels(s).with_columns(floor=pl.lit(1, pl.Int64))),
     "coverage_calendar": lambda s: charts.coverage_calendar(coverage(s), WINDOW),
@@ -189,6 +221,8 @@ DRAWN: dict[str, Callable[[str], alt.LayerChart]] = {
     "credential_age": lambda s: charts.credential_age(credentials(s), NOW),
     "decision_elements": lambda s: charts.decision_elements(elements(s), "1 to 30 June 2026"),
     "approval_timing": lambda s: charts.approval_timing(approvals(s)),
+    "acceleration_gap": lambda s: charts.acceleration_gap(*pace(s)),
+    "decision_picture": lambda s: charts.decision_picture(*decision(s)),
     "copilot_reach": lambda s: charts.copilot_reach(reach(s), "1 to 30 June 2026"),
     "tier0_paths": lambda s: charts.tier0_paths(*access(s), period="30 June 2026"),
     "choke_points": lambda s: charts.choke_points(cuts(s), period="30 June 2026"),
@@ -309,12 +343,16 @@ def test_the_same_rows_in_any_order_give_the_same_picture(name: str) -> None:
         "copilot_reach": charts.copilot_reach, "choke_points": charts.choke_points, "blast_radius": charts.blast_radius,
         "tier0_paths": lambda f: charts.tier0_paths(f, access("thirty")[1], access("thirty")[2]),
         "workflow_map": charts.workflow_map,
+        "decision_picture": lambda f: charts.decision_picture(f, *decision("thirty")[1:]),
+        "acceleration_gap": lambda f: charts.acceleration_gap(f, *pace("thirty")[1:]),
     }
     frames: dict[str, Callable[[str], pl.DataFrame]] = {
              "coverage_calendar": coverage, "source_counts": counts, "excess_sweep": permissions,
              "use_states": permissions, "facet_waterfall": facets, "credential_age": credentials,
              "decision_elements": elements, "approval_timing": approvals, "copilot_reach": reach, "choke_points": cuts,
-             "blast_radius": radii, "tier0_paths": lambda s: access(s)[0], "workflow_map": register}
+             "blast_radius": radii, "tier0_paths": lambda s: access(s)[0], "workflow_map": register,
+             "decision_picture": lambda s: decision(s)[0],
+             "acceleration_gap": lambda s: pace(s)[0]}
     frame = frames[name]("thirty")
     shuffled = frame.sample(fraction=1, shuffle=True, seed=5)
     assert render.spec(made[name](frame)) == render.spec(made[name](shuffled))

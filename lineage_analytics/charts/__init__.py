@@ -12,6 +12,7 @@ from lineage_analytics.charts._quick import import_altair
 from lineage_analytics.lazy import lazily
 
 if TYPE_CHECKING:
+    from lineage_analytics.charts.acceleration import acceleration_gap
     from lineage_analytics.charts.approvals import approval_timing
     from lineage_analytics.charts.blast import blast_radius
     from lineage_analytics.charts.chokes import choke_points
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lineage_analytics.charts.excess import excess_sweep
     from lineage_analytics.charts.maturity import maturity_profile
     from lineage_analytics.charts.paths import tier0_paths
+    from lineage_analytics.charts.picture import decision_picture
     from lineage_analytics.charts.prose import answer, points, say
     from lineage_analytics.charts.render import figure, png, register, save, spec, svg
     from lineage_analytics.charts.tables import table
@@ -34,13 +36,14 @@ CHARTS = {
     "maturity_profile": "maturity", "coverage_calendar": "coverage", "source_counts": "coverage",
     "excess_sweep": "excess", "use_states": "uses", "facet_waterfall": "visibility",
     "credential_age": "visibility", "decision_elements": "decisions", "approval_timing": "approvals",
-    "copilot_reach": "copilot", "tier0_paths": "paths", "choke_points": "chokes", "blast_radius": "blast",
-    "workflow_map": "workflows",
+    "decision_picture": "picture",
+    "acceleration_gap": "acceleration", "copilot_reach": "copilot", "tier0_paths": "paths", "choke_points": "chokes",
+    "blast_radius": "blast", "workflow_map": "workflows",
 }
 __all__ = [
-    "CHARTS", "THEME", "answer", "approval_timing", "blast_radius", "choke_points", "copilot_reach",
-    "coverage_calendar", "credential_age", "decision_elements", "excess_sweep", "facet_waterfall", "figure",
-    "maturity_profile", "png", "points", "register", "save", "say", "source_counts", "spec", "svg", "table",
+    "CHARTS", "THEME", "acceleration_gap", "answer", "approval_timing", "blast_radius", "choke_points", "copilot_reach",
+    "coverage_calendar", "credential_age", "decision_elements", "decision_picture", "excess_sweep", "facet_waterfall",
+    "figure", "maturity_profile", "png", "points", "register", "save", "say", "source_counts", "spec", "svg", "table",
     "tier0_paths", "use_states", "workflow_map",
 ]
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lineage_analytics.metrics import intervals
 from lineage_analytics.metrics.catalog import metric
 from lineage_analytics.metrics.lineage import BOTH, NEEDS, TABLES, by_group, loaded
 from lineage_analytics.metrics.population import Figure, Population, population
 from lineage_analytics.metrics.review import small
-from lineage_analytics.metrics.survival import Durations
+from lineage_analytics.metrics.survival import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,33 +32,31 @@ ITEMS = ("signal", "recommendation", "draft", "request", "decision", "data_acces
     question="If an auditor asks about an old change, can we still show it?",
     numerator="every record that its elements cite could be read from the workspace just now, and none is said to be "
               "expired, removed, cut off or broken; by age, 30 to 365 days",
-    denominator="executed AI-assisted decisions (Kaplan-Meier: lost ones count at the age at which they were found "
-                "lost, at worst from the start); unknown where a required element was never collected",
+    denominator="executed AI-assisted decisions of that age: those that the best-fitting curve which never rises "
+                "with age pools there, since nobody knows when a record was lost; unknown where a required element was "
+                "never collected",
     kind="census", direction="higher", green=0.99, refs=("AU-11", "A.6.2.8", "26(6)"), needs=NEEDS,
     scopes=tuple(str(age) for age in AGES), tables=TABLES)
 def retention(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
         return {}
-    rows = _retained(context)
-    known = rows.filter(pl.col("state").is_in(["in", "out"]))
-    curve = Durations(known["age"].to_list(), (known["state"] == "out").to_list())
-    told = rows.filter(pl.col("state") != "excluded")
-    bad, unclear = told["state"] != "in", told["state"] == "unknown"
-    worst = Durations([0.0 if lost else age for lost, age in zip(bad, told["age"], strict=True)], bad.to_list())
-    best = Durations(told["age"].to_list(), (bad & ~unclear).to_list())
-    return {str(age): _kept(rows.filter(pl.col("age") >= age), age, curve, worst, best) for age in AGES}
+    rows = _retained(context).filter(pl.col("state") != "excluded")
+    known = rows.filter(pl.col("state") != "unknown")
+    ages, good, unknown = rows["age"].to_list(), rows["state"] == "in", rows["state"] == "unknown"
+    curves = (Kept(known["age"].to_list(), (known["state"] == "in").to_list()), Kept(ages, good.to_list()),
+              Kept(ages, (good | unknown).to_list()))
+    return {str(age): _kept(rows.filter(pl.col("age") >= age), age, *curves) for age in AGES}
 
 
-def _kept(old: pl.DataFrame, age: int, curve: Durations, worst: Durations, best: Durations) -> Population:
-    """What remains at an age; ``old`` are the decisions of that age or more."""
-    judged = old.filter(pl.col("state").is_in(["in", "out"])).height
-    if not judged:
+def _kept(old: pl.DataFrame, age: int, curve: Kept, worst: Kept, best: Kept) -> Population:
+    """What is kept at an age; ``old`` are the decisions of that age or more."""
+    found, *ends = (one.at(age) for one in (curve, worst, best))
+    if found is None:
         return population(old, "figure", lack="coverage_below_min" if old.height else "lookback_too_short")
-    low, high = curve.remaining_limits(age)
-    value = curve.remaining(age)
-    return population(old, "figure", **small(judged), figure=Figure(
-        value, min(low, value), max(high, value), "kaplan_meier", worst.remaining(age), best.remaining(age),
-        denominator=float(judged)))
+    low, high = intervals.wilson(*found)
+    at_worst, at_best = (end[0] / end[1] if end else None for end in ends)
+    return population(old, "figure", **small(found[1]), figure=Figure(
+        found[0] / found[1], low, high, "wilson", at_worst, at_best, float(found[0]), float(found[1])))
 
 
 def _retained(context: Context) -> pl.DataFrame:

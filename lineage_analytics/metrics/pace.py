@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -12,6 +13,7 @@ from lineage_analytics.metrics.cohorts import LEGS
 from lineage_analytics.metrics.comparison import Comparison, comparison, gap_figure
 from lineage_analytics.metrics.gap import band, opening
 from lineage_analytics.metrics.intervals import wilson
+from lineage_analytics.metrics.pace_words import factor, percent
 
 if TYPE_CHECKING:
     from datetime import date
@@ -24,7 +26,8 @@ LEG_WORDS = {
     "rollback": "no way back on record",
 }
 WEEKS = {"week": pl.Date, "executed": pl.Int64, "assured": pl.Int64, "failed": pl.Int64, "unknown": pl.Int64,
-         "standard": pl.Float64, "low": pl.Float64, "high": pl.Float64, "shortfall": pl.Float64, "opened": pl.Boolean}
+         "standard": pl.Float64, "low": pl.Float64, "high": pl.Float64, "shortfall": pl.Float64, "opened": pl.Boolean,
+         "complete": pl.Boolean}
 LEG_ROWS = {"leg": pl.String, "contribution": pl.Float64, "low": pl.Float64, "high": pl.Float64}
 
 
@@ -34,7 +37,7 @@ def weekly(context: Context) -> pl.DataFrame:
     ``assured`` + ``failed`` + ``unknown`` are ``executed``; what may still be completed is in none. ``standard`` is how
     many of the known ones the baseline's share would have assured and ``shortfall`` what is lacking of that, both null
     without a scored comparison; ``low`` and ``high`` are 95 % limits of the assured share of the known (null: none
-    known); ``opened`` marks the week in which the gap opened.
+    known); ``opened`` marks the week in which the gap opened, ``complete`` those that are over.
     """
     return context.once("weekly", lambda: _weekly(context))
 
@@ -62,7 +65,9 @@ def _weekly(context: Context) -> pl.DataFrame:
         standard=pl.Series(standard, dtype=pl.Float64), low=pl.Series([low for low, _ in ends], dtype=pl.Float64),
         high=pl.Series([high for _, high in ends], dtype=pl.Float64),
         opened=pl.Series([number == place for number in range(full.height)], dtype=pl.Boolean),
-    ).with_columns(shortfall=pl.col("standard") - pl.col("assured")).select(list(WEEKS))
+    ).with_columns(
+        shortfall=pl.col("standard") - pl.col("assured"),
+        complete=pl.col("week") + timedelta(days=6) <= last).select(list(WEEKS))
 
 
 def opened(weeks: pl.DataFrame) -> date | None:
@@ -105,8 +110,15 @@ class Pace:
     ux_high: float | None = None
     late: float | None = None
 
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What a picture says of the gap besides weeks and legs; of the cases that are a reason to stop how many."""
+        names = ("why_not", "ag", "ag_low", "ag_high", "af", "q0", "q1", "ux", "days", "n1", "n0", "unknown", "band",
+                 "baseline")
+        return {name: getattr(self, name) for name in names} | {"stopped": len(self.stopped)}
+
     def sentence(self) -> str:
-        """What a board is told, computed: pace, what grew with it, what is no longer met, why, and on what it rests."""
+        """What a board is told: pace, what grew with it, what is no longer met, why, and on what it rests."""
         if self.why_not is not None or self.ag is None:
             why = self.why_not or "nothing to compare"
             return f"Whether assurance keeps up with AI is not scored: {why}.{self._rest()}"
@@ -114,20 +126,23 @@ class Pace:
 
     def _growth(self) -> str:
         assert self.af is not None and self.kf is not None  # noqa: S101, PT018  (scored)
-        return f"AI made identity changes {faster(self.af)}. Provable changes grew {self.kf:,.1f} times."
+        if self.af < 1:
+            return (f"AI made {factor(self.af)} times as many identity changes as were made without it, and "
+                    f"{factor(self.kf)} times as many that can be proved.")
+        return (f"AI made identity changes {factor(self.af)} times faster. Provable changes grew {factor(self.kf)} "
+                "times.")
 
     def _met(self) -> str:
         assert self.ag is not None and self.ux is not None  # noqa: S101, PT018  (scored)
-        more = f"{self.ux:,.0f} more changes in {self.days} days that could not be defended" if self.ux >= 0.5 else (
+        more = f"{self.ux:,.0f} more changes in {self.days} days that could not be defended" if self.ux >= 1 else (
             f"no more changes in {self.days} days that could not be defended than before")
         low, high = self.ag_low or 0.0, self.ag_high or 0.0
+        between = f"between {percent(low)} and {percent(high)}"
         if low > 0:
-            return (f"{self.ag:.0%} of the standard held before is no longer met (between {low:.0%} and {high:.0%}), "
-                    f"which is {more}.").replace("%", " %")
+            return (f"{percent(self.ag)} of the standard held before is no longer met ({between}), which is {more}.")
         if high < 0:
-            return f"The standard held before is exceeded by {-self.ag:.0%}; there are {more}.".replace("%", " %")
-        return (f"The standard held before is met as far as the numbers tell (the gap is between {low:.0%} and "
-                f"{high:.0%}); there are {more}.").replace("%", " %")
+            return f"The standard held before is exceeded by {percent(-self.ag)}; there are {more}."
+        return f"The standard held before is met as far as the numbers tell (the gap is {between}); there are {more}."
 
     def _cause(self) -> str:
         if not (self.ag_low or 0) > 0:
@@ -139,13 +154,6 @@ class Pace:
         counted = f" Based on {self.n1:,} AI-assisted and {self.n0:,} other decisions"
         dark = f"; {self.unknown:,} could not be judged" if self.unknown else ""
         return f"{counted}{dark}." if self.n1 else ""
-
-
-def faster(factor: float) -> str:
-    """``3.1 times faster``; less than that of others is said as a part of it."""
-    if abs(factor - 1) < 0.05:
-        return "as fast as others do"
-    return f"{factor:,.1f} times faster" if factor > 1 else f"{factor:,.2f} times as fast as others do"
 
 
 def pace(context: Context) -> Pace:

@@ -61,6 +61,9 @@ def _gap(row: Row) -> str | None:
     if row["scope"] == "stop":
         return None
     held = "target of 95 %" if row["scope"] == "policy" else "standard held before"
+    if row["value"] < 0:
+        over = f"over {row['denominator']:,.0f}"
+        return f"the {held} is exceeded by {percent(-row['value'])} (a gap of {percent(row['value'])}), {over}"
     return f"{percent(row['value'])} of the {held} is not met{_between(row, percent)}, over {row['denominator']:,.0f}"
 
 

@@ -1,4 +1,4 @@
-"""How long things took while some are still open: Kaplan-Meier, with open ones counted as open (design section 1.3)."""
+"""How long things last: open ones counted as open, or where only their present state is known (design section 1.3)."""
 
 from __future__ import annotations
 
@@ -31,27 +31,6 @@ class Durations:
         self.lengths, self.ended = held[order], over[order]
         ranks = {name: rank for rank, name in enumerate(sorted(set(names.tolist())))}
         self.clusters: Whole = np.array([ranks[name] for name in names[order]], dtype=np.int64)
-
-    def remaining(self, after: float) -> float:
-        """The share that lasts longer than ``after``; 1 where there are none."""
-        curve = _curve(np.ones((1, self.lengths.size)), self.ended)[0]
-        within = np.searchsorted(self.lengths, after, side="right")
-        return float(curve[within - 1]) if within else 1.0
-
-    def remaining_limits(self, after: float) -> tuple[float, float]:
-        """95 % limits of ``remaining``: Greenwood's variance on the log-log scale; where the curve stands at 0 or 1,
-        which has no such variance, the score interval of as many trials as were at risk at the start."""
-        value, size = self.remaining(after), self.lengths.size
-        if not size:
-            return 0.0, 1.0
-        if value in (0.0, 1.0):
-            return intervals.wilson(value * size, size)
-        at_risk = np.arange(size, 0, -1)
-        early = (self.lengths <= after) & self.ended & (at_risk > 1)
-        # Rows of one length are one step of the curve: summed row by row, 1/(n(n-1)) telescopes to d/(n(n-d)).
-        spread = float(np.sqrt((1 / (at_risk[early] * (at_risk[early] - 1.0))).sum())) / abs(np.log(value))
-        ends = [value ** np.exp(sign * intervals.Z * spread) for sign in (1, -1)]
-        return float(ends[0]), float(ends[1])
 
     def quantile(self, share: float) -> float | None:
         """After how long ``share`` of them have ended; None: so many have not."""
@@ -88,3 +67,26 @@ def _quantiles(held: Durations, weights: Numbers, share: float) -> Numbers:
     reached = _curve(weights, held.ended) <= 1.0 - share + 1e-12
     found: Numbers = np.where(reached.any(axis=1), held.lengths[reached.argmax(axis=1)], np.inf)
     return found
+
+
+class Kept:
+    """Things of known age of which some are lost by now, nobody knows since when: the share kept at each age that fits
+    best and never rises with age (the counterpart of Kaplan-Meier for the present state; pool adjacent violators)."""
+
+    def __init__(self, ages: Sequence[float], kept: Sequence[bool]) -> None:
+        self._blocks: list[tuple[float, int, int]] = []  # oldest age, kept, of how many
+        for age, there in sorted(zip(ages, kept, strict=True), key=lambda pair: (pair[0], not pair[1])):
+            block = (age, int(there), 1)
+            while self._blocks and self._rises(block, alike=self._blocks[-1][0] == age):
+                _, good, count = self._blocks.pop()
+                block = (age, good + block[1], count + block[2])
+            self._blocks.append(block)
+
+    def _rises(self, block: tuple[float, int, int], *, alike: bool) -> bool:
+        _, good, count = self._blocks[-1]
+        return alike or block[1] * count >= good * block[2]
+
+    def at(self, age: float) -> tuple[int, int] | None:
+        """How many are kept of how many, at that age: of the things that the best fit pools there. None: none is so
+        old."""
+        return next(((good, count) for oldest, good, count in self._blocks if oldest >= age), None)
