@@ -384,7 +384,7 @@ def _fits(row: Inverse, change: Change, step: Step, place: _Place) -> bool:
     after = change.step.after
     if row.kind == "compound":
         return False
-    if row.kind == "delta":
+    if row.kind == "delta" or (row.kind == "set" and folded(row.forward) == folded(row.inverse)):
         return _OPPOSITE.get(_verb(change.step)) == _verb(step)
     if row.kind == "value":
         return (after is None) == (step.before is None) and (change.step.before is None) == (step.after is None) and (

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.decisions.tellings import Undone
 
 _CHANGES = ("action", "rollback")
-_SELF = frozenset({"state", "value"})
-_WAYS = {"grant": "revoke", "revoke": "grant"}
+_WAYS = {"grant": "revoke", "revoke": "grant", "create": "delete"}
 
 
 class TakenBack(NamedTuple):
@@ -65,7 +64,8 @@ class Tested:
             if step.kind in _CHANGES and step.status == "succeeded" and since < step.time <= as_of}
         self._ops = {found[:3] for found in self._done}
         self._restored = {(*_tenant(pair.undoing), folded(pair.undoing.operation)) for pair in pairs.made
-                          if pair.kind == "state_restoring" and pair.proved and since < pair.undoing.time <= as_of}
+                          if pair.proved and since < pair.undoing.time <= as_of and (
+                              pair.kind == "state_restoring" or _same(pair.undone.operation, pair.undoing.operation))}
 
     def of(self, step: Step) -> bool | None:
         """None where the inverse table does not know the operation; False also where nothing takes it back."""
@@ -75,11 +75,15 @@ class Tested:
     def _row(self, step: Step, row: Inverse) -> bool:
         """That an operation sets a value shows only that values are set; that it put one back must be on record."""
         key = (*_tenant(step), folded(row.inverse))
-        if row.kind == "delta":
+        if _same(row.forward, row.inverse) and row.kind in ("delta", "set"):
             return (*key, _WAYS.get(_verb(step), "")) in self._done
-        if folded(row.forward) == folded(row.inverse) or row.kind in _SELF:
+        if _same(row.forward, row.inverse) or row.kind == "state":
             return key in self._restored
         return bool(row.inverse) and key in self._ops
+
+
+def _same(one: str, other: str) -> bool:
+    return folded(one) == folded(other)
 
 
 def _tenant(step: Step) -> tuple[str, str | None]:
