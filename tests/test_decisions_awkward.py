@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -424,6 +426,14 @@ def test_A41_advice_that_was_dismissed_and_done_all_the_same_is_linked_and_named
     assert row["approval_verdict"] == "unknown"
 
 
+def test_A38_a_change_made_undone_and_made_again_is_named_in_each_of_its_cases() -> None:  # noqa: N802
+    back = {"operation": "iam:DetachRolePolicy", "effect_key": f"revoke({POLICY})"}
+    made = lineage(step("on", 0), step("off", 10, **back), step("again", 20), step("out", 30, **back), step("last", 40))
+    told = made.decision_findings.filter(pl.col("finding") == "flapping")
+    assert told["case_id"].n_unique() == 5
+    assert told["reading"].unique().to_list() == ["made 3 times and undone 2 times; it stands in the end"]
+
+
 # --- all of them ------------------------------------------------------------------------------------------------------------
 
 def test_declared_lists_in_any_order_give_the_same_lineage() -> None:
@@ -432,3 +442,10 @@ def test_declared_lists_in_any_order_give_the_same_lineage() -> None:
     told = [found(*KEYED, grant(), pim("action"), said=order) for order in orders]
     for name in ("cases", "links", "decision_findings", "gaps"):
         assert all(getattr(told[0], name).equals(getattr(other, name)) for other in told[1:]), name
+
+
+def test_every_awkward_case_of_the_design_has_a_test_of_its_name() -> None:
+    names = {name for path in Path(__file__).parent.glob("test_*.py")
+             for name in re.findall(r"^def test_(A\d\d(?:_A\d\d)*)", path.read_text(encoding="utf-8"), re.MULTILINE)}
+    told = {number for name in names for number in name.split("_")}
+    assert {f"A{number:02}" for number in range(1, 49)} - told == set()

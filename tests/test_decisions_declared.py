@@ -35,7 +35,7 @@ def declared(*steps: Row, account: str | None, identities: Sequence[Row], aliase
 
 @pytest.mark.parametrize(("account", "aliases"), [
     (ANA, []), ("declared::ana@x.example", [{"alias": "declared::ana@x.example", "id": ANA, "rule": "login", "tier": 5}])])
-def test_a28_a_person_s_account_lent_to_an_assistant_is_masked_never_free_of_ai(account: str, aliases: list[Row]) -> None:
+def test_A28_a_person_s_account_lent_to_an_assistant_is_masked_never_free_of_ai(account: str, aliases: list[Row]) -> None:  # noqa: N802
     found = declared(pim("action"), account=account, identities=[identity(ANA)], aliases=aliases)
     made = case(found)
     assert (made["involvement_class"], made["involvement_bounds"]) == (

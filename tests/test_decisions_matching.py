@@ -40,14 +40,14 @@ def test_correlation_and_target_prove_without_a_request_id() -> None:
     assert set(found.links["rule_id"]) == {"correlation-and-target"}
 
 
-def test_a21_correlation_over_another_target_links_nothing() -> None:
+def test_A21_correlation_over_another_target_links_nothing() -> None:  # noqa: N802
     found = lineage(pim("decision", -10, key=None, correlation_id="c-1", target_key=OTHER_ROLE,
                         effect_key=f"grant({OTHER_ROLE})"), pim("action", key=None, correlation_id="c-1"))
     assert found.cases.height == 2
     assert found.links.height == 0
 
 
-def test_a20_one_correlation_id_in_two_tenants_links_nothing() -> None:
+def test_A20_one_correlation_id_in_two_tenants_links_nothing() -> None:  # noqa: N802
     found = lineage(pim("decision", -10, key=None, correlation_id="c-1", tenant="t-2"),
                     pim("action", key=None, correlation_id="c-1"))
     assert found.cases.height == 2
@@ -80,7 +80,7 @@ def test_a_key_that_both_texts_quote_is_inferred_never_an_approval() -> None:
     assert made["weakest_tier"] == 2
 
 
-def test_a19_typing_a_ticket_number_never_forges_a_proved_approval() -> None:
+def test_A19_typing_a_ticket_number_never_forges_a_proved_approval() -> None:  # noqa: N802
     """However it looks: same target, same effect, same window, same number."""
     found = lineage(pim("decision", -10, key=None, quoted_keys=CHG), pim("action", key=None, quoted_keys=CHG))
     assert found.links["tier"].to_list() == [2]
@@ -90,13 +90,13 @@ def test_a19_typing_a_ticket_number_never_forges_a_proved_approval() -> None:
     assert titled.links.height == 0
 
 
-def test_a18_a_ticket_reused_for_several_approvals_is_ambiguous() -> None:
+def test_A18_a_ticket_reused_for_several_approvals_is_ambiguous() -> None:  # noqa: N802
     found = lineage(quoting("decision", -10, name="d1"), quoting("decision", -5, name="d2"), quoting("action", 0))
     assert found.links.height == 0
     assert ("action", "authorised_by", "ambiguous") in rejects(found)
 
 
-def test_a14_a_quoted_key_about_another_target_is_kept_as_considered() -> None:
+def test_A14_a_quoted_key_about_another_target_is_kept_as_considered() -> None:  # noqa: N802
     found = lineage(quoting("decision", -10, target_key=OTHER_ROLE), quoting("action", 0))
     assert found.links.height == 0
     assert rejects(found) == {("action", "authorised_by", "target_differs")}
@@ -178,7 +178,7 @@ def mixed(draw: st.DrawFn) -> list[Row]:
 
 @settings(max_examples=150, deadline=None)
 @given(mixed(), st.randoms(use_true_random=False))
-def test_a01_a02_order_and_repetition_change_nothing(rows: list[Row], random: Any) -> None:
+def test_A01_order_and_repetition_change_nothing(rows: list[Row], random: Any) -> None:  # noqa: N802
     shuffled = [*rows, *random.choices(rows, k=len(rows))]
     random.shuffle(shuffled)
     one, other = lineage(*rows), lineage(*shuffled)
@@ -247,12 +247,12 @@ def _tries(pairs: int) -> list[Row]:
 
 
 @pytest.mark.parametrize("made", [_collision, _flapping, _ending, _tries])
-def test_a44_twice_the_steps_on_one_key_are_twice_the_work(made: Callable[[int], list[Row]]) -> None:
+def test_A44_twice_the_steps_on_one_key_are_twice_the_work(made: Callable[[int], list[Row]]) -> None:  # noqa: N802
     few, many = _work(made(150)), _work(made(300))
     assert many / few < 2.15
 
 
-def test_a44_a_key_shared_by_all_is_ambiguous_and_shows_few() -> None:
+def test_A44_a_key_shared_by_all_is_ambiguous_and_shows_few() -> None:  # noqa: N802
     found = lineage(*_collision(40))
     assert found.links.height == 0
     assert found.link_rejects["reason"].unique().to_list() == ["ambiguous"]

@@ -20,7 +20,7 @@ CHAIN = (pim("request", -30), pim("decision", -10), pim("action"))
 
 # --- A03: one record told in two ways -------------------------------------------------------------------------------------
 
-def test_a03_a_decision_told_in_two_ways_contradicts_the_case() -> None:
+def test_A03_a_decision_told_in_two_ways_contradicts_the_case() -> None:  # noqa: N802
     for rows in ((*CHAIN, pim("decision", -10, verdict="deny")), (pim("decision", -10, verdict="deny"), *CHAIN)):
         found = lineage(*rows)
         made = case(found)
@@ -31,12 +31,12 @@ def test_a03_a_decision_told_in_two_ways_contradicts_the_case() -> None:
         assert found.steps.height == 3
 
 
-def test_a03_an_action_told_in_two_ways_is_a_fault_of_its_execution() -> None:
+def test_A03_an_action_told_in_two_ways_is_a_fault_of_its_execution() -> None:  # noqa: N802
     found = lineage(*CHAIN, pim("action", effect_key="revoke(x)"))
     assert gaps(found)["execution"] == "contradicted"
 
 
-def test_a02_the_same_record_again_is_no_conflict() -> None:
+def test_A02_the_same_record_again_is_no_conflict() -> None:  # noqa: N802
     assert lineage(*CHAIN).cases.equals(lineage(*CHAIN, *CHAIN, *CHAIN).cases)
     assert lineage(*CHAIN, *CHAIN).gaps.equals(lineage(*CHAIN).gaps)
 
@@ -53,7 +53,7 @@ def cut(first: datetime | None, last: datetime | None, *, source: str = "entra_a
 @pytest.mark.parametrize(("first", "last", "reason"), [
     (at(-600), at(-60), "truncated"), (at(60), at(600), "truncated"), (None, None, "truncated"),
     (at(-9000), at(-3000), "absent"), (at(3000), at(9000), "absent")])
-def test_a26_nothing_is_called_absent_around_a_cut_file(
+def test_A26_nothing_is_called_absent_around_a_cut_file(  # noqa: N802
     first: datetime | None, last: datetime | None, reason: str,
 ) -> None:
     found = cut(first, last)
@@ -61,7 +61,7 @@ def test_a26_nothing_is_called_absent_around_a_cut_file(
     assert case(found)["approval_verdict"] == ("absent" if reason == "absent" else "unknown")
 
 
-def test_a26_a_whole_file_or_a_cut_one_of_another_source_is_no_matter() -> None:
+def test_A26_a_whole_file_or_a_cut_one_of_another_source_is_no_matter() -> None:  # noqa: N802
     assert gaps(cut(at(-600), at(-60), torn=False))["decision"] == "absent"
     assert gaps(cut(at(-600), at(-60), source="m365_audit"))["decision"] == "absent"
 
@@ -79,19 +79,19 @@ def dark(found: DecisionLineage) -> set[str]:
             if gaps(found, case_id).get("correlation") == "outside_coverage"}
 
 
-def test_a27_what_happened_while_a_trail_was_off_says_so() -> None:
+def test_A27_what_happened_while_a_trail_was_off_says_so() -> None:  # noqa: N802
     found = lineage(step("before", -10), switch("Stop", 0), step("during", 10), switch("Start", 20), step("after", 30))
     assert dark(found) == {"e-during"}
     said = found.gaps.filter(found.gaps["element"] == "correlation")["effect_on_verdict"].item()
     assert said == "a trail stood switched off since 2026-06-10 12:00:00Z: records may be missing"
 
 
-def test_a27_every_trail_must_be_on_again_and_other_accounts_are_untouched() -> None:
+def test_A27_every_trail_must_be_on_again_and_other_accounts_are_untouched() -> None:  # noqa: N802
     found = lineage(switch("Stop-1", 0), switch("Stop-2", 5, "t2"), switch("Start-2", 8, "t2"), step("during", 10),
                     step("elsewhere", 10, tenant="999"), switch("Start-1", 20), step("after", 30))
     assert dark(found) == {"e-during"}
 
 
-def test_a27_a_refused_stop_switches_nothing_off() -> None:
+def test_A27_a_refused_stop_switches_nothing_off() -> None:  # noqa: N802
     found = lineage(switch("Stop", 0, kind="attempt", status="failed"), step("during", 10))
     assert dark(found) == set()

@@ -13,7 +13,7 @@ from lineage_analytics.graphs.decisions.cases import cases
 from lineage_analytics.graphs.decisions.clocks import Clocks
 from lineage_analytics.graphs.decisions.coverage import Coverage
 from lineage_analytics.graphs.decisions.elements import Found, elements, gaps
-from lineage_analytics.graphs.decisions.findings import Denials, Seen, findings
+from lineage_analytics.graphs.decisions.findings import Denials, Seen, findings, to_and_fro
 from lineage_analytics.graphs.decisions.frames import Gathered
 from lineage_analytics.graphs.decisions.links import (
     case_links,
@@ -30,7 +30,7 @@ from lineage_analytics.graphs.decisions.rules import Rules
 from lineage_analytics.graphs.decisions.silence import Silence
 from lineage_analytics.graphs.decisions.steps import people, steps
 from lineage_analytics.graphs.decisions.summary import case_row, said_of_elements, status, step_row
-from lineage_analytics.graphs.decisions.taken import Rollbacks
+from lineage_analytics.graphs.decisions.taken import Rollbacks, flapping
 from lineage_analytics.graphs.decisions.workflows import with_workflows
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def build(facts: Facts) -> DecisionLineage:
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
+    rows.add("decision_findings", to_and_fro(flapping(pairs), made, judge.home))
     rows.add("links", rollback_links(pairs))
     rows.add("link_rejects", rollback_rejects(pairs) + doubted(doubts))
     frames = with_workflows({name: rows.frame(name, *order) for name, order in _ORDER.items()}, facts)
@@ -76,7 +77,7 @@ class _Judge:
                  silence: Silence, as_of: datetime) -> None:
         self._scene, self._reads = scene, reads
         self._back = back
-        self._home = {step.id: case.id for case in found for step in case.steps}
+        self.home = {step.id: case.id for case in found for step in case.steps}
         self._silence = silence
         self._born, self._batches, self._denials = _born(found), batches(found), Denials(found)
         self._as_of = as_of
@@ -102,7 +103,7 @@ class _Judge:
         rows.add("steps", as_steps(case, read))
         rows.add("cases", [{
             **row, **said_of_elements(states, links),
-            **self._back.row(case.anchor, self._home, executed=row["executed"]),
+            **self._back.row(case.anchor, self.home, executed=row["executed"]),
             "status": status(case, approved, rolled_back=self._back.in_full(case.anchor))}])
 
     def _born_here(self, anchor: Step) -> bool:

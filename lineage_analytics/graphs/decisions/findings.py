@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics.graphs.decisions.approvals import FINAL, Approval, Scene, acting_agents, initiator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.steps import Step
+    from lineage_analytics.graphs.decisions.taken import Flapping
 
 Row = dict[str, Any]
 SHOPPING = timedelta(days=30)
@@ -213,6 +214,22 @@ def _clocks(seen: Seen) -> Iterator[Row]:
         yield _row(seen, "clock_offset", f"the clock of {by.source} runs {_span(abs(offset))} "
                    f"{'before' if offset > timedelta(0) else 'behind'} that of {action.source}: judged with the clocks "
                    "corrected", [by, action])
+
+
+def to_and_fro(found: Iterable[Flapping], steps: Iterable[Step], home: Mapping[str, str]) -> list[Row]:
+    """A finding for every case of a change that was made, undone and made again; ``home``: case ids by step."""
+    by_id = {step.id: step for step in steps}
+    rows = {}
+    for one in found:
+        shown = [by_id[step] for step in one.steps]
+        reading = (f"made {one.applied} times and undone {one.undone} times; "
+                   f"{'it stands' if one.standing else 'it does not stand'} in the end")
+        for case_id in sorted({home[step.id] for step in shown}):
+            rows[case_id, one.steps] = {
+                "case_id": case_id, "finding": "flapping", "reading": reading, "agent_id": None,
+                "step_ids": [step.id for step in shown[:_SHOWN]],
+                "record_ids": sorted({record for step in shown[:_SHOWN] for record in step.records})}
+    return list(rows.values())
 
 
 def _span(span: timedelta) -> str:
