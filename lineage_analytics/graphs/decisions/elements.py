@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.graphs.decisions.approvals import PROVED, TICKETS, Approval
-from lineage_analytics.graphs.decisions.inverse import PROVING, inverses
+from lineage_analytics.graphs.decisions.inverse import PROVING, applying
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
 from lineage_analytics.loaders.common.secrets import MARKER
 
@@ -209,14 +209,15 @@ def _rollback(found: Found) -> State:
     if not done:
         return "not_required", "nothing was executed", []
     if found.undone is not None and found.undone.proved:
-        return "proved", f"rolled back by {found.undone.undoing.operation}", found.undone.undoing.records
+        part = "" if found.undone.share >= 1 else f" in part ({found.undone.share:.0%})"
+        return "proved", f"rolled back{part} by {found.undone.undoing.operation}", found.undone.undoing.records
     if found.undone is not None:
         return ("inferred", f"{found.undone.undoing.operation} seems to have taken it back; no sample or reference "
                 "attests the pair", found.undone.undoing.records)
     if any(step.expires is not None for step in (*done, *found.case.about("request"))):
         return "proved", "the grant ends by itself at a recorded time", done[0].records
     anchor = found.case.anchor
-    rows = [row for row in inverses(anchor.operation) if row.status in PROVING]
+    rows = [row for row in applying(anchor.operation, anchor.effect) if row.status in PROVING]
     if not rows or anchor.target is None:
         what = "the inverse table does not know the operation" if not rows else "the record does not name the target"
         return "unknown", f"not_recorded_by_provider: {what}", []
@@ -311,7 +312,7 @@ def _lacks_of_execution(found: Found) -> Iterator[Lack]:
         return
     if found.assisted and not case.of("outcome"):
         yield Lack("outcome", "not_collected", "no record says what came of it")
-    if any(row.kind == "state" for row in inverses(anchor.operation)):
+    if any(row.kind == "state" for row in applying(anchor.operation, anchor.effect)):
         if anchor.before is None and found.earlier is None:
             yield Lack("before_state", "not_recorded_by_provider", "the record does not say what stood before")
         if anchor.after is None:
