@@ -171,10 +171,34 @@ def test_g2_and_g5_cap_at_2_by_the_upper_limit() -> None:
 
 
 def test_a_cap_without_a_measure_never_applies() -> None:
-    unmeasured = [cap for cap in model().caps if not cap.when]
-    assert {cap.cap for cap in unmeasured} == {"G1", "G4"}
-    assert isinstance(unmeasured[0], Cap)
-    assert domain(levels(*_everything()), "D7")["caps"] == []
+    assert all(cap.when for cap in model().caps)
+    cap = Cap("G9", "D", "ceiling", 2, "", "", "", "", "shown by nothing yet")
+    rules = (Rule("D", "X-0", "all", True, True, (10.0, 50.0, 80.0, 95.0), "percent"),)
+    found = scoring.standing(Model({"D": "Test"}, rules, (cap,), {}), "D", {("X-0", "all"): census("X-0", 99)})
+    assert (found.floor, found.caps) == (5, [])
+
+
+@pytest.mark.parametrize(("k", "n", "unknown", "caps", "floor"), [
+    (4, 5, 0, ["G1"], 2), (0, 1, 9, ["G1"], 2), (5, 5, 0, [], 3), (0, 0, 0, [], 3), (5, 5, 1, [], 2)])
+def test_g1_one_change_of_tier_0_by_ai_without_approval_caps_however_few_there_are(
+    k: int, n: int, unknown: int, caps: list[str], floor: int,
+) -> None:
+    rows = [row for row in _everything() if (row["metric_id"], row["scope"]) != ("LIN-05", "tier0")]
+    few = process("LIN-05", 1, 1, "tier0", numerator=float(k), denominator=float(n), n_unknown=unknown, value=None,
+                  status="not_scored", reason="denominator_below_min")
+    found = domain(levels(*rows, few), "D6")
+    assert (found["caps"], found["floor"]) == (caps, floor)
+
+
+@pytest.mark.parametrize(("k", "n", "unknown", "caps", "ceiling"), [
+    (0, 4, 0, ["G4"], 2), (1, 4, 3, [], 5), (0, 4, 2, [], 5), (0, 0, 0, [], 5)])
+def test_g4_no_rollback_of_any_kind_of_change_caps_pace_at_2(
+    k: int, n: int, unknown: int, caps: list[str], ceiling: int,
+) -> None:
+    rows = [row for row in _everything() if row["metric_id"] != "LIN-17"]
+    found = domain(levels(*rows, process("LIN-17", k, n or 1, denominator=float(n), n_unknown=unknown, status="not_scored",
+                                         reason="denominator_below_min")), "D7")
+    assert (found["caps"], found["ceiling"]) == (caps, ceiling)
 
 
 def test_on_the_line_names_the_measure_a_tenth_away() -> None:

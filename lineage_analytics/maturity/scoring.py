@@ -126,10 +126,23 @@ def _applies(cap: Cap, rows: Rows) -> bool | None:
         return False
     if cap.when == "reason":
         return row is not None and bool(row["reason"] == cap.limit and row["status"] == "not_scored")
+    if cap.when in ("any_fails", "none_shown"):
+        return _counted(cap, row)
     if row is None or row["status"] != "scored":
         return None
     upper = [row[name] for name in (("worst_case", "best_case") if row["kind"] == "census" else ("ci_high",))]
     return None if None in upper else max(upper) * 100 < float(cap.limit)
+
+
+def _counted(cap: Cap, row: Row | None) -> bool | None:
+    """Caps that one object decides: read from the counts, since too few for a share are enough for that."""
+    if row is None or row["numerator"] is None or row["denominator"] is None:
+        return None
+    k, n, unknown = row["numerator"], row["denominator"], row["n_unknown"]
+    decided = n - k > 0 if cap.when == "any_fails" else k > 0
+    if decided:
+        return cap.when == "any_fails"
+    return None if unknown else cap.when == "none_shown" and n > 0
 
 
 def _capped(found: tuple[int, int], caps: Iterable[Cap], open_caps: Iterable[Cap]) -> tuple[int, int]:
