@@ -21,18 +21,11 @@ _UNSIGNED = ("An unsigned chain shows accidental change and partial editing; it 
 
 
 def bundle(given: argparse.Namespace) -> int:
-    from lineage_analytics import analysis
     from lineage_analytics.commands.reading import analysed
-    from lineage_analytics.loaders.common.inputs import InputFile
-    from lineage_analytics.loaders.common.places import input_files
     from lineage_analytics.reporting import bundle as bundles
 
-    files = None
-    if given.records:
-        found = input_files(analysis.check_paths(given.records))
-        files = [entry for entry in found if isinstance(entry, InputFile)]
     held = analysed(given)
-    made = bundles.make(held.decisions, held.estate, given.id, files)
+    made = bundles.make(held.decisions, held.estate, given.id, given.records)
     target = given.bundle_file or Path(f"{made.case_id}.zip")
     _write(target, made.data)
     signature = _signed(target, given.sign)
@@ -43,8 +36,8 @@ def bundle(given: argparse.Namespace) -> int:
         console.document(said)
     else:
         print(f"{target}: decision {made.case_id}, {_many(made.records, 'record')}, {made.head['count']} entries")
-    _told(said, given=files is not None)
-    return DEGRADED if files is not None and (made.raw < made.places or made.doubtful) else COMPLETE
+    _told(said, given=bool(given.records))
+    return DEGRADED if given.records and (made.raw < made.places or made.doubtful) else COMPLETE
 
 
 def _told(said: dict[str, Any], *, given: bool) -> None:

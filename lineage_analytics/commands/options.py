@@ -91,7 +91,7 @@ OPTIONS: dict[str, Option] = {
     "path": Option(("path",), "run folder, for example reports/current, or bundle", _path, extra={"metavar": "PATH"}),
     "bundle_file": Option(("--out",), "file to write; default: the id of the case, .zip", _path, None,
                           {"metavar": "F", "dest": "bundle_file"}),
-    "records": Option(("--records",), "files as delivered, to cut the raw records out of; may be repeated",
+    "records": Option(("--records",), "folders or files as delivered, to find the records in",
                       lambda name, value: _paths(name, [value] if isinstance(value, str) else value), [],
                       {"nargs": "+", "action": "extend", "metavar": "PATH"}),
     "sign": Option(("--sign",), "Ed25519 private key in PEM: also sign what is written, beside it", _path, None,

@@ -22,16 +22,18 @@ from lineage_analytics.graphs import decisions as decisions_room
 from lineage_analytics.graphs import provenance
 from lineage_analytics.graphs.decisions import steps as decision_steps
 from lineage_analytics.loaders import loaders
+from lineage_analytics.loaders.common.inputs import InputFile
+from lineage_analytics.loaders.common.places import existing, input_files
 from lineage_analytics.reporting import archive, manifest, raw_records, statements
 from lineage_analytics.reporting.raw_records import Place
 from lineage_analytics.reporting.records import as_json, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from lineage_analytics.facts import Facts
     from lineage_analytics.graphs.decisions import DecisionLineage
-    from lineage_analytics.loaders.common.inputs import InputFile
 
 Row = dict[str, Any]
 MANIFEST, HEAD, PROOFS, RULES = "manifest.jsonl", "manifest.head.json", "proofs.json", "rules.json"
@@ -42,6 +44,7 @@ _KINDS = {
     "tool.json": "tool", "lineage/cases.jsonl": "nodes", "lineage/steps.jsonl": "nodes", "lineage/links.jsonl": "edges",
     "lineage/link_rejects.jsonl": "edges", "lineage/gaps.jsonl": "gaps",
 }
+CONSIDERED = 100
 _HELD = tuple(table.name for table in tables.FACTS if {"record_id", "raw_ref"} <= set(table.schema))
 _NAME = re.compile(r"[^A-Za-z0-9_.-]")
 
@@ -64,28 +67,31 @@ class Bundle:
     holding_text: int
 
 
-def make(lineage: DecisionLineage, facts: Facts, identifier: str, files: Iterable[InputFile] | None = None) -> Bundle:
+def make(lineage: DecisionLineage, facts: Facts, identifier: str, records: Iterable[str | Path] = ()) -> Bundle:
     """The bundle of the case that an id means.
 
     Parameters
     ----------
     identifier : case, step, record or native event id, as ``explain`` takes it.
-    files : files as delivered, from which to cut the raw records; None: leave those out.
+    records : folders and files as delivered, from which to cut the raw records; none: those are left out.
 
     Raises
     ------
-    UsageError : an id that is not known, or that means several cases. LimitError : larger than a bundle may be.
+    UsageError : an id that is not known, or that means several cases, or a path that does not exist. LimitError :
+    larger than a bundle may be.
     """
-    explained = lineage.explained(identifier)
-    case_id = str(explained["case"]["case_id"])
+    delivered = [found for path in records for found in existing(path)]
+    case_id = str(lineage.explained(identifier)["case"]["case_id"])
+    explained = lineage.explained(case_id, delivered)  # the same, by whatever id it was asked for
     rows = _rows(lineage, case_id)
-    cited = sorted({record for held in rows.values() for row in held for record in row.get("record_ids") or ()})
+    cited = _cited(rows, explained)
     held = _held(facts, cited)
     places = {place: source for found in held.values() for place, source in _places(found).items()}
-    cuts = raw_records.cut(files, places) if files is not None else {}
+    files = [file for file in input_files(delivered) if isinstance(file, InputFile)]
+    cuts = raw_records.cut(files, places)
     named = _files(facts, {place.file_sha256 for place in places})
     entries = {
-        "README.txt": _README.encode(), "explanation.txt": (str(lineage.explain(case_id)) + "\n").encode(),
+        "README.txt": _README.encode(), "explanation.txt": (str(lineage.explain(case_id, delivered)) + "\n").encode(),
         "explanation.json": as_json(plain(explained)),
         **{f"lineage/{name}.jsonl": _lines(found) for name, found in rows.items()},
         "lineage/prov.json": provenance.prov_json(lineage, [case_id]),
@@ -93,11 +99,8 @@ def make(lineage: DecisionLineage, facts: Facts, identifier: str, files: Iterabl
         RULES: as_json(_rules(facts, case_id)), "tool.json": as_json(_tool()),
     }
     for record in cited:
-        entries |= _record(record, held.get(record, {}), named, cuts, given=files is not None)
-    chained = manifest.chained(entry(name, data) for name, data in sorted(entries.items()))
-    head = head_of(chained, _rules(facts, case_id))
-    data = archive.pack({**entries, MANIFEST: manifest_bytes(chained), HEAD: manifest.canonical(head),
-                         PROOFS: proofs(chained)})
+        entries |= _record(record, held.get(record, {}), named, cuts, given=bool(delivered))
+    data, head = sealed(entries, _rules(facts, case_id))
     return Bundle(
         case_id, data, head, len(cited), len(places), len(cuts),
         sum(record not in cuts[place].record_ids for record, found in held.items() for place in _places(found)
@@ -106,6 +109,14 @@ def make(lineage: DecisionLineage, facts: Facts, identifier: str, files: Iterabl
 
 
 # What follows from the entries: written by ``make``, written again by whoever verifies.
+
+def sealed(entries: Mapping[str, bytes], rules: Mapping[str, Any]) -> tuple[bytes, Row]:
+    """The archive of the entries with their manifest, head and proofs; and the head."""
+    chained = manifest.chained(entry(name, data) for name, data in sorted(entries.items()))
+    head = head_of(chained, rules)
+    return archive.pack({**entries, MANIFEST: manifest_bytes(chained), HEAD: manifest.canonical(head),
+                         PROOFS: proofs(chained)}), head
+
 
 def entry(name: str, data: bytes) -> Row:
     """A manifest entry before it is chained."""
@@ -138,19 +149,30 @@ def proofs(chained: list[Row]) -> bytes:
 # What is put in.
 
 def _rows(lineage: DecisionLineage, case_id: str) -> dict[str, list[Row]]:
-    """The case's rows by table. Steps of other cases that a link names are there too, with the case they belong to."""
+    """The case's rows by table. Steps of other cases that a link leads to are there too, with the case they belong to,
+    and the first CONSIDERED of those that were looked at and not linked."""
     steps = lineage.steps.filter(pl.col("case_id") == case_id)
     own = steps["step_id"].implode()
     links = lineage.links.filter(pl.col("src").is_in(own) | pl.col("dst").is_in(own))
-    ends = pl.concat([links["src"], links["dst"]]).unique().implode()
+    rejects = lineage.link_rejects.filter(pl.col("src").is_in(own))
+    considered = rejects["candidates"].explode().drop_nulls().unique().sort().head(CONSIDERED)
+    ends = pl.concat([links["src"], links["dst"], considered]).unique().implode()
     found = {
         "cases": lineage.cases.filter(pl.col("case_id") == case_id), "links": links,
         "steps": lineage.steps.filter((pl.col("case_id") == case_id) | pl.col("step_id").is_in(ends)),
-        "link_rejects": lineage.link_rejects.filter(pl.col("src").is_in(own)),
+        "link_rejects": rejects,
         **{name: getattr(lineage, name).filter(pl.col("case_id") == case_id)
            for name in ("decision_findings", "gaps", "elements")},
     }
     return {name: frame.to_dicts() for name, frame in found.items()}
+
+
+def _cited(rows: Mapping[str, list[Row]], explained: Mapping[str, Any]) -> list[str]:
+    """The records that any row or statement rests on, and those that were looked at and not linked."""
+    found = {record for held in rows.values() for row in held for record in row.get("record_ids") or ()}
+    found |= {row["record_id"] for row in explained["records"]}
+    looked_at = {one for row in rows["link_rejects"] for one in row["candidates"] if one.startswith("rec-")}
+    return sorted({*found, *sorted(looked_at)[:CONSIDERED]})
 
 
 def _held(facts: Facts, cited: list[str]) -> dict[str, dict[str, list[Row]]]:
@@ -209,9 +231,15 @@ def _record(
             said |= {"raw": path, "content_sha256": cuts[place].content_sha256,
                      "gives_this_record": record in cuts[place].record_ids, "holds_text": cuts[place].holds_text}
         stated.append(said)
-    rows = {table: sorted(map(plain, held), key=manifest.canonical) for table, held in sorted(found.items())}
+    rows = {table: _distinct(held) for table, held in sorted(found.items())}
     document = {"record_id": record, "places": stated, "rows": rows}
     return {**entries, f"records/{name}.json": as_json(document)}
+
+
+def _distinct(rows: Iterable[Row]) -> list[Row]:
+    """The rows once each, in order of what they say: how often a record was delivered does not show."""
+    said = {manifest.canonical(row): row for row in map(plain, rows)}
+    return [row for _, row in sorted(said.items())]
 
 
 def _rules(facts: Facts, case_id: str) -> Row:
@@ -263,7 +291,8 @@ The evidence of one decision, written by lineage-analytics.
 explanation.txt .json  what the records say of the decision, and what they do not say
 lineage/prov.json      the case as W3C PROV
 lineage/*.jsonl        its case, steps, links, rejected links, findings, gaps and elements, one JSON object a line;
-                       a step with another case_id is one that a link of this case leads to
+                       a step with another case_id is one that a link of this case leads to, or that was looked at and
+                       not linked (at most 100)
 records/*.json         every record that these cite: where it stands (file, archive member, ordinal from 0) and the rows
                        that loading made of it
 raw/*.json             the record itself, cut out of the file as delivered, where that file was at hand; a row of a

@@ -71,26 +71,36 @@ def _bundle(path: Path) -> Verdict:
     size = path.stat().st_size
     if size > archive.BYTES:
         raise LimitError("Wanted a bundle", f"the file has {size >> 20:,} MiB, at most {archive.BYTES >> 20} are read")
-    opened = archive.unpack(path.read_bytes())
+    return check(path.read_bytes(), path.name)
+
+
+def check(data: bytes, name: str) -> Verdict:
+    """Check the bytes of a bundle, that goes by a name until it says of which case it is.
+
+    Raises
+    ------
+    As ``verify``.
+    """
+    opened = archive.unpack(data)
     entries = opened.entries
     if bundle.MANIFEST not in entries:
         if opened.fault or not entries:
             raise IntegrityError("Wanted a bundle as it was written", opened.fault or "it is empty",
                                  "take it from a copy")
-        raise NothingAssessableError(f"Wanted {bundle.MANIFEST} in {path.name}", "it is missing", "name a bundle")
+        raise NothingAssessableError(f"Wanted {bundle.MANIFEST} in {name}", "it is missing", "name a bundle")
     chained = _chained(entries[bundle.MANIFEST])
     listed = {one["path"]: one for one in chained}
-    changed = [name for name, one in listed.items()
-               if name in entries and bundle.entry(name, entries[name]) != _bare(one)]
+    changed = [path for path, one in listed.items()
+               if path in entries and bundle.entry(path, entries[path]) != _bare(one)]
     missing = {*listed, *bundle.UNLISTED} - set(entries)
     head = _expected_head(chained, entries.get(bundle.RULES, b""), intact=bundle.RULES not in {*changed, *missing})
     expected = {bundle.PROOFS: bundle.proofs(chained)}
     if head is not None:
         expected[bundle.HEAD] = manifest.canonical(head)
-    changed += [name for name, data in expected.items() if name in entries and entries[name] != data]
+    changed += [path for path, wanted in expected.items() if path in entries and entries[path] != wanted]
     if opened.fault:
         changed.append(f"{_ARCHIVE}: {opened.fault}")
-    return Verdict(str((head or {}).get("case_id", path.name)), len(chained), sorted(changed), sorted(missing),
+    return Verdict(str((head or {}).get("case_id", name)), len(chained), sorted(changed), sorted(missing),
                    sorted(set(entries) - set(listed) - bundle.UNLISTED), kind="bundle", head=head or {})
 
 
