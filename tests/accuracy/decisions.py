@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 from random import SystemRandom
 
+from tests.accuracy.determinism import Sameness
 from tests.accuracy.links import Links
-from tests.accuracy.organisations import organisation
+from tests.accuracy.organisations import SMALL, organisation
+from tests.accuracy.scale import Scale
 from tests.accuracy.table import printed
+from tests.accuracy.tamper import Tampering
 from tests.accuracy.verdicts import Verdicts
 
 _FIXED = (1, 7)
@@ -37,14 +40,19 @@ def told(line: str) -> None:
 def main() -> int:
     chosen, began = seeds(), time.monotonic()
     told(f"SEEDS={','.join(map(str, chosen))}")
-    links, verdicts = Links(), Verdicts()
+    links, verdicts, same, tampering, scale = Links(), Verdicts(), Sameness(), Tampering(), Scale()
     with tempfile.TemporaryDirectory() as room:
         for seed in chosen:
             one = organisation(Path(room), seed)
             links.take(one)
             verdicts.take(one)
-    rows = [*links.rows(), *verdicts.rows()]
-    told(printed(rows))
+            same.replay(one)
+        tampering.take(one)
+        same.shuffle(organisation(Path(room) / "small", chosen[-1], *SMALL))
+    scale.grow()
+    scale.collide()
+    rows = [row for part in (links, verdicts, same, tampering, scale) for row in part.rows()]
+    told("\n".join([printed(rows), "", *scale.said]))
     told(f"\n{sum(row.passed for row in rows)} of {len(rows)} targets met in {time.monotonic() - began:,.0f} s")
     return 0 if all(row.passed for row in rows) else 1
 
