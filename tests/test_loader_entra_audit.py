@@ -500,6 +500,7 @@ def test_unlisted_changes_of_roles_and_policies_are_steps_and_profile_edits_are_
 
 def test_a_dismissed_recommendation_is_a_decision_on_a_rule() -> None:
     [found] = steps(changed(1, "Dismiss recommendation", target("Recommendation", "rec-1")))
+    assert (found["native_key_kind"], found["native_key"]) == ("entra_recommendation", "rec-1")
     assert (found["kind"], found["verdict"], found["origin"]) == ("decision", "deny", "rule")
 
 

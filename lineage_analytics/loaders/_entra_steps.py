@@ -120,8 +120,10 @@ def change_of(record: Record, actor: Actor) -> Change | None:
         return Change(phase, target, native_kind=PACKAGE_KEY if request else None, native_key=request)
     if record.operation in _RECOMMENDATIONS:
         verdict = _RECOMMENDATIONS[record.operation]
-        return Change(Phase("decision", "close", verdict, what="recommendation"),
-                      at.object_target(record, "recommendation"))
+        advice = at.object_target(record, "recommendation")
+        return Change(Phase("decision", "close", verdict, what="recommendation", capacity="reviewer"), advice,
+                      native_kind="entra_recommendation" if advice else None,
+                      native_key=advice.partition("/")[2] if advice else None)
     verb, what = EFFECTS.get(record.operation, (None, None))
     if verb is None or what is None:
         if record.category not in _GUARDED or record.operation_type not in _UPDATES:
