@@ -292,6 +292,33 @@ DECISION_STEPS = Table("decision_steps", "steps of decisions as records state th
     **PROVENANCE,
 }))
 
+DELEGATIONS = Table("delegations", "authority that one principal lent another, one row per statement of a record; the "
+                    "fields of OCSF's delegation object, with the two it leaves to its event", _columns({
+    "uid": (pl.String, "id of the delegation, within its organisation: that of a temporary key or token as its "
+                       "issuer gives it, which steps taken with it state as `session:<uid>`; else derived from the "
+                       "record"),
+    "kind": (pl.String, "assumed: a role taken on; federated: a session for who signed in elsewhere; token: a token "
+                        "for an application to act for a user; impersonation: calls made as another account; spawned: "
+                        "an agent started by an agent; stated: a record names it, its sort unknown",
+             "assumed federated token impersonation spawned stated"),
+    "time": (TIME, "time of the record; null: it states none"),
+    "issuer": (pl.String, "who vouches for it; null: not stated"),
+    "principal_id": (pl.String, "for whom the delegate acts: the caller, one link nearer to who began it; null: not "
+                                "stated"),
+    "delegate_id": (pl.String, "who acts with it; null: not stated"),
+    "origin_id": (pl.String, "who began the chain, as its first caller named itself; null: not stated"),
+    "trust": (pl.String, "who says so", "provider_asserted caller_asserted"),
+    "scopes": (TEXTS, "what it allows, as stated; null: not stated, which is not all and not nothing"),
+    "audience": (TEXTS, "where it is meant to be used; null: not stated"),
+    "created_at": (TIME, "null: not stated"),
+    "expires_at": (TIME, "null: no end or not stated"),
+    "parent_uid": (pl.String, "delegation from which it was made; null: none or not stated"),
+    "step_id": (pl.String, "the step that its own record says was done with it; null: steps state its uid"),
+    "event_id": (pl.String, "native id of the record"),
+    "unmapped": (pl.String, UNMAPPED),
+    **PROVENANCE,
+}))
+
 RESOURCES = Table("resources", "resources named by inventories and declarations", _columns({
     "id": (pl.String, ""), "kind": (pl.String, "role policy site workflow crown_jewel ..."),
     "display_name": (pl.String, "null: none"),
@@ -628,9 +655,9 @@ EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
 
 ALL: Mapping[str, Table] = {t.name: t for t in (
     IDENTITY_FACTS, IDENTITIES, ALIASES, ACCOUNTS, CREDENTIALS, ENTITLEMENTS, ACTIVITY, ASSISTANT_ACCESS,
-    DECISION_STEPS, RESOURCES, COVERAGE, SEQUENCES, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE, PERMISSION_USE,
-    NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, DECISION_FINDINGS, GAPS, ELEMENTS, WORKFLOWS,
-    FACETS, MEASURES, EVIDENCE,
+    DECISION_STEPS, DELEGATIONS, RESOURCES, COVERAGE, SEQUENCES, QUARANTINE, DRIFT, CONTENT_HASHES, LEDGER, USAGE,
+    PERMISSION_USE, NODES, EDGES, PERMISSIONS, CASES, STEPS, LINKS, LINK_REJECTS, DECISION_FINDINGS, GAPS, ELEMENTS,
+    WORKFLOWS, FACETS, MEASURES, EVIDENCE,
 )}
 FACTS = tuple(t for t in ALL.values() if not t.derived)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lineage_analytics.analysis import Analysis
     from lineage_analytics.workspace.estate import Estate
 
-_FACT_TABLES = ("activity", "assistant_access", "coverage", "credentials", "decision_steps", "entitlements",
-                "identity_facts", "ledger", "permission_use", "quarantine", "resources", "usage")
+_FACT_TABLES = ("activity", "assistant_access", "coverage", "credentials", "decision_steps", "delegations",
+                "entitlements", "identity_facts", "ledger", "permission_use", "quarantine", "resources", "usage")
 _RUN_ID = 16
 
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOADED = ("identity_facts", "credentials", "entitlements", "activity", "assistant_access", "decision_steps",
-           "resources", "coverage", "sequences", "quarantine", "drift", "content_hashes",
+           "delegations", "resources", "coverage", "sequences", "quarantine", "drift", "content_hashes",
            "ledger", "usage", "permission_use")
 _TIMES = {"activity": "time", "usage": "first", "permission_use": "first", "assistant_access": "time",
-          "decision_steps": "time"}
+          "decision_steps": "time", "delegations": "time"}
 _ID_COLUMNS = {
     "activity": ("actor_id", "on_behalf_of_id"),
     "usage": ("actor_id",),
@@ -35,6 +35,7 @@ _ID_COLUMNS = {
     "entitlements": ("principal_id", "scope", "granted_by"),
     "assistant_access": ("user_id",),
     "decision_steps": ("actor_id", "initiator_id", "on_behalf_of_id"),
+    "delegations": ("principal_id", "delegate_id"),
 }
 
 
