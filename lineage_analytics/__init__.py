@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         measure,
         notebook,
         open,  # noqa: A004  (reads as la.open)
+        pace,
         provenance,
         read,
         sample,
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Estate", "LineageError", "access_lineage", "allowed", "assistant_reach", "charts", "decision_lineage", "evidence",
-    "facets", "measure", "notebook", "open", "provenance", "read", "sample", "score", "words", "workflow_register",
+    "facets", "measure", "notebook", "open", "pace", "provenance", "read", "sample", "score", "words",
+    "workflow_register",
 ]
 
 _ANALYSIS = (
     "access_lineage", "allowed", "assistant_reach", "decision_lineage", "evidence", "facets", "measure", "notebook",
-    "open", "provenance", "read", "sample", "score", "workflow_register",
+    "open", "pace", "provenance", "read", "sample", "score", "workflow_register",
 )
 __getattr__ = lazily(__name__, {
     **dict.fromkeys(_ANALYSIS, f"{__name__}.analysis"),

@@ -27,6 +27,8 @@ from lineage_analytics.graphs import workflow_register as registers
 from lineage_analytics.graphs.access import AccessLineage
 from lineage_analytics.loaders.common.places import existing
 from lineage_analytics.metrics import Measured
+from lineage_analytics.metrics.context import Context
+from lineage_analytics.metrics.pace import pace as pace_of
 from lineage_analytics.permissions import asking
 from lineage_analytics.tables import ALL
 from lineage_analytics.workspace import derived, ingest
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.graphs.decisions import DecisionLineage
     from lineage_analytics.maturity import Levels
+    from lineage_analytics.metrics.pace import Pace
     from lineage_analytics.permissions.decision import Decision
     from lineage_analytics.workspace.ingest import Result
 
@@ -232,6 +235,15 @@ def evidence(estate: Estate, metric_id: str | None = None) -> pl.DataFrame:
     return found if metric_id is None else found.filter(pl.col("metric_id") == metric_id)
 
 
+def pace(estate: Estate) -> Pace:
+    """Whether assurance keeps up with AI: ``.sentence()``, ``.weeks``, ``.legs`` and the numbers of the gap; see
+    ``metrics.pace.Pace``."""
+    if "pace" not in estate.parts:
+        found = analyse(estate)
+        estate.parts["pace"] = pace_of(Context(estate, found.access, found.decisions))
+    return cast("Pace", estate.parts["pace"])
+
+
 def facets(estate: Estate) -> pl.DataFrame:
     """Per service account, the seven facets of being fully visible: columns of ``tables.FACETS``."""
     return analyse(estate).measured.facets
@@ -260,5 +272,5 @@ def _once(estate: Estate, name: str, compute: Callable[[], pl.DataFrame]) -> pl.
 
 __all__ = [
     "Analysis", "access_lineage", "allowed", "analyse", "assistant_reach", "decision_lineage", "evidence", "facets",
-    "load", "measure", "notebook", "open", "provenance", "read", "sample", "score", "workflow_register",
+    "load", "measure", "notebook", "open", "pace", "provenance", "read", "sample", "score", "workflow_register",
 ]

@@ -18,7 +18,7 @@ from lineage_analytics.cli import main
 from lineage_analytics.simulation import simulate
 from lineage_analytics.tables import EVIDENCE, MEASURES
 
-NOTEBOOKS = ("01_coverage", "02_privilege", "03_decisions", "04_copilot", "05_maturity")
+NOTEBOOKS = ("01_coverage", "02_privilege", "03_decisions", "04_copilot", "05_maturity", "06_acceleration")
 CHARTS = ("maturity_profile", "coverage_calendar", "source_counts", "excess_sweep", "use_states", "facet_waterfall",
           "decision_elements", "copilot_reach")
 

@@ -25,6 +25,12 @@ LEG_WORDS = {
     "approval": "approvals that came after the change, from who asked for it, or not at all",
     "rollback": "no way back on record",
 }
+_BANDS = {
+    "keeping pace": "Keeping pace: a gap beyond 5 % is ruled out, and nine changes in ten are assured.",
+    "watch": "Watch: neither proved to keep pace nor proved to be open.",
+    "gap open": "The gap is open.",
+    "stop": "Stop: AI had a part in a change of tier 0 whose approval is not valid, whatever the gap.",
+}
 WEEKS = {"week": pl.Date, "executed": pl.Int64, "assured": pl.Int64, "failed": pl.Int64, "unknown": pl.Int64,
          "standard": pl.Float64, "low": pl.Float64, "high": pl.Float64, "shortfall": pl.Float64, "opened": pl.Boolean,
          "complete": pl.Boolean}
@@ -116,6 +122,13 @@ class Pace:
         names = ("why_not", "ag", "ag_low", "ag_high", "af", "q0", "q1", "ux", "days", "n1", "n0", "unknown", "band",
                  "baseline")
         return {name: getattr(self, name) for name in names} | {"stopped": len(self.stopped)}
+
+    @property
+    def verdict(self) -> str:
+        """The band in words, what the numbers are compared with, and over how long."""
+        band_ = _BANDS[self.band] if self.band else "The gap is not scored, so it has no band either."
+        against = f"Compared with: {self.baseline}." if self.baseline else "There is nothing to compare with."
+        return f"{band_} {against} The window is of {self.days} days."
 
     def sentence(self) -> str:
         """What a board is told: pace, what grew with it, what is no longer met, why, and on what it rests."""

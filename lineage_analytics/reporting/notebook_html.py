@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 TITLES = {
     "01_coverage": "Coverage", "02_privilege": "Privilege", "03_decisions": "Decisions", "04_copilot": "Copilot",
-    "05_maturity": "Maturity",
+    "05_maturity": "Maturity", "06_acceleration": "Pace and assurance",
 }
 # What the package's own outputs and the text of notebooks are made of; everything else is shown as text.
 _TAGS = frozenset({

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.workspace.estate import Estate
 
-NAMES = ("01_coverage", "02_privilege", "03_decisions", "04_copilot", "05_maturity")
+NAMES = ("01_coverage", "02_privilege", "03_decisions", "04_copilot", "05_maturity", "06_acceleration")
 WORKSPACE_SHOWN = "<workspace>"
 _AT_ONCE = 2
 _START_SECONDS = 120
