@@ -7,6 +7,8 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+import polars as pl
+
 from lineage_analytics.graphs.decisions.inverse import folded, inverses
 from lineage_analytics.graphs.decisions.rollbacks import WINDOW
 
@@ -134,30 +136,18 @@ class Rollbacks:
 
 # --- batches ---------------------------------------------------------------------------------------------------------
 
-class Batch(NamedTuple):
-    """Of ``of`` changes, ``back`` were taken back in full and ``partly`` in part. ``share``: the sum of their shares
-    over their number. ``kind``: partial, exact_inverse where all are back, None where none is."""
-
-    back: int
-    partly: int
-    of: int
-    share: float
-    kind: str | None
-
-
-def batch(cases: Iterable[Mapping[str, object]]) -> Batch:
-    """How much of a batch was taken back: rows of CASES that one key or approval covers, of which those count that were
-    executed. 320 of 340 taken back is partial, 320/340."""
-    shares = [_share(case) for case in cases if case["executed"]]
-    back, total = sum(share >= 1 for share in shares), sum(shares)
-    partly = sum(0 < share < 1 for share in shares)
-    kind = None if not total else "exact_inverse" if back == len(shares) else "partial"
-    return Batch(back, partly, len(shares), total / len(shares) if shares else 0.0, kind)
-
-
-def _share(case: Mapping[str, object]) -> float:
-    share = case["rollback_share"]
-    return float(share) if isinstance(share, (int, float)) else 0.0
+def batches_back(cases: pl.DataFrame) -> pl.DataFrame:
+    """How much of each batch was taken back, from rows of CASES: batch_id, of (changes that were executed), back (in
+    full), partly, share (the sum of their shares over their number) and kind: partial, exact_inverse where all are
+    back, null where none is. 320 of 340 taken back is partial, 320/340. Cases of no batch and batches of which nothing
+    was executed are left out."""
+    share = pl.col("rollback_share").fill_null(0.0)
+    found = cases.filter(pl.col("executed") & pl.col("batch_id").is_not_null()).group_by("batch_id").agg(
+        pl.len().cast(pl.Int64).alias("of"), (share >= 1).sum().cast(pl.Int64).alias("back"),
+        ((share > 0) & (share < 1)).sum().cast(pl.Int64).alias("partly"), share.mean().alias("share"))
+    kind = pl.when(pl.col("back") == pl.col("of")).then(pl.lit("exact_inverse")).when(
+        pl.col("share") > 0).then(pl.lit("partial"))
+    return found.with_columns(kind=kind).sort("batch_id")
 
 
 # --- to and fro ------------------------------------------------------------------------------------------------------
