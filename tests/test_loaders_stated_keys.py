@@ -133,3 +133,15 @@ def test_what_a_server_asks_the_user_states_the_trace_the_message_names() -> Non
 def test_a_change_in_okta_states_the_request_its_caller_got_back() -> None:
     change = okta.event(1, "group.user_membership.add", okta.BO, okta.ADMINS, **okta.debug(requestId="Y-1"))
     assert _keys([change]) == [["request:Y-1"]]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_call_inside_an_agent_s_step_is_the_call_of_that_step_whichever_span_ended_first(backwards: bool) -> None:
+    step = {**otel.STEP, "events": [("lineage.approval", {"lineage.approver": "boss"})]}
+    client = otel.span(20, 8, {"rpc.system": "aws-api", "aws.request_id": "R-9"})
+    deeper = otel.span(21, 20, {"http.request.method": "POST", "http.response.header.x-amzn-requestid": "R-10"})
+    elsewhere = otel.span(22, 1, {"aws.request_id": "R-11"})
+    spans = [otel.INVOKE, step, client, deeper, elsewhere]
+    found = Loaded(otel.otlp(spans[::-1] if backwards else spans))["decision_steps"]
+    assert dict(found.select("kind", "stated_keys").rows()) == {
+        "action": ["request:R-10", "request:R-9", f"trace:{otel.TRACE}"], "decision": [f"trace:{otel.TRACE}"]}

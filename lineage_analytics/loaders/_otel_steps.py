@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders._otel_spans import Span, flat_name
 from lineage_analytics.loaders.common.ids import identity_id
-from lineage_analytics.loaders.common.stated import stated
+from lineage_analytics.loaders.common.stated import stated as stated_keys
 from lineage_analytics.loaders.common.values import flag, name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 PROVIDER = "otel"
@@ -24,6 +24,7 @@ STEPS = {
 VERDICTS = {"approval": "approve", "denial": "deny"}
 _STATED_VERDICTS = {"approve": "approve", "approved": "approve", "accept": "approve", "deny": "deny", "denied": "deny",
                     "reject": "deny", "rejected": "deny", "decline": "deny", "withdraw": "withdraw", "modify": "modify"}
+_DONE = frozenset({"action", "attempt", "rollback", "request"})  # what a call is made for
 _EFFECT = re.compile(r"[a-z_]{2,20}\(.{1,500}\)", re.DOTALL)
 _VERB = re.compile(r"[a-z_]{2,20}")
 _CANONICAL = re.compile(r"(?:aws|entra|m365|okta|github|gcp|gworkspace|k8s|ad|servicenow|jira|otel|mcp|declared)"
@@ -41,9 +42,13 @@ def principal(stated: str, service: str | None) -> str:
     return stated if _CANONICAL.fullmatch(stated) else identity_id(PROVIDER, service, stated)
 
 
-def steps(span: Span, service: str | None, actor: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each stated step with the part of the record it is: of the span itself, then of its events in time order."""
-    own = _step(span.flat, span.time, span, service, actor)
+def steps(span: Span, service: str | None, actor: str | None,
+          requests: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each stated step with the part of the record it is: of the span itself, then of its events in time order.
+
+    ``requests`` are the ids that providers gave to requests made inside the span.
+    """
+    own = _step(span.flat, span.time, span, service, actor, requests)
     if own is not None:
         yield "span", own
     found = []
@@ -51,7 +56,7 @@ def steps(span: Span, service: str | None, actor: str | None) -> Iterator[tuple[
         flat = {flat_name(key): held for key, held in attributes.items()}
         if label is not None and label.startswith("lineage.") and "lineage_step" not in flat:
             flat["lineage_step"] = label.removeprefix("lineage.")
-        stated = _step(flat, when or span.time, span, service, actor)
+        stated = _step(flat, when or span.time, span, service, actor, requests)
         if stated is not None:
             found.append(stated)
     found.sort(key=lambda step: (str(step["time"]), repr(sorted(step.items(), key=str))))
@@ -60,7 +65,7 @@ def steps(span: Span, service: str | None, actor: str | None) -> Iterator[tuple[
 
 
 def _step(flat: Mapping[str, Any], when: datetime | None, span: Span, service: str | None,
-          actor: str | None) -> dict[str, Any] | None:
+          actor: str | None, requests: Sequence[str]) -> dict[str, Any] | None:
     stated = (name(flat.get("lineage_step")) or "").lower()
     kind = STEPS.get(stated)
     if kind is None:
@@ -83,16 +88,24 @@ def _step(flat: Mapping[str, Any], when: datetime | None, span: Span, service: s
         "target_key": target, "effect_key": _effect(effect, target),
         "native_key_kind": "lineage_case" if case else None, "native_key": case, "correlation_id": span.trace,
         "quoted_keys": sorted(set(_KEYS.findall((name(flat.get("lineage_evidence_ref")) or "")[:4096]))),
-        "stated_keys": keys(span),
+        "stated_keys": stated_keys(
+            trace=span.trace, request=[*requests_of(span), *requests] if kind in _DONE else None),
         "justification_present": flag(flat.get("lineage_justified")),
         "origin": "ai" if kind == "recommendation" and actor is not None else None,
         "title": " ".join(filter(None, (stated, target)))[:200],
     }
 
 
-def keys(span: Span) -> list[str]:
-    """The trace, and the ids that providers gave the requests the span made."""
-    return stated(trace=span.trace, request=[found for key in _REQUESTS for found in _texts(span.flat.get(key))])
+def requests_of(span: Span) -> list[str]:
+    """The ids that providers gave the requests the span made."""
+    return [found for key in _REQUESTS for found in _texts(span.flat.get(key))]
+
+
+def states_step(span: Span) -> bool:
+    """Whether the span or one of its events states a step."""
+    own = (name(span.flat.get("lineage_step")) or "").lower() in STEPS
+    return own or any((label or "").startswith("lineage.") or any(flat_name(key) == "lineage_step" for key in held)
+                      for _, label, held in span.events)
 
 
 def _texts(value: object) -> list[str]:

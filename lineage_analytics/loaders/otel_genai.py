@@ -14,7 +14,9 @@ Schema  GenAI conventions of every version: ``gen_ai.system`` and ``gen_ai.provi
         kinds. They are in development: unknown operations are activity.
 
 A span without an agent of its own has that of the nearest enclosing span in the same file, at most one chunk later; it
-stays without an actor where none encloses it. A user id on a span is what the application says: caller asserted.
+stays without an actor where none encloses it. A user id on a span is what the application says: caller asserted. A
+stated step carries the trace and, where it is a call, the ids that providers gave the requests made inside it, also by
+spans that are out of scope themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from lineage_analytics import tables
 from lineage_analytics.loaders import _otel_names as names
 from lineage_analytics.loaders._lookahead import Recent, expanded, one_ahead
 from lineage_analytics.loaders._otel_spans import Span, is_trace, parts, span_of
-from lineage_analytics.loaders._otel_steps import PROVIDER, principal, steps
+from lineage_analytics.loaders._otel_steps import PROVIDER, principal, requests_of, states_step, steps
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
 from lineage_analytics.loaders.common.ids import identity_id
@@ -34,6 +36,7 @@ from lineage_analytics.loaders.common.leftovers import unmapped
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.records import json_chunks
 from lineage_analytics.loaders.common.sampling import decode_object
+from lineage_analytics.loaders.common.stated import MOST
 from lineage_analytics.loaders.common.values import embedded, fold, guid, name, obj, objects
 
 if TYPE_CHECKING:
@@ -50,8 +53,8 @@ _SPANS_PER_CHUNK = 8_192
 _ANCESTORS = 64
 _DENIALS = frozenset({"403", "permissiondenied", "permission_denied", "accessdenied", "accessdeniedexception",
                       "forbidden", "unauthorized"})
-_Known = tuple["str | None", "str | None"]  # a span's parent and its own agent
-_Place = tuple[str, "str | None", str]  # a span without an agent of its own: its key, its trace, its parent
+_Known = tuple["str | None", "str | None", bool]  # a span's parent, its own agent, whether it states a step
+_Place = tuple[str, "str | None", str]  # a span by its key, with its trace and the span that is looked up for it
 
 
 # What only log records and metrics have, which some exporters write into the file of the spans.
@@ -87,23 +90,73 @@ def _is_printed(keys: set[str]) -> bool:
 def extract(document: Document) -> Iterator[Chunk]:
     """One raw record per span; each chunk knows the enclosing agents of its spans."""
     seen = Recent[_Known]()
+    calls = _Calls(seen)
 
-    def note(chunk: Chunk) -> list[_Place]:
-        places = []
+    def note(chunk: Chunk) -> tuple[list[_Place], list[_Place]]:
+        places, stating = list[_Place](), list[_Place]()
         for span in _spans(chunk):
-            agent = _agent(span, _service(span))
-            seen.put((span.trace, span.id), (span.parent, agent))
+            agent, states = _agent(span, _service(span)), states_step(span)
+            seen.put((span.trace, span.id), (span.parent, agent, states))
             if agent is None and span.parent is not None:
                 places.append((_key(span), span.trace, span.parent))
-        return places
+            if states and span.id is not None:
+                stating.append((_key(span), span.trace, span.id))
+            else:
+                calls.note(span)
+        return places, stating
 
-    def context(places: list[_Place]) -> Mapping[str, Any]:
+    def context(noted: tuple[list[_Place], list[_Place]]) -> Mapping[str, Any]:
+        places, stating = noted
+        calls.settle()
         return {"agents": {key: agent for key, trace, parent in places
-                           if (agent := _enclosing(trace, parent, seen)) is not None}}
+                           if (agent := _enclosing(trace, parent, seen)) is not None},
+                "requests": {key: made for key, trace, own in stating if (made := calls.made(trace, own))}}
 
     printed = document.shape == "printed"
     chunks = json_chunks(document, wrappers=()) if printed else json_or_array_chunks(document)
     return one_ahead(expanded(chunks, parts, _SPANS_PER_CHUNK), note, context)
+
+
+class _Calls:
+    """Ids of requests that spans made which state no step, for the step around them.
+
+    A call ends before what made it, so that its span often stands before the one that encloses it.
+    """
+
+    def __init__(self, seen: Recent[_Known]) -> None:
+        self._seen = seen
+        self._made: Recent[set[str]] = Recent()
+        self._new: list[tuple[str | None, str, list[str]]] = []
+        self._waiting: list[tuple[str | None, str, list[str]]] = []
+
+    def note(self, span: Span) -> None:
+        found = requests_of(span)
+        if found and span.parent is not None:
+            self._new.append((span.trace, span.parent, found))
+
+    def settle(self) -> None:
+        """Hand what is waiting to its step; what has waited for a whole chunk is given up."""
+        for call in self._waiting:
+            self._handed(*call)
+        self._waiting = [call for call in self._new if not self._handed(*call)]
+        self._new = []
+
+    def _handed(self, trace: str | None, span: str | None, found: list[str]) -> bool:
+        for _ in range(_ANCESTORS):
+            if span is None or (held := self._seen.get((trace, span))) is None:
+                return False
+            parent, _agent_of, states = held
+            if states:
+                made = self._made.get((trace, span)) or set()
+                if len(made) < MOST:
+                    made.update(found)
+                self._made.put((trace, span), made)
+                return True
+            span = parent
+        return True
+
+    def made(self, trace: str | None, span: str) -> list[str]:
+        return sorted(self._made.get((trace, span)) or ())
 
 
 def _spans(chunk: Chunk) -> Iterator[Span]:
@@ -123,7 +176,7 @@ def _enclosing(trace: str | None, span: str | None, seen: Recent[_Known]) -> str
     for _ in range(_ANCESTORS):
         if span is None or (held := seen.get((trace, span))) is None:
             return None
-        span, agent = held
+        span, agent, _ = held
         if agent is not None:
             return agent
     return None
@@ -160,7 +213,8 @@ def _read(entry: Entry) -> None:
                   interaction_id=event, thread_id=span.text(*names.CONVERSATION),
                   model_provider=span.text(*names.PROVIDER_NAME), trigger="unknown", policy_outcome="unknown",
                   access_status="failure" if span.status == "error" else None, event_id=event, **access)
-    for part, cells in steps(span, service, agent):
+    requests: Mapping[str, list[str]] = entry.context.get("requests", {})
+    for part, cells in steps(span, service, agent, requests.get(event, ())):
         if cells["time"] is not None:
             entry.step(part, event_id=event, on_behalf_of_id=user_id, **cells)
 
