@@ -30,17 +30,24 @@ class Palette:
     unknown_line: str
     on_mark: str
     wash: str
+    stage_signal: str
+    stage_advice: str
+    stage_approval: str
+    stage_action: str
+    stage_rollback: str
 
 
 LIGHT = Palette(
     paper="#FFFFFF", ink="#1B1F24", muted="#595F66", rule="#C9CED4", grid="#E9ECEF", accent="#0072B2",
     accent_soft="#86BCDD", adverse="#B34700", unknown_fill="#F6F7F8", unknown_line="#7C848C", on_mark="#FEFEFE",
-    wash="#E3F0F8",
+    wash="#E3F0F8", stage_signal="#0073B3", stage_advice="#D55E00", stage_approval="#332288", stage_action="#882E72",
+    stage_rollback="#3B3B3B",
 )
 DARK = Palette(
     paper="#15181C", ink="#E9ECEF", muted="#A6AEB7", rule="#4A525B", grid="#2A3037", accent="#56A9DC",
     accent_soft="#2C6690", adverse="#F2924F", unknown_fill="#1E2329", unknown_line="#8B949D", on_mark="#0D1013",
-    wash="#1B2C38",
+    wash="#1B2C38", stage_signal="#58ABDE", stage_advice="#F5A055", stage_approval="#A79BF0", stage_action="#D68FC4",
+    stage_rollback="#C9CDD2",
 )
 
 

@@ -17,9 +17,14 @@ VERDICTS = {
     "absent": "no approval on record, and its source is covered", "not_required": "nobody needs to be asked",
     "automated_policy": "let through by a rule, not by a person", "expired": "the approval had run out",
     "contradicted": "records contradict each other", "unknown": "not known",
+    "scope_exceeded": "what was approved is less or other than what ran", "stale": "an earlier state was approved",
+    "quorum_not_met": "fewer approved than must",
 }
+_TOLD_MORE = frozenset({
+    "unknown", "absent", "contradicted", "order_uncertain", "scope_exceeded", "stale", "quorum_not_met"})
 INDEPENDENT = {
     "yes": "another person than who asked", "no": "the person who asked or benefits",
+    "interested": "another person, who owns or sponsors the agent that acts",
     "by_account_only": "another account than who asked; whether another person is not known",
     "unknown": "whether another person than who asked is not known"}
 AUTHORITY = {
@@ -102,7 +107,7 @@ def _recommended(found: Row, elements: Row) -> Row:
 def _approved(found: Row, elements: Row) -> Row:
     case, element = found["case"], elements["approver"]
     said = VERDICTS[case["approval_verdict"]]
-    if case["approval_verdict"] in ("unknown", "absent", "contradicted", "order_uncertain"):
+    if case["approval_verdict"] in _TOLD_MORE:
         said = f"{said}; {element['reason']}" if element["state"] != "not_required" else said
     if case["approver_id"]:
         said += f"; {INDEPENDENT[case['independent']]}"

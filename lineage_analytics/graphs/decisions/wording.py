@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,18 @@ _WHOLE = 400
 _WIDTH = 110
 _STEPS, _LINES, _CITED, _RECORDS = 60, 20, 3, 100
 _QUESTION, _ANSWERS = " - ", 32
+_TENTH = 0.05
+_CODE = re.compile(r"\b[a-z]+(?:_[a-z]+)+: ")
 _VERDICTS = {
     "approved_before": "APPROVED BEFORE EXECUTION", "retroactive": "APPROVED ONLY AFTER EXECUTION",
     "order_uncertain": "APPROVED, ORDER UNCERTAIN", "denied": "DENIED", "absent": "NO APPROVAL ON RECORD",
     "not_required": "NO APPROVAL REQUIRED", "automated_policy": "APPROVED BY A RULE, NOT BY A PERSON",
     "expired": "APPROVAL HAD RUN OUT", "contradicted": "RECORDS CONTRADICT EACH OTHER", "unknown": "APPROVAL UNKNOWN",
+    "scope_exceeded": "APPROVED LESS OR OTHER THAN WHAT RAN", "stale": "APPROVED AN EARLIER STATE",
+    "quorum_not_met": "APPROVED BY FEWER THAN MUST",
 }
-_INDEPENDENT = {"yes": "yes (by person)", "no": "NO, the person who asked or benefits", "unknown": "unknown",
+_INDEPENDENT = {"yes": "yes (by person)", "interested": "NO, another who owns or sponsors the agent that acts",
+                "no": "NO, the person who asked or benefits", "unknown": "unknown",
                 "by_account_only": "by account only: whether another person is not known"}
 _APPROVED = {
     "approved_before": "approved before by {who}", "retroactive": "approved only afterwards by {who}",
@@ -32,7 +38,9 @@ _APPROVED = {
     "not_required": "approved by nobody, nor need it be",
     "automated_policy": "let through by a rule and no person", "expired": "the approval by {who} had run out",
     "contradicted": "records contradict each other on its approval",
-    "unknown": "whether anybody approved it is not known",
+    "unknown": "whether anybody approved it is not known", "stale": "approved by {who} in an earlier state",
+    "scope_exceeded": "approved by {who} for less or other than what ran",
+    "quorum_not_met": "approved by fewer than must",
 }
 _DONE = {"executed": "done", "rolled_back": "done", "attempted": "tried, without success,", "denied": "not done",
          "pending": "asked for and not decided", "expired": "not used in its time", "open": "open"}
@@ -69,7 +77,7 @@ def finding(found: Row, row: Row) -> str:
 
 class _Words:
     """Makes lines of one explanation; ``show`` makes the untrusted text of records safe to print. With ``ids`` a letter
-    follows each name: names are labels, and ``agents`` lists which identity each letter is."""
+    follows each name (names are labels, and ``agents`` lists which identity each letter is), and codes stay."""
 
     def __init__(self, found: Row, show: Callable[[object, int], str], *, ids: bool = False) -> None:
         self._found, self._case, self._show, self._ids = found, found["case"], show, ids
@@ -189,7 +197,8 @@ class _Words:
         who = ", ".join(self._who(one) for one in row["who"])
         quoted = "; ".join(f'"{self._show(one, 70)}"' for one in row["quoted"])
         also = f"; answers for it: {self._who(row['answerable'])} {row['rule']}" if row.get("answerable") else ""
-        return ": ".join(part for part in (who or quoted, row["said"]) if part) + (
+        said = row["said"] if self._ids else _CODE.sub("", row["said"])
+        return ": ".join(part for part in (who or quoted, said) if part) + (
             f" ({quoted})" if who and quoted else "") + also
 
     def finding(self, row: Row) -> str:
@@ -245,7 +254,7 @@ class _Words:
         yield (f"     link    {link['rel']} {self._at(link['dst'])}, {link['method']} tier {link['tier']} "
                f"({link['confidence']:.2f})  {', '.join(link['record_ids'][:_CITED])}")
         seconds = -link["delta_seconds"]
-        clock = f", clock {link['clock_offset_s']:+,.0f} s" if link["clock_offset_s"] else ""
+        clock = f", clock {link['clock_offset_s']:+,.1f} s" if abs(link["clock_offset_s"] or 0) >= _TENTH else ""
         told = "before" if seconds >= 0 else "after"
         yield (f"     order   {self._at(link['dst'])} {abs(seconds):,.0f} s {told} this (skew band "
                f"{link['skew_band_s']:,.0f} s{clock}): {link['order'] or 'not known'}")
