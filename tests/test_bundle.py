@@ -55,7 +55,7 @@ def found_of(data: bytes) -> str:
     """What a check says: intact, the kinds of difference, or the error."""
     try:
         verdict = verifying.check(data, "x.zip")
-    except (IntegrityError, NothingAssessableError) as error:
+    except (IntegrityError, NothingAssessableError, UsageError) as error:
         return type(error).__name__
     kinds = [name for name in ("changed", "missing", "unlisted") if getattr(verdict, name)]
     return " ".join(kinds) or "intact"
@@ -539,6 +539,71 @@ def test_coverage_says_what_was_received_and_that_nobody_checked_the_provider(
     assert (statement["upstream_integrity"], statement["files"]["expected"]) == ("not_checked", None)
     [named] = lines(target.read_bytes(), "inputs.jsonl")
     assert (named["file"], named["accepted"]) == ("trail.json", 3)
+
+
+def test_a_file_that_is_no_bundle_is_wrong_usage(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(capsys, "verify", logs / "trail.json")[0] == 2
+    assert _run(capsys, "verify", logs)[0] == 5
+
+
+def test_a_run_can_be_signed_as_it_is_published(
+    workspace: Path, tmp_path: Path, keys: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lineage_analytics.reporting import run
+
+    folder = tmp_path / "reports" / "runs" / "r1"
+    folder.mkdir(parents=True)
+    (folder / manifest.MANIFEST).write_bytes(manifest.as_bytes(manifest.make({"run_id": "r1"}, folder)))
+    monkeypatch.setattr(run, "report", lambda *_, **__: run.Outcome(folder, "r1", "answer", "complete", [], unchanged=False))
+    code, _, err = _run(capsys, "report", "--workspace", workspace, "--out", tmp_path / "reports", "--sign", keys["ana"])
+    assert (code, manifest.SIGNATURE in err) == (0, True)
+    assert _run(capsys, "verify", folder, "--public-key", keys["ana.pub"])[0] == 0
+
+
+def _delivered(folder: Path, trail: Path, signing_key: Any, tampered: str = "") -> None:
+    """Two digests of CloudTrail, the second with the signature of the first, which lists the trail; and the keys."""
+    import base64
+
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    place = f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/us-east-1/2026/06/10/"
+    common = {"awsAccountId": ACCOUNT, "digestS3Bucket": "logs", "digestPublicKeyFingerprint": "f1",
+              "digestSignatureAlgorithm": "SHA256withRSA"}
+    first = json.dumps({
+        **common, "digestStartTime": "2026-06-10T10:00:00Z", "digestEndTime": "2026-06-10T11:00:00Z",
+        "digestS3Object": f"{place}one.json", "previousDigestS3Bucket": None, "previousDigestS3Object": None,
+        "logFiles": [{"s3Bucket": "logs", "s3Object": f"AWSLogs/{ACCOUNT}/CloudTrail/{trail.name}", "hashAlgorithm": "SHA-256",
+                      "hashValue": hashlib.sha256(trail.read_bytes()).hexdigest()}]}).encode()
+    signed = "\n".join(("2026-06-10T11:00:00Z", f"logs/{place}one.json", hashlib.sha256(first).hexdigest(), "null"))
+    signature = signing_key.sign((signed + tampered).encode(), padding.PKCS1v15(), hashes.SHA256())
+    second = {**common, "digestStartTime": "2026-06-10T11:00:00Z", "digestEndTime": "2026-06-10T12:00:00Z",
+              "digestS3Object": f"{place}two.json", "previousDigestS3Bucket": "logs", "previousDigestS3Object": f"{place}one.json",
+              "previousDigestHashValue": hashlib.sha256(first).hexdigest(), "previousDigestHashAlgorithm": "SHA-256",
+              "previousDigestSignature": signature.hex(), "logFiles": []}
+    public = signing_key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    (folder / "one.json").write_bytes(first)
+    (folder / "two.json").write_text(json.dumps(second))
+    (folder / "keys.json").write_text(json.dumps({"PublicKeyList": [{
+        "Fingerprint": "f1", "Value": base64.b64encode(public).decode(), "ValidityStartTime": "2026-01-01T00:00:00Z",
+        "ValidityEndTime": "2027-01-01T00:00:00Z"}]}))
+
+
+@pytest.mark.parametrize(("change", "verdict"), [("", "verified"), ("signature", "failed"), ("log", "failed"), ("keys", "not_checked")])
+def test_coverage_says_whether_the_provider_vouches_for_the_cited_files(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, verdict: str
+) -> None:
+    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa", reason="the extra signatures is not installed")
+    _delivered(logs, logs / "trail.json", rsa.generate_private_key(65537, 2048), "x" if change == "signature" else "")
+    if change == "log":
+        (logs / "trail.json").write_text((logs / "trail.json").read_text().replace("1.5", "1.6"))
+    if change == "keys":
+        (logs / "keys.json").unlink()
+    assert _run(capsys, "ingest", logs, "--workspace", tmp_path / "w")[0] == 0
+    assert _run(capsys, "bundle", "e-1", "--workspace", tmp_path / "w", "--out", tmp_path / "out.zip")[0] == 0
+    found = lines((tmp_path / "out.zip").read_bytes(), "coverage.jsonl")
+    statement = next(row for row in found if row["source"] == "aws_cloudtrail")
+    assert (statement["upstream_integrity"], statement["files"]["expected"]) == (verdict, 1)
 
 
 def test_signed_by_the_command_line(workspace: Path, tmp_path: Path, keys: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

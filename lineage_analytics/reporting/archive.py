@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lineage_analytics.errors import LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 BYTES = 512 << 20
 """Largest archive that is written or read: one is held in memory."""
@@ -43,7 +43,11 @@ def pack(entries: Mapping[str, bytes]) -> bytes:
         raise LimitError(f"Wanted a bundle of at most {ENTRIES:,} files and {BYTES >> 20} MiB",
                          f"found {len(entries):,} files and {sum(map(len, entries.values())) >> 20:,} MiB",
                          "leave out --records, or bundle a case with fewer records")
-    parts: list[bytes] = []
+    return b"".join(_pieces(entries))
+
+
+def _pieces(entries: Mapping[str, bytes]) -> Iterator[bytes]:
+    """The bytes of the archive in order."""
     listed: list[bytes] = []
     at = 0
     for name, data in sorted(entries.items()):
@@ -51,11 +55,22 @@ def pack(entries: Mapping[str, bytes]) -> bytes:
         head = _HEAD.pack(_LOCAL, _VERSION, _UTF8, _STORED, _TIME, _DATE, check, size, size, len(text), 0) + text
         listed.append(_LISTED.pack(_CENTRAL, _UNIX | _VERSION, _VERSION, _UTF8, _STORED, _TIME, _DATE, check, size,
                                    size, len(text), 0, 0, 0, 0, _MODE, at) + text)
-        parts += [head, data]
+        yield head
+        yield data
         at += len(head) + size
     directory = b"".join(listed)
-    tail = _TAIL.pack(_END, 0, 0, len(listed), len(listed), len(directory), at, 0)
-    return b"".join([*parts, directory, tail])
+    yield directory
+    yield _TAIL.pack(_END, 0, 0, len(listed), len(listed), len(directory), at, 0)
+
+
+def _gives(entries: Mapping[str, bytes], data: bytes) -> bool:
+    """Whether writing the entries gives these bytes, without writing them."""
+    view, at = memoryview(data), 0
+    for piece in _pieces(entries):
+        if view[at:at + len(piece)] != piece:
+            return False
+        at += len(piece)
+    return at == len(data)
 
 
 def unpack(data: bytes) -> Opened:
@@ -83,6 +98,6 @@ def unpack(data: bytes) -> Opened:
         else:
             entries[name] = data[begin:begin + size]
             at = begin + size
-    if not fault and pack(entries) != data:
+    if not fault and not _gives(entries, data):
         fault = "its bytes are not those that its entries give"
     return Opened(entries, fault)

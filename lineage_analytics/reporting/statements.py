@@ -93,15 +93,17 @@ class _Upstream:
     """What signed digests say of the cited files, by tenant."""
 
     def __init__(self, facts: Facts, files: Iterable[str]) -> None:
-        cited = sorted(set(files))
-        named = facts["ledger"].filter(pl.col("file_sha256").is_in(cited)).select("file", "source").collect()
-        self._cited = {file.rpartition("/")[2] for file, source in named.iter_rows() if source == SIGNED_AT_SOURCE}
+        booked = facts["ledger"].filter(pl.col("file_sha256").is_in(sorted(set(files)))).select("file", "source")
+        self._cited = {file.rpartition("/")[2] for file, source in booked.collect().iter_rows()
+                       if source == SIGNED_AT_SOURCE}
         self._rows = integrity.checks(facts).to_dicts()
+        listed = facts["resources"].filter(pl.col("kind") == "log_file").select("id", "display_name", "parent_id")
+        self._listed = listed.unique().collect().rows()
 
     def expected(self, tenant: str | None) -> int | None:
         """Log files that the loaded digests list; None where none is loaded."""
-        listed = {row["object_id"] for row in self._of(tenant) if row["kind"] == "log_file"}
-        return len(listed) if self._of(tenant) else None
+        rows = self._of(tenant)
+        return len({row["object_id"] for row in rows if row["kind"] == "log_file"}) if rows else None
 
     def _of(self, tenant: str | None) -> list[Row]:
         return [row for row in self._rows if tenant in (None, row["tenant"])]
@@ -109,15 +111,22 @@ class _Upstream:
     def of(self, tenant: str | None) -> tuple[str, Row]:
         """The verdict, and the counts behind it.
 
-        Verified: every cited file is the one that was delivered, and a signature of the provider holds over digests,
-        none is forged and no chain is broken. One file or digest that is not as delivered: failed.
+        Failed: any file of the tenant is not the one that was delivered, or a digest is forged or breaks the chain.
+        Verified: none is, and of every cited file a digest is loaded that the provider's signature holds over.
         """
         rows = self._of(tenant)
-        about = {row["object_id"].rpartition("/")[2]: row["verdict"] for row in rows if row["kind"] == "log_file"}
-        files = Counter(about.get(name, "in no digest") for name in self._cited)
-        digests = Counter(row["verdict"] for row in rows if row["kind"] == "log_digest")
-        detail = {"cited_files": dict(sorted(files.items())), "digests": dict(sorted(digests.items()))}
-        if _FAULTS & {*files, *digests}:
+        stated = {row["object_id"]: row["verdict"] for row in rows if row["kind"] == "log_file"}
+        signed = {row["object_id"] for row in rows if row["verdict"] == "signed"}
+        cited: dict[str, set[str]] = {name: {"in no digest"} for name in self._cited}
+        for identity, name, digest in self._listed:
+            if name in cited and identity in stated:
+                found = stated[identity] if stated[identity] != "matches" else (
+                    "matches a signed digest" if digest in signed else "matches a digest nobody checked")
+                cited[name] = cited[name] - {"in no digest"} | {found}
+        files = Counter(" and ".join(sorted(found)) for found in cited.values())
+        everything = Counter(row["verdict"] for row in rows)
+        detail = {"cited_files": dict(sorted(files.items())), "files_and_digests": dict(sorted(everything.items()))}
+        if _FAULTS & set(everything):
             return "failed", detail
-        good = bool(files) and set(files) == {"matches"} and digests["signed"] > 0
+        good = bool(cited) and all("matches a signed digest" in found for found in cited.values())
         return ("verified" if good else "not_checked"), detail

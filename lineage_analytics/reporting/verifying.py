@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics.errors import IntegrityError, LimitError, NothingAssessableError, UsageError
 from lineage_analytics.reporting import archive, bundle, manifest, signing
 from lineage_analytics.reporting.manifest import Verdict
+from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,9 @@ def check(data: bytes, name: str) -> Verdict:
     opened = archive.unpack(data)
     entries = opened.entries
     if bundle.MANIFEST not in entries:
+        if data and not data.startswith(b"PK") and bundle.MANIFEST.encode() not in data:
+            raise UsageError("Wanted a run folder or bundle", f"{printable(name)} is neither",
+                             "lineage bundle writes one")
         if opened.fault or not entries:
             raise IntegrityError("Wanted a bundle as it was written", opened.fault or "it is empty",
                                  "take it from a copy")
