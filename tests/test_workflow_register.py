@@ -156,6 +156,14 @@ def test_reads_of_a_declared_assistant_are_its_workflows() -> None:
     assert [(name, row["resources_read"], row["assistant_ids"]) for name, row in rows.items()] == [("help", 1, [Q])]
 
 
+def test_an_agent_inside_an_assistant_reads_as_itself() -> None:
+    name = "Copilot.MicrosoftCopilot.BizChat"
+    rows = register(world([], flow("files", identity="", assistant="Microsoft 365 Copilot"), access=[
+        read("1", name), read("2", name, agent_id="CopilotStudio.Declarative.7")]))
+    assert {key: row["resources_read"] for key, row in rows.items()} == {
+        "files": 1, "CopilotStudio.Declarative.7: reads for its users": 1}
+
+
 def test_one_product_in_two_tenants_is_two_workflows() -> None:
     name = "Copilot.MicrosoftCopilot.BizChat"
     rows = workflow_register(*_both(world([], access=[read("1", name, tenant="t-1"), read("2", name, tenant="t-2")])))

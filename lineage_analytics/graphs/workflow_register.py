@@ -141,13 +141,14 @@ def _reads(facts: Facts, found: pl.DataFrame, register: Mapping[str, Declared]) 
 
 def _reader(tenant: str | None, assistant: str | None, agent: str | None, register: Sequence[Declared],
             observed: Mapping[str, list[str]]) -> tuple[str, list[str]]:
-    """Who read, as an id, and for which workflows."""
-    ids = [one if ":" in one else f"m365:{tenant or ''}:{one}" for one in (agent, assistant) if one is not None]
-    fits = {each.id: each.fits(None, ids) for each in register}
+    """Who read, as an id, and for which workflows. An agent inside an assistant reads as itself."""
+    named = agent or assistant or ""
+    reader = named if ":" in named else f"m365:{tenant or ''}:{named}"
+    fits = {each.id: each.fits(None, [reader]) for each in register}
     best = max(fits.values(), default=0)
     if best:
-        return ids[0], sorted(identity for identity, score in fits.items() if score == best)
-    return ids[0], observed.get(ids[0]) or [observed_id(ids[0], DATA_ACCESS)]
+        return reader, sorted(identity for identity, score in fits.items() if score == best)
+    return reader, observed.get(reader) or [observed_id(reader, DATA_ACCESS)]
 
 
 def _read(reads: pl.DataFrame) -> pl.DataFrame:

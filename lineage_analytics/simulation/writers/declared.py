@@ -21,12 +21,19 @@ def write(directory: Path, world: World) -> None:
         *((o.identity, o.owner, o.confirmed_on, o.purpose) for o in world.owners),
         (agent.object_id, world.persons[0].login, "2026-03-20", "Assigns directory roles on request (synthetic)")]))
     put(directory / "persons.csv", as_csv(("person", "account", "display_name", "status", "left_on"), _persons(world)))
+    first, second = world.persons[0].login, world.persons[1].login
     put(directory / "workflows.csv", as_csv(
-        ("workflow", "assistant", "identity", "declared_class", "owner", "description"), (
-            ("role-requests", agent.name, agent.object_id, "executes_approved", world.persons[0].login,
+        ("workflow", "runs_by", "assistant", "identity", "declared_class", "approver", "data", "stage", "workstream",
+         "owner", "description"), (
+            ("role-requests", "directory team (synthetic)", agent.name, agent.object_id, "executes with approval",
+             first, "role requests; directory roles", "production", "identity operations", first,
              "Assigns directory roles that people ask for in chat (synthetic)"),
-            ("console-help", "Amazon Q Developer", "", "advises", world.persons[1].login,
-             "Answers questions in the AWS console (synthetic)"))))
+            ("console-help", "cloud team (synthetic)", "Amazon Q Developer", "", "advises", "", "AWS documentation",
+             "experimental", "development", second, "Answers questions in the AWS console (synthetic)"),
+            ("file-answers", "workplace team (synthetic)", "Microsoft 365 Copilot", "", "advises", "",
+             "sites; mail", "production", "other", second, "Answers questions over files (synthetic)"),
+            ("mailbox-triage", "service desk (synthetic)", "Mail sorter (synthetic)", "", "drafts", first, "",
+             "experimental", "support", first, "Planned, in no log so far (synthetic)"))))
     put(directory / "crown_jewels.csv", as_csv(("id", "kind", "reason"), (
         (world.cast["deploy"].arn, "role", "Deploys everything (synthetic)"),
         (world.policies["AdministratorAccess"].arn, "policy", "Full control of the account (synthetic)"))))
