@@ -137,6 +137,10 @@ class Pace:
             return f"Whether assurance keeps up with AI is not scored: {why}.{self._rest()}"
         return " ".join(part for part in (self._growth(), self._met(), self._cause(), self._rest().strip()) if part)
 
+    def headline(self) -> str | None:
+        """Pace and what is no longer met, in two sentences; None where the gap is not scored."""
+        return None if self.why_not is not None or self.ag is None else f"{self._growth()} {self._met()}"
+
     def _growth(self) -> str:
         assert self.af is not None and self.kf is not None  # noqa: S101, PT018  (scored)
         if self.af < 1:

@@ -59,6 +59,8 @@ def made(reading: Reading) -> Mapping[str, Callable[[], Any]]:
         "credential_age": lambda: charts.credential_age(estate.frame("credentials"), estate.as_of),
         "decision_elements": lambda: charts.decision_elements(elements, period),
         "approval_timing": lambda: charts.approval_timing(found.decisions.approval_timing()),
+        "acceleration_gap": lambda: charts.acceleration_gap(
+            reading.pace.weeks, reading.pace.legs, reading.pace.numbers),
         "copilot_reach": lambda: charts.copilot_reach(analysis.assistant_reach(estate), _period(reading)),
         "workflow_map": lambda: charts.workflow_map(found.workflows, f"to {estate.as_of:%-d %b %Y}"),
     }

@@ -69,6 +69,9 @@ def _pace(reading: Reading) -> str | None:
     untold = _untold(changes.filter(pl.col("involvement_class") == "unknown").height)
     if not assisted:
         return f"{count(changes.height, 'identity change')} in {days} days, none known to involve AI{untold}."
+    gap = reading.pace.headline()
+    if gap is not None:
+        return gap
     made = f"AI had a hand in {assisted:,} of {count(changes.height, 'identity change')} in {days} days{untold}"
     hurried = _hurry(reading)
     if hurried is not None:
@@ -168,8 +171,18 @@ def _need(step: dict[str, Any]) -> str:
 def actions(reading: Reading) -> list[Action]:
     """What would help most, gravest first."""
     makers: tuple[Callable[[Reading], Iterator[Action]], ...] = (
-        _unapproved, _cuts, _unowned_admins, _unused_admin, _self_approved, _dormant, _never_opened, _old_credentials)
+        _stopped, _unapproved, _cuts, _unowned_admins, _unused_admin, _self_approved,
+        _dormant, _never_opened, _old_credentials)
     return [action for make in makers for action in make(reading)]
+
+
+def _stopped(reading: Reading) -> Iterator[Action]:
+    """Changes of tier 0 that are a reason to stop, whatever else the numbers say."""
+    stopped = reading.cases.filter(pl.col("case_id").is_in(reading.pace.stopped)).sort("time", "case_id")
+    if stopped.height:
+        shown = [f"{printable(title_, 60)} ({case})" for title_, case in stopped.select("title", "case_id").iter_rows()]
+        yield Action(f"Stop what made {count(stopped.height, 'change')} of tier 0 without a valid approval",
+                     f"AI had a part in: {names(shown)}.", "ACC-05")
 
 
 def _unapproved(reading: Reading) -> Iterator[Action]:

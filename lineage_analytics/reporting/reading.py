@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from lineage_analytics import analysis
 from lineage_analytics.text import printable
 
 if TYPE_CHECKING:
     from lineage_analytics.analysis import Analysis
     from lineage_analytics.maturity import Levels
+    from lineage_analytics.metrics.pace import Pace
 
 Row = dict[str, Any]
 
@@ -87,6 +89,11 @@ class Reading:
         """Whose way in is the longest of those exposed: the one a list of holders shows least."""
         ways = self.exposed.sort("hops", "principal_id", descending=[True, False])
         return ways["principal_id"][0] if ways.height else None
+
+    @cached_property
+    def pace(self) -> Pace:
+        """Whether assurance keeps up with AI."""
+        return analysis.pace(self.analysis.estate)
 
     @cached_property
     def cases(self) -> pl.DataFrame:

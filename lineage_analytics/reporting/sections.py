@@ -48,7 +48,8 @@ class Section:
 
 
 def sections(reading: Reading) -> list[Section]:
-    return [_loaded(reading), _privilege(reading), _decisions(reading), _copilot(reading), _visibility(reading)]
+    makers = (_loaded, _privilege, _decisions, _pace, _copilot, _visibility)
+    return [make(reading) for make in makers]
 
 
 def _cut(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = (),
@@ -191,6 +192,44 @@ def _decisions(reading: Reading) -> Section:
                    "loaded, or that the provider does not log it: never that it is missing.",
                    ("decision_elements", "approval_timing"), (table, measures), "03_decisions",
                    ("LIN-01", "LIN-05", "LIN-06", "ACC-04"))
+
+
+_UNITS = {"identity_operations": "Identity operations", "development": "Development", "support": "Support",
+          "other": "Other"}
+
+
+def _pace(reading: Reading) -> Section:
+    pace = reading.pace
+    if pace.stopped:
+        heading = f"AI had a part in {count(len(pace.stopped), 'change')} of tier 0 without a valid approval"
+    elif pace.why_not is not None or pace.ag is None:
+        heading = "Whether assurance keeps up with AI is not scored"
+    elif pace.opened is not None:
+        heading = f"Assurance has lagged behind AI since the week of {pace.opened:%-d %B %Y}"
+    elif pace.band == "keeping pace":
+        heading = "Assurance keeps pace with AI"
+    else:
+        heading = f"The gap between pace and assurance is {words.measure_words(reading.measure('ACC-05') or {})}"
+    rows = [(label, *(words.percent(row) if (row := reading.measure(metric, f"unit:{unit}")) else "not scored"
+                      for metric in ("LIN-05", "LIN-16", "LIN-02", "ACC-05")), _changes(reading, unit))
+            for unit, label in _UNITS.items()]
+    units = Table("Workstreams, as declared of the workflows: AI-assisted changes",
+                  ("Workstream", "Approved in time", "Way back", "Reconstructable", "Gap", "Changes"), tuple(rows),
+                  numeric=frozenset({5}))
+    measures = _measures(reading, "Pace in numbers", _PACE)
+    return Section("pace", "Pace", heading, f"{pace.sentence()} {pace.verdict}", ("acceleration_gap",),
+                   (units, measures), "06_acceleration", ("ACC-04", "ACC-05", "LIN-10", "LIN-16"))
+
+
+_PACE = (
+    ("ACC-03", "all"), ("ACC-04", "all"), ("ACC-04", "non_ai"), ("ACC-05", "all"), ("ACC-05", "policy"),
+    ("ACC-06", "window"), ("ACC-08", "opened"), ("ACC-09", "all"), ("ACC-10", "time"), ("LIN-10", "all"),
+    ("LIN-11", "p50"), ("LIN-13", "p95"), ("LIN-16", "all"), ("LIN-17", "all"))
+
+
+def _changes(reading: Reading, unit: str) -> str:
+    row = reading.measure("ACC-01", f"unit:{unit}")
+    return "unknown" if row is None or row["numerator"] is None else f"{row['numerator']:,.0f}"
 
 
 def _copilot(reading: Reading) -> Section:
