@@ -72,15 +72,12 @@ class Step:
     applied: str | None = None
     seq: int | None = None
     zone_assumed: bool = False
+    remove: int = 0
+    """How far from the change itself the system stands that tells of the step: 0 it is where access changes."""
 
     @property
     def with_ai(self) -> bool:
         return self.assistant is not None or self.agent_class in AI
-
-    @property
-    def remove(self) -> int:
-        """How far from the change itself the system stands that tells of the step: 0 it is where access changes."""
-        return _REMOVED.get(self.key_kind or "", 0)
 
     @property
     def beneficiary(self) -> str | None:
@@ -182,6 +179,7 @@ def _step(row: Mapping[str, Any], known: Mapping[str, Person]) -> Step:
         row["justification_present"], stated=tuple(row["stated_keys"] or ()), capacity=row["capacity"],
         origin=row["origin"], recommended=row["recommended_value"], decided=row["decided_value"],
         applied=row["applied_value"], seq=row["seq"], zone_assumed=row["time_zone"] == "assumed",
+        remove=_REMOVED.get(row["native_key_kind"] or "", 0),
     )
 
 
