@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage_analytics import tables
@@ -138,6 +138,7 @@ def test_names_and_texts_cannot_write_lines_colours_or_reverse_text() -> None:
     assert "\\u{430}dmin" in text
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.text(max_size=600), st.text(min_size=1, max_size=300))
 def test_whatever_a_log_says_lines_are_printable_and_bounded(words: str, name: str) -> None:
     found = lineage(
@@ -259,6 +260,7 @@ def test_the_digest_of_every_case_is_what_its_records_give_again() -> None:
         assert re.search(r"digest [0-9a-f]{4}\.\.[0-9a-f]{2}  == stored digest$", found.explain(case_id))
 
 
+@settings(deadline=None, max_examples=15)
 @given(st.permutations([*CHAIN, *CHAIN, step("a"), step("d", 14, **DETACH)]))
 def test_a_digest_does_not_depend_on_order_or_repetition(rows: list[dict[str, Any]]) -> None:
     plain = lineage(*CHAIN, step("a"), step("d", 14, **DETACH))

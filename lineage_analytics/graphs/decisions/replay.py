@@ -87,7 +87,9 @@ def replayed(lineage: DecisionLineage) -> pl.DataFrame:
     not hold have no ``stored``."""
     facts = _facts(lineage)
     slices = sorted(set(_slices(lineage).values()), key=lambda one: sorted(tenant or "" for tenant in one))
-    again = [_built(facts, tenants).cases.select("case_id", again="digest") for tenants in slices]
+    whole = Facts({**facts.tables, **{name: facts[name].collect().lazy() for name in _SLICED}}, facts.as_of,
+                  facts.window_days, facts.lookback_days, facts.parts)
+    again = [_built(whole, tenants).cases.select("case_id", again="digest") for tenants in slices]
     stored = lineage.cases.select("case_id", stored="digest")
     made = pl.concat([stored.select("case_id", again=pl.lit(None, dtype=pl.String)).clear(), *again])
     return stored.join(made, on="case_id", how="full", coalesce=True).sort("case_id")
