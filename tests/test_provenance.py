@@ -13,14 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineage_analytics import tables
+from lineage_analytics import analysis, tables
 from lineage_analytics.facts import Facts
 from lineage_analytics.graphs import provenance
-from lineage_analytics.graphs.decisions import DecisionLineage
+from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
+from lineage_analytics.reporting import bundle as bundles
+from lineage_analytics.reporting import verifying
 from tests import _decisions as d
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 Json = dict[str, Any]
 KINDS = sorted(next(c for c in tables.STEPS.columns if c.name == "kind").values)
@@ -411,3 +414,20 @@ def test_cases_that_are_named_are_exported_whatever_became_of_them() -> None:
                  cases=[{"case_id": "dec-a", "executed": False, "status": "open"}])
     assert set(provenance.provenance(found, ["dec-a"])["bundle"]) == {"la:dec-a"}
     assert found.cases.filter(pl.col("case_id") == "dec-a")["executed"].to_list() == [False]
+
+
+@pytest.mark.parametrize("folder", ["gcp_audit", "github_audit", "okta"])
+def test_every_decision_of_a_real_log_is_valid_and_reads_back_and_its_bundle_holds_its_raw_records(
+    shared_data: Path, folder: str
+) -> None:
+    estate = analysis.read(shared_data / folder)
+    found = decision_lineage(estate)
+    ids = found.cases["case_id"].to_list()
+    document = json.loads(provenance.prov_json(found, ids))
+    assert faults(document) == []
+    assert links(document) == set(found.links.select("src", "dst", "rel", "tier").iter_rows())
+    assert records(document) == set(found.steps["record_ids"].explode().drop_nulls())
+    for case_id in ids[::9]:
+        made_of = bundles.make(found, estate, case_id, [shared_data / folder])
+        assert (made_of.raw, made_of.doubtful) == (made_of.places, 0)
+        assert verifying.check(made_of.data, "x").intact

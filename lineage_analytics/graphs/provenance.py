@@ -40,6 +40,7 @@ SPLIT = frozenset({"recommendation", "draft", "request", "decision", "action"})
 ENTITIES = frozenset({"signal", "outcome", "data_access"})
 _PLANS = frozenset({"recommendation", "draft"})
 _ROLES = {"recommendation": "recommender", "decision": "decider", "request": "initiator"}
+_ASKED = {"initiator_id": "initiator", "assistant_id": "assistant", "on_behalf_of_id": "responsible"}
 _AGENTS = {"human": "prov:Person", "workload": "prov:SoftwareAgent", "automation": "prov:SoftwareAgent",
            "ai_agent": "prov:SoftwareAgent", "ai_instance": "prov:SoftwareAgent", "group": "prov:Organization",
            "organisation": "prov:Organization"}
@@ -111,10 +112,14 @@ class _Parts:
         self.names: dict[str, str] = {}
         self.persons: dict[str, str] = {}
         if lineage.facts is not None:
-            identities = lineage.facts.frame("identities").filter(pl.col("display_name").is_not_null())
-            self.names = dict(identities.select("id", "display_name").iter_rows())
-            proved = lineage.facts.frame("accounts").filter(pl.col("tier") >= PROVED)
-            self.persons = dict(proved.select("account_id", "person_id").iter_rows())
+            agents = sorted({one for step in own.iter_rows(named=True) for one in (
+                *step["agent_ids"], *(step[column] for column in _ASKED)) if one is not None})
+            identities = lineage.facts["identities"].filter(
+                pl.col("id").is_in(agents) & pl.col("display_name").is_not_null()).select("id", "display_name")
+            self.names = dict(identities.collect().iter_rows())
+            proved = lineage.facts["accounts"].filter(
+                pl.col("account_id").is_in(agents) & (pl.col("tier") >= PROVED)).select("account_id", "person_id")
+            self.persons = dict(proved.collect().iter_rows())
 
 
 def _by_case(frame: pl.DataFrame, cases: pl.Series, *names: str) -> dict[str, list[tuple[str, ...]]]:
@@ -265,8 +270,8 @@ def _people(made: _Bundle, step: Row, plans: Sequence[str]) -> None:
     agents = [made.agent(one) for one in step["agent_ids"]]
     for name in agents[:1]:
         made.classes.setdefault(name, set()).add(step["agent_class"])
-    others = [(made.agent(step[column]), what) for column, what in (
-        ("initiator_id", "initiator"), ("assistant_id", "assistant")) if step[column] is not None]
+    others = [(made.agent(step[column]), what) for column, what in _ASKED.items()
+              if step[column] is not None and what != "responsible"]
     acted = list(dict.fromkeys([*((name, role) for name in agents), *others]))
     if activity is None:
         for name, what in acted:
