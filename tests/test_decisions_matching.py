@@ -109,7 +109,7 @@ def test_one_approval_and_one_change_of_one_effect_are_inferred() -> None:
     assert links(found) == {("decision", "request", "about", 1), ("action", "request", "requested_by", 1),
                             ("action", "decision", "authorised_by", 1)}
     assert states(found)["approver"][0] == states(found)["initiator"][0] == "inferred"
-    assert case(found)["order_verdict"] == "prior"
+    assert case(found)["order_verdict"] == "none"
 
 
 @pytest.mark.parametrize(("minutes", "linked"), [(-1440, True), (-1441, False), (4, True), (6, False)])

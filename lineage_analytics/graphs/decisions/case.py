@@ -40,11 +40,12 @@ class Bonds(NamedTuple):
     by: Mapping[int, Joint]
 
     def weakest(self, one: Step, other: Step) -> Joint:
-        """The weakest evidence between two steps; the provider's key within one part."""
+        """The weakest evidence between two steps; the provider's key within one part, and to a case it lent from."""
         first, second = self._way(one), self._way(other)
         while first and second and first[-1] == second[-1]:
             del first[-1], second[-1]
-        return min((self.by[part] for part in (*first, *second)), default=BY_KEY, key=lambda joint: joint.tier)
+        found = (self.by[part] for part in (*first, *second) if part in self.by)
+        return min(found, default=BY_KEY, key=lambda joint: joint.tier)
 
     def _way(self, step: Step) -> list[int]:
         """Parts from a step's own up to the first of the case."""
