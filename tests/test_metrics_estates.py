@@ -104,16 +104,16 @@ def access_row(interaction: int, resource: str | None, back: int = 1, **more: An
 def measured(permissions: Rows | None = None, cases: Rows | None = None, element_rows: Rows | None = None,
              steps: Rows | None = None, gaps: Rows | None = None, as_of: datetime = AS_OF, shuffle: int | None = None,
              nodes: Rows | None = None, edges: Rows | None = None, links: Rows | None = None,
-             findings: Rows | None = None, **rows: Rows) -> metrics.Measured:
+             findings: Rows | None = None, link_rejects: Rows | None = None, **rows: Rows) -> metrics.Measured:
     """Measures of hand-made rows; ``shuffle`` permutes every table."""
     return metrics.measure(*inputs(permissions, cases, element_rows, steps, gaps, as_of, shuffle, nodes, edges, links,
-                                   findings, **rows))
+                                   findings, link_rejects, **rows))
 
 
 def inputs(permissions: Rows | None = None, cases: Rows | None = None, element_rows: Rows | None = None,
            steps: Rows | None = None, gaps: Rows | None = None, as_of: datetime = AS_OF, shuffle: int | None = None,
            nodes: Rows | None = None, edges: Rows | None = None, links: Rows | None = None,
-           findings: Rows | None = None, **rows: Rows) -> tuple[Facts, AccessLineage, DecisionLineage]:
+           findings: Rows | None = None, link_rejects: Rows | None = None, **rows: Rows) -> tuple[Facts, AccessLineage, DecisionLineage]:
     def made(name: str, given: Rows | None) -> pl.DataFrame:
         frame = pl.DataFrame(given, schema=ALL[name].schema) if given else ALL[name].empty()
         return frame.sample(fraction=1, shuffle=True, seed=shuffle) if shuffle is not None else frame
@@ -122,7 +122,7 @@ def inputs(permissions: Rows | None = None, cases: Rows | None = None, element_r
     access = AccessLineage(made("nodes", nodes), made("edges", edges), made("permissions", permissions))
     decisions = DecisionLineage(
         cases=made("cases", cases), steps=made("steps", steps), links=made("links", links),
-        link_rejects=made("link_rejects", None), decision_findings=made("decision_findings", findings),
+        link_rejects=made("link_rejects", link_rejects), decision_findings=made("decision_findings", findings),
         gaps=made("gaps", gaps), elements=made("elements", element_rows))
     return facts, access, decisions
 

@@ -142,11 +142,11 @@ def _lost(context: Context, steps: pl.DataFrame) -> pl.DataFrame:
         "step_id", "tenant", "source", "time", "stated_keys", "native_key_kind", "native_key").collect()
     stated = raw.select("step_id", "source", "time", key="stated_keys").explode("key").drop_nulls("key").with_columns(
         kind=pl.col("key").str.extract(r"^([a-z]+):")).with_columns(
-        key=pl.when(pl.col("kind") == "ticket").then(pl.col("key").str.to_uppercase()).otherwise("key"))
+        key=_folded())
     kind = pl.col("native_key_kind").replace_strict(_OWN_KEYS, default=None, return_dtype=pl.String)
     own = raw.with_columns(kind=kind).drop_nulls(["kind", "native_key"]).select("source", key=pl.format(
         "{}:{}", "kind", "native_key")).with_columns(
-        key=pl.when(pl.col("key").str.starts_with("ticket:")).then(pl.col("key").str.to_uppercase()).otherwise("key"))
+        key=_folded())
     homes = pl.concat([own, stated.select("source", "key")]).unique().group_by("key").agg(homes=pl.col("source"))
     holds = pl.any_horizontal((pl.col("kind") == name) & pl.col("source").is_in(sources)
                               for name, sources in _HOLDERS.items())  # what it states is its own
@@ -161,6 +161,14 @@ def _lost(context: Context, steps: pl.DataFrame) -> pl.DataFrame:
             pl.lit("the source that would hold it is not loaded for that day")),
         lack=pl.when(~pl.col("covered")).then(pl.lit("no_source")),
         source_rows=pl.col("record_ids").list.head(RECORDS_SHOWN)).select(_COLUMNS).sort("object_id")
+
+
+def _folded() -> pl.Expr:
+    """Numbers of tickets are one whatever the capitals."""
+    key = pl.col("key")
+    return pl.when(key.str.starts_with("ticket:")).then(
+        pl.concat_str(pl.lit("ticket:"), key.str.strip_prefix("ticket:").str.strip_chars().str.to_uppercase())
+    ).otherwise(key)
 
 
 def _covered(context: Context) -> pl.DataFrame:

@@ -74,17 +74,18 @@ class Kept:
     best and never rises with age (the counterpart of Kaplan-Meier for the present state; pool adjacent violators)."""
 
     def __init__(self, ages: Sequence[float], kept: Sequence[bool]) -> None:
+        counted: dict[float, list[int]] = {}
+        for age, there in zip(ages, kept, strict=True):
+            held = counted.setdefault(age, [0, 0])
+            held[0] += there
+            held[1] += 1
         self._blocks: list[tuple[float, int, int]] = []  # oldest age, kept, of how many
-        for age, there in sorted(zip(ages, kept, strict=True), key=lambda pair: (pair[0], not pair[1])):
-            block = (age, int(there), 1)
-            while self._blocks and self._rises(block, alike=self._blocks[-1][0] == age):
-                _, good, count = self._blocks.pop()
-                block = (age, good + block[1], count + block[2])
+        for age, (good, count) in sorted(counted.items()):
+            block = (age, good, count)
+            while self._blocks and block[1] * self._blocks[-1][2] >= self._blocks[-1][1] * block[2]:
+                _, before, number = self._blocks.pop()
+                block = (age, before + block[1], number + block[2])
             self._blocks.append(block)
-
-    def _rises(self, block: tuple[float, int, int], *, alike: bool) -> bool:
-        _, good, count = self._blocks[-1]
-        return alike or block[1] * count >= good * block[2]
 
     def at(self, age: float) -> tuple[int, int] | None:
         """How many are kept of how many, at that age: of the things that the best fit pools there. None: none is so
