@@ -124,8 +124,9 @@ def _reads(facts: Facts, found: pl.DataFrame, register: Mapping[str, Declared]) 
         listed=(pl.col("role") != "none") & pl.col("resource_id").is_not_null(),
         place=pl.coalesce(pl.col("site_url").str.extract(_SITE), "resource_type", "resource_id_kind")).group_by(
         "tenant", "assistant_id", "agent_id", "place").agg(
-        resources=pl.col("resource_id").filter("listed").unique(), told=(pl.col("completeness") != "absent").any(),
-        rows=pl.struct("record_id", "resource_id").filter("listed").n_unique(), users=_distinct("user_id"), sources=pl.col("source").unique(),
+        resources=pl.col("resource_id").filter("listed").unique(), users=_distinct("user_id"),
+        told=(pl.col("completeness") != "absent").any(), sources=pl.col("source").unique(),
+        rows=pl.struct("record_id", "resource_id").filter("listed").n_unique(),
         first=pl.col("time").min(), last=pl.col("time").max(), records=_distinct("record_id")).collect()
     names = summed.select("tenant", "assistant_id", "agent_id").unique()
     agents = found.filter(pl.col("fitting").list.len() == 0).group_by("agent_id").agg(
@@ -212,15 +213,21 @@ def _told(frame: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:
         class_observed=pl.col("proved").replace_strict(powers, default=None, return_dtype=pl.String),
         class_at_least=pl.col("own_least").replace_strict(powers, default=None, return_dtype=pl.String),
         class_at_most=most.replace_strict(powers, default=None, return_dtype=pl.String),
-        hand_over=pl.when(pl.col("cases").fill_null(0) == 0).then(None).when(pl.col("to_nobody") > 0).then(pl.lit("nobody")).when(
-            pl.col("to_approver") > 0).then(pl.lit("approver")).when(pl.col("to_executor") > 0).then(
-            pl.lit("executor")).otherwise(pl.lit("unknown")),
+        hand_over=_hand_over(),
         class_creep=pl.when(pl.col("creep_cases") > 0).then(pl.lit(value=True)).when(most <= limit).then(
             pl.lit(value=False)))
     return merged.with_columns(pl.col(name).fill_null([]) for name in _LISTS).with_columns(
         _named(merged[ids], labels).alias(names) for ids, names in (
             ("runner_ids", "runners"), ("assistant_ids", "assistants"), ("approver_ids", "approvers"))
     ).select(tables.WORKFLOWS.schema.names())
+
+
+def _hand_over() -> pl.Expr:
+    """Where authority passes, by the most powerful class proved; null where no case is."""
+    found = pl.when(pl.col("cases").fill_null(0) == 0).then(None)
+    for which in ("nobody", "approver", "executor"):
+        found = found.when(pl.col(f"to_{which}") > 0).then(pl.lit(which))
+    return found.otherwise(pl.lit("unknown"))
 
 
 def _union(one: pl.Expr, other: pl.Expr) -> pl.Expr:
