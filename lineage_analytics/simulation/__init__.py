@@ -43,7 +43,16 @@ def simulate(directory: Path, seed: int = 7, people: int = 200, days: int = 120,
 def thought_up(seed: int, people: int, days: int) -> World:
     """The organisation with everything that happens in it, but for the everyday."""
     from lineage_analytics.errors import UsageError  # noqa: PLC0415
-    from lineage_analytics.simulation import aws_changes, chapters, everyday, organisation, owners, pim, stories  # noqa: PLC0415  # noqa: PLC0415
+    from lineage_analytics.simulation import (  # noqa: PLC0415
+        aws_changes,
+        chapters,
+        everyday,
+        organisation,
+        owners,
+        pim,
+        stories,
+        ways_back,
+    )
 
     for name, value, (low, high) in (("people", people, PEOPLE), ("days", days, DAYS)):
         if not low <= value <= high:
@@ -56,4 +65,5 @@ def thought_up(seed: int, people: int, days: int) -> World:
     pim.decide(world)
     stories.tell(world)
     chapters.begin(world)
+    ways_back.settle(world)
     return world

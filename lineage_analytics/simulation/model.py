@@ -531,6 +531,10 @@ class World:
     cast: dict[str, Any] = field(default_factory=dict)
     """Those with a part in a story, by the name of the part."""
 
+    def undo(self, undone: str, undoing: str, *, provable: bool = True) -> None:
+        """One record's change really took back another's; provable where the provider documents the pair."""
+        self.links.append(Link(undoing, undone, "rolls_back", provable))
+
     @property
     def start(self) -> datetime:
         """Midnight of the first day."""

@@ -71,5 +71,5 @@ def _mixed(frame: pl.DataFrame, dice: Random, *, copies: bool) -> pl.DataFrame:
 
 
 def _rows(held: dict[str, pl.DataFrame], one: Organisation) -> DecisionLineage:
-    return decision_lineage(Facts.of(one.estate.as_of, **{
+    return decision_lineage(Facts.of(one.estate.as_of, 30, 90, **{
         name: tables.conform(frame, tables.ALL[name]) for name, frame in held.items()}))

@@ -82,7 +82,7 @@ class Scale:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
         self.said.append(f"Most memory held so far: {peak:.1f} GiB")
 
-    def _judge(self, tally: Tally, right: bool, words: str) -> None:  # noqa: FBT001  (what was found)
+    def _judge(self, tally: Tally, right: bool, words: str) -> None:
         self.said.append(words)
         tally.count(right, 1, [] if right else [words])
 

@@ -96,7 +96,7 @@ class Verdicts:
         home = {case["case_id"]: event for event, found in cases.items() for case in found}
         for undone, undoing in undone_by.items():
             by = {home.get(case["rolled_back_by"]) for case in cases.get(undone, [])}
-            _judge(self.undone, by == {undoing}, f"seed {one.seed}: {undone}", f"by {by}, wanted {undoing}")
+            _judge(self.undone, undoing in by, f"seed {one.seed}: {undone}", f"by {by}, wanted {undoing}")
         events = dict(one.lineage.steps.select("step_id", "event_id").iter_rows())
         for src, dst, rel, tier in one.lineage.links.select("src", "dst", "rel", "tier").iter_rows():
             if rel == "rolls_back" and tier >= PROVED:

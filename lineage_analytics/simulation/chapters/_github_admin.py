@@ -19,10 +19,12 @@ _HASH = "c3ludGhldGljLXRva2VuLWhhc2g="
 
 
 def tell(world: World, dice: Dice, cast: Cast) -> None:
-    admin = _Admin(world, dice, cast)
+    admin, made = _Admin(world, dice, cast), dict[str, str]()
     for back, (action, details) in zip((64, 50, 33, 29, 24, 17, 13, 8, 3), admin.routine(), strict=False):
         if back < world.days:
-            admin.change(admin.at(back, 8, 15), dice.pick(cast.owners), action, **details)
+            made[action] = admin.change(admin.at(back, 8, 15), dice.pick(cast.owners), action, **details).event_id
+    if "team.add_member" in made:
+        world.undo(made["team.add_member"], made["team.remove_member"])
     _token(world, admin, cast)
     _deploy_key(world, dice, admin, cast)
     _outsider(world, admin, cast)

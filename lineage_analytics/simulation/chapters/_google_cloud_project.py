@@ -67,6 +67,8 @@ class Project:
     at_first: list[Binding] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)
+    made_keys: dict[str, str] = field(default_factory=dict)
+    """The record of each key's making, by its id."""
 
     # --- accounts --------------------------------------------------------------------------------------------------
 
@@ -111,6 +113,9 @@ class Project:
             self.dice, end or key.created, who, "iam.googleapis.com", f"google.iam.admin.v1.{verb}ServiceAccountKey",
             f"{own}/keys/{key.key_id}" if end else own, account=account, **said))
         self.decided(made)
+        if end:
+            self.world.undo(self.made_keys[key.key_id], made.event_id)
+        self.made_keys.setdefault(key.key_id, made.event_id)
         return made
 
     def owner(self, account: Account, owner: Account, days_ago: int | None, state: str, purpose: str) -> None:

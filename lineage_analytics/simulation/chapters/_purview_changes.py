@@ -98,7 +98,7 @@ def _link_for_anyone(told: _Told, owner: Person, exposure: Exposure) -> None:
     asked = _security_copilot(told, admin)
     removed = told.change(_at(4, 11, 40), admin, "AnonymousLinkRemoved", admin=True, **document,
                           UniqueSharingId=made.details["UniqueSharingId"], EventData="<Type>View</Type>")
-    told.link(removed, made, "rolls_back")
+    told.world.undo(made.event_id, removed.event_id)
     told.link(removed, asked, "informed_by")
     told.world.stories.append(Story(
         "label_lowered_for_a_link", f"{owner.login} lowered the label of a confidential document in the evening, "

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lineage_analytics.simulation import names
-from lineage_analytics.simulation.model import END, Decision, Link, Story
+from lineage_analytics.simulation.model import END, Decision, Story
 
 if TYPE_CHECKING:
     from lineage_analytics.simulation.dice import Dice
@@ -144,8 +144,8 @@ def _decide(world: World, reviews: list[Review]) -> None:
                 approved_by=person.ref if person else "", approvals=int(person is not None),
                 by_policy=person is None))
             earlier = [e for e in added.get((review.resource_id, item.person.object_id), ()) if e.time < item.applied]
-            if earlier:  # true, and on no key: the review does not name the change it takes back
-                world.links.append(Link(item.item_id, earlier[-1].event_id, "rolls_back", provable=False))
+            if earlier:  # the review does not name the change it takes back: who was in which group does
+                world.undo(earlier[-1].event_id, item.item_id)
 
 
 def _added(world: World) -> dict[tuple[str, str], list[EntraEvent]]:

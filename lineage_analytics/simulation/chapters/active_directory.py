@@ -132,6 +132,7 @@ class _Told:
 
     def __init__(self, world: World, forest: Forest, dice: Dice, log: Recorder) -> None:
         self._world, self._forest, self._dice, self._log = world, forest, dice, log
+        self._put_in: dict[tuple[str, str], str] = {}
 
     def _at(self, back: int, first: float, last: float) -> datetime:
         return self._dice.moment(MIDNIGHT - timedelta(days=back), first, last)
@@ -155,10 +156,16 @@ class _Told:
             held.details["members"].append(member)
         else:
             held.details["members"].remove(member)
+        earlier = self._put_in.pop((group, member.native_id), "")
         code, title = (4728, "added to") if added else (4729, "removed from")
-        return self._change(time, who, code, {
+        made = self._change(time, who, code, {
             "MemberName": distinguished(member), "MemberSid": member.native_id, **target(held), "PrivilegeList": "-"},
             f"A member was {title} a security-enabled global group")
+        if added:
+            self._put_in[group, member.native_id] = made.event_id
+        elif earlier:
+            self._world.undo(earlier, made.event_id)
+        return made
 
     def _attribute(self, of: Account, attribute: str, syntax: str, value: str, operation: str = "") -> Data:
         """A value of an attribute that came; events of one ``operation`` are one change."""
@@ -229,7 +236,6 @@ class _Told:
             friend, "adminCount", "2.5.5.9", "1"), "A directory service object was modified")
         removed = self._member(at + timedelta(minutes=87), backup, "Domain Admins", friend, added=False)
         friend.details["admincount"] = True
-        self._links("rolls_back", (removed, added))
         self._links("follows", (ticket, key), (added, ticket), (marked, added))
         groups = forest.groups
         self._world.stories += [
@@ -290,7 +296,7 @@ class _Told:
         used = [self._tell(signed_in(self._log, at + timedelta(minutes=n), made)) for n in (3, 8, 21)]
         gone = self._change(at + timedelta(minutes=38), admin, 4726, target(made) | {"PrivilegeList": "-"},
                             "A user account was deleted")
-        self._links("rolls_back", (gone, born))
+        self._world.undo(born.event_id, gone.event_id)
         self._world.stories.append(Story(
             "ad_account_for_one_night", "tmp-maint was made, used and deleted within an hour of a night.",
             [made.native_id, born.event_id, *(deed.event_id for deed in used), gone.event_id],
@@ -305,6 +311,7 @@ class _Told:
                   for name in ("logon", "logon-new")]
         gone = self._change(at, admin, 5136, values[0] | {"OperationType": "%%14675"},
                             "A directory service object was modified")
+        self._world.decisions[-1].rollback = "proved"  # the record holds the value that stood before
         come = self._tell(self._log.event(at, admin, 5136, subject(admin) | values[1]))
         self._world.stories.append(Story(
             "ad_one_change_in_two_events", f"The logon script of {who.name} was replaced by another: one event takes "

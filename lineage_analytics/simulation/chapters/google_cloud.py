@@ -134,7 +134,7 @@ def _everyday_grants(project: Project) -> None:
         first = project.policy(at, who, given=(given,))
         if number % 3 == 2:
             taken = project.policy(at + timedelta(hours=dice.whole(3, 20)), team[0], taken=(given,))
-            project.link(taken, first, "rolls_back", provable=False)
+            project.world.undo(first.event_id, taken.event_id)
     project.policy(project.day(6, 9, 12), team[3], given=(Binding(ON_PROJECT, "roles/owner", member(team[3])),),
                    refused=True)
 
@@ -197,9 +197,9 @@ def _advice(project: Project) -> None:
     change = project.policy(claimed_at + timedelta(minutes=7), team[0], given=(instead,), taken=(held,))
     _marked(project, change.time + timedelta(minutes=1), team[0], taken, "SUCCEEDED")
     returned = project.policy(project.day(10, 16, 18), team[0], given=(held,))
-    for source, target, rel in ((change, claim, "authorised_by"), (change, taken.name, "requested_by"),
-                                (returned, change, "rolls_back")):
+    for source, target, rel in ((change, claim, "authorised_by"), (change, taken.name, "requested_by")):
         project.link(source, target, rel, provable=False)
+    project.world.undo(change.event_id, returned.event_id)
     waved = _recommended(project, Binding(ON_PROJECT, _EDITOR, member(services["report-export"])), "", (
         (END - timedelta(days=30), "ACTIVE"), (END - timedelta(hours=17), "DISMISSED")))
     _marked(project, project.day(19, 13, 15), team[1], waved, "DISMISSED")

@@ -168,6 +168,9 @@ def _apps(world: World, deeds: _Deeds, dice: Dice, cast: Cast) -> None:
                  APPLICATION_NAME="Security", SETTING_NAME="THIRD_PARTY_APP_ACCESS", OLD_VALUE="ALLOW_ALL",
                  NEW_VALUE="TRUSTED_ONLY")
     gone = deeds.change(deeds.at(19, 9, 12), fans[0], "token", "revoke", **app)
+    own = sorted((deed.time, deed.event_id) for deed in let_in if deed.who is fans[0])
+    if own:
+        world.undo(own[-1][1], gone.event_id)
     world.stories.append(Story(
         "meeting_notes_let_in", f"{cast.notes.name} may read mail and documents of everybody who let it in; one person "
         "took it back.", [cast.notes.native_id, *(deed.event_id for deed in let_in), gone.event_id],

@@ -98,7 +98,7 @@ def _bindings_of_teams(cluster: Cluster) -> None:
         if number % 3 == 1:
             gone = cluster.removed(people[0], bound, bound.created + timedelta(hours=5, minutes=number))
             cluster.decided(gone)
-            cluster.link(gone, made, "rolls_back", provable=False)
+            cluster.world.undo(made.event_id, gone.event_id)
     cluster.told(call(cluster.dice, cluster.day(9, 13, 14), people[3], "create", "clusterrolebindings", "",
                       "quick-test", RBAC, code=403))
 
@@ -201,7 +201,7 @@ def _night(cluster: Cluster) -> None:
     gone = cluster.removed(who, bound, made.time + timedelta(minutes=38))
     for change in (made, gone):
         cluster.decided(change)
-    cluster.link(gone, made, "rolls_back", provable=False)
+    cluster.world.undo(made.event_id, gone.event_id)
     cluster.world.stories.append(Story(
         "k8s_cluster_admin_for_38_minutes", f"{_BREAK_GLASS} made {account.name} cluster-admin at night; it listed "
         "every secret of the cluster, then the binding was deleted. No listing shows it.",

@@ -150,8 +150,9 @@ def _claude_story(changes: _Changes, world: World, dice: Dice, cast: Claude) -> 
     made = changes.make(changes.at(born, 0, 0.1), cast.admin, "api_key_created", api_key_id=cast.reader.native_id)
     cast.reader.keys.append(Key(cast.reader.native_id, "key", made.time))
     lost = "apikey_01" + dice.base32(18)
-    changes.make(changes.at(16), cast.people[0], "api_key_created", api_key_id=lost)
+    born_lost = changes.make(changes.at(16), cast.people[0], "api_key_created", api_key_id=lost)
     gone = changes.make(changes.at(15), cast.admin, "api_key_deleted", api_key_id=lost)
+    world.undo(born_lost.event_id, gone.event_id, provable=False)
     shared = changes.make(changes.at(10, 18, 20), cast.people[1], "claude_project_sharing_updated",
                           claude_project_id=cast.projects[0], audience=["organization"])
     added = changes.make(changes.at(10, 20, 21), cast.people[1], "mcp_server_added", mcp_server_id="mcp_01synthetic")
@@ -187,7 +188,8 @@ def _platform_story(changes: _Changes, world: World, dice: Dice, cast: Platform)
     came = changes.make(night, cast.script, "user.added", detail={"id": stranger, "data": {"role": "reader"}})
     ruled = changes.make(night + timedelta(minutes=6), cast.script, "role.assignment.created",
                          detail=_role("owner", cast.organisation, stranger))
-    changes.make(changes.at(8, 9, 11), cast.owner, "user.deleted", detail={"id": stranger})
+    sent = changes.make(changes.at(8, 9, 11), cast.owner, "user.deleted", detail={"id": stranger})
+    world.undo(came.event_id, sent.event_id)
     world.accounts.append(Account("openai", "", stranger, "stranger", "human"))
     world.stories.append(Story(
         "script_key_makes_an_owner", "By night the key of a script added a user whom nobody knows and made it an owner "

@@ -121,9 +121,11 @@ def _tokens(world: World, dice: Dice, admin: Account, client: Account) -> None:
                                 targets=[("Token", old, "nightly export (synthetic)")]))
     admin.keys.append(Key(old, "token", made.time))
     world.cast["okta"]["token"] = old
+    tried = []
     for back, action in ((21, "create"), (20, "revoke")):
-        _change(world, _deed(dice, _at(dice, back, 10, 15), admin, f"system.api_token.{action}",
-                             targets=[("Token", brief, "trial (synthetic)")]))
+        tried.append(_change(world, _deed(dice, _at(dice, back, 10, 15), admin, f"system.api_token.{action}",
+                             targets=[("Token", brief, "trial (synthetic)")])))
+    world.undo(tried[0].event_id, tried[1].event_id)
     rotated = _change(world, _deed(dice, _at(dice, 33, 9, 12), admin, "app.keys.rotate",
                                    targets=[("AppInstance", client.native_id, client.name)]))
     client.keys.append(Key(f"{client.native_id}/key", "key", rotated.time))

@@ -188,13 +188,15 @@ def _own(told: _Told) -> None:
 def _reused(told: _Told) -> None:
     """One number for three roles of three people; it is about the first."""
     people = told.admins[:3]
-    at = told.at(19, 8, 9)
-    change = told.change(at, people[0], told.role(people[0]), _before(told, told.admins[-1]))
-    uses = [told.use(at + timedelta(minutes=25 * n), who, told.role(who, place), change)
-            for n, (who, place) in enumerate(zip(people, (0, 1, 1), strict=True))]
-    for use in uses:
-        told.link(use, provable=False)
-        told.decided(use, approved="unknown", approver="unknown", self_approved=None)
+    at, about = told.at(19, 8, 9), told.role(people[0])
+    change = told.change(at, people[0], about, _before(told, told.admins[-1]))
+    uses = []
+    for number, (who, place) in enumerate(zip(people, (0, 1, 1), strict=True)):
+        role = told.role(who, place)
+        uses.append(told.use(at + timedelta(minutes=25 * number), who, role, change))
+        if role == about:
+            told.link(uses[-1], provable=False)
+            told.decided(uses[-1], approved="unknown", approver="unknown", self_approved=None)
     told.story("ticket_used_three_times", f"Three people activated different roles with {change.number}.", uses,
                "The number is used for what it is not about: it proves no approval of any of them.")
 
@@ -208,8 +210,6 @@ def _not_theirs(told: _Told) -> None:
         about = told.role(other) if told.role(other) != told.role(who, 1) else told.role(who)
         change = told.change(at, other, about, _before(told, told.admins[-1]), declared=declared)
         uses.append(told.use(at + timedelta(minutes=3), who, told.role(who, 1), change))
-        if not declared:  # nothing on record says what that ticket is about
-            told.decided(uses[-1], approved="unknown", approver="unknown", self_approved=None)
     told.story("ticket_numbers_of_others", f"{who.admin_login} activated roles with the numbers of tickets about "
                "something else.", uses, "No link joins them: nothing on record approves the activations.")
 
