@@ -242,3 +242,53 @@ def test_the_picture_of_an_explained_decision_is_that_decision() -> None:
     shown = told._repr_html_()
     for part in ("<figure", "<table>", "<details>", "DECISION dec-"):
         assert part in shown
+
+
+# --- are approvals real -------------------------------------------------------------------------------------------------
+
+def approvals(seconds: list[float], approver: str | None = "x:dan") -> pl.DataFrame:
+    """Approvals so many seconds after noon, each a minute after its request."""
+    return pl.DataFrame(
+        [{"time": NOON + timedelta(seconds=second), "dwell_seconds": 60.0, "ai": True, "approver": approver, "verdict": "approve"}
+         for second in seconds],
+        schema={"time": tables.TIME, "dwell_seconds": pl.Float64, "ai": pl.Boolean, "approver": pl.String, "verdict": pl.String})
+
+
+@pytest.mark.parametrize(("seconds", "bursts"), [
+    ([0, 15, 30, 45, 60], 1), ([0, 15, 30, 45, 61], 0), ([0, 1, 2, 3], 0), ([0, 1, 2, 3, 59, 60, 61], 1),
+    ([0, 1, 2, 3, 4, 300, 301, 302, 303, 304], 2), ([0, 0, 0, 0, 0], 1)])
+def test_five_or_more_by_one_approver_within_a_minute_are_one_burst_and_joined(seconds: list[float], bursts: int) -> None:
+    document = render.spec(charts.approval_timing(approvals(seconds)))
+    joined = [layer for layer in document["layer"] if layer["mark"].get("strokeWidth") == 5 and layer["mark"]["type"] == "line"]
+    assert len(joined) == (bursts > 0)
+    if bursts:
+        assert {row["burst"] for row in document["datasets"][joined[0]["data"]["name"]]} == set(range(bursts))
+        assert "needs review" in " ".join(document["title"]["subtitle"])
+
+
+def test_approvals_of_two_people_or_of_nobody_known_are_no_burst() -> None:
+    two = pl.concat([approvals([0, 1, 2]), approvals([3, 4, 5], "x:bo")])
+    for given_ in (two, approvals([0, 1, 2, 3, 4], None)):
+        assert "burst" not in render.spec(charts.approval_timing(given_))["description"]
+
+
+def test_an_approval_that_two_logs_tell_of_counts_once() -> None:
+    twice = pim("decision", -9.99, name="other", source="entra_pim")
+    later = pim("decision", 600, name="later", source="entra_pim", key="req-1")
+    found = lineage(pim("request", -30), pim("decision", -10), twice, later, pim("action"))
+    assert found.approval_timing().height == 2
+    assert found.approvers().row(0, named=True) | {"median_seconds": None} == {
+        "approver": "entra:t-1:dan", "approvals": 2, "with_ai": 0, "median_seconds": None, "hasty": 0, "in_bursts": 0,
+        "own_requests": 0}
+
+
+def test_an_approver_has_what_needs_review_of_their_approvals_counted() -> None:
+    quick = [row for n in range(6) for row in (
+        pim("request", n / 60, name=f"r{n}", key=f"k{n}"), pim("decision", (n + 2) / 60, name=f"d{n}", key=f"k{n}"),
+        pim("action", 30 + n, name=f"a{n}", key=f"k{n}"))]
+    own = [pim("request", 300, name="ro", key="own"), pim("decision", 330, name="do", key="own", actor_id="entra:t-1:ana"),
+           pim("action", 360, name="ao", key="own")]
+    rows = {row["approver"]: row for row in lineage(*quick, *own).approvers().iter_rows(named=True)}
+    dan, ana = rows["entra:t-1:dan"], rows["entra:t-1:ana"]
+    assert (dan["approvals"], dan["hasty"], dan["in_bursts"], dan["own_requests"], dan["median_seconds"]) == (6, 6, 6, 0, 2.0)
+    assert (ana["approvals"], ana["hasty"], ana["own_requests"]) == (1, 0, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from math import log10
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +19,15 @@ _POINTS_DRAWN = 1_600
 _SHORTEST = 1.0
 _REVIEW_SECONDS = 10.0
 _BURST, _BURST_SECONDS = 5, 60
+_BURST_DRAWN, _BURST_ROWS = 40, 300
 _TICKS = ((1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3_600, "1 h"), (86_400, "1 d"),
           (604_800, "7 d"), (2_592_000, "30 d"))
 _GROUPS = ("AI-assisted", "other", "unknown")
 
 
 def approval_timing(approvals: pl.DataFrame) -> alt.LayerChart:
-    """Time from request to approval on a log axis, one mark an approval, with the weekly median of each group.
+    """Time from request to approval on a log axis, one mark an approval, with the weekly median of each group; five or
+    more by one approver within a minute are joined by a line.
 
     Parameters
     ----------
@@ -44,11 +45,12 @@ def approval_timing(approvals: pl.DataFrame) -> alt.LayerChart:
     ).sort("time", "seconds", "group").with_columns(y=pl.col("seconds").log10())
     weekly = placed.group_by("group", week=pl.col("time").dt.truncate("1w")).agg(
         y=pl.col("y").median(), seconds=pl.col("seconds").median(), n=pl.len()).sort("group", "week")
-    bursts = _bursts(timed)
+    bursts = _bursts(placed)
     return sheet(
-        [*_marks(placed), *_floor(placed), *_medians(weekly, placed)], title=_finding(weekly, question), height=300,
-        margins=_MARGINS, source=_source(timed, approvals.height - timed.height, bursts),
-        description=f"Time from request to approval. {_said(weekly)}{_burst_words(bursts)}",
+        [*_linked(bursts, placed), *_marks(placed), *_floor(placed), *_medians(weekly, placed)],
+        title=_finding(weekly, question), source=_source(timed, approvals.height - timed.height, len(bursts)),
+        height=300, margins=_MARGINS,
+        description=f"Time from request to approval. {_said(weekly)}{_burst_words(len(bursts))}",
     )
 
 
@@ -134,22 +136,44 @@ def _apart(ends: Sequence[tuple[float, str]], gap: float = 0.32) -> list[tuple[f
     return made
 
 
-def _bursts(timed: pl.DataFrame) -> int:
-    """How often one approver gave five or more approvals within a minute."""
-    found = 0
-    for (approver,), rows in sorted(timed.group_by("approver"), key=lambda part: str(part[0])):
-        if approver is None:
-            continue
-        times = sorted(rows["time"].to_list())
-        runs, length = [], 1
-        for before, after in pairwise(times):
-            if (after - before).total_seconds() <= _BURST_SECONDS / _BURST:
-                length += 1
-            else:
-                runs.append(length)
-                length = 1
-        found += sum(run >= _BURST for run in [*runs, length])
-    return found
+def _bursts(timed: pl.DataFrame) -> list[pl.DataFrame]:
+    """Runs of approvals by one approver in which each is one of five or more within a minute: their rows, in order."""
+    found = []
+    known = timed.filter(pl.col("approver").is_not_null()).sort("approver", "time", "seconds", "group")
+    for _, rows in known.group_by("approver", maintain_order=True):
+        times = rows["time"].to_list()
+        marked = [False] * len(times)
+        for at in range(len(times) - _BURST + 1):
+            if (times[at + _BURST - 1] - times[at]).total_seconds() <= _BURST_SECONDS:
+                marked[at : at + _BURST] = [True] * _BURST
+        start = None
+        for at in range(len(times) + 1):
+            inside = at < len(times) and marked[at]
+            apart = inside and start is not None and (times[at] - times[at - 1]).total_seconds() > _BURST_SECONDS
+            if start is not None and (not inside or apart):
+                found.append(rows[start:at])
+                start = None
+            if inside and start is None:
+                start = at
+    return sorted(found, key=lambda rows: (rows["time"][0], rows["approver"][0]))
+
+
+def _linked(bursts: Sequence[pl.DataFrame], placed: pl.DataFrame) -> list[alt.Chart]:
+    """The approvals of each burst joined by a line, and at the largest how many they are."""
+    if not bursts:
+        return []
+    x, y = _axes(placed)
+    rows = [{"x": _ms(time), "y": round(at, 3), "burst": number, "order": order}
+            for number, burst in enumerate(bursts)
+            for order, (time, at) in enumerate(burst.head(_BURST_DRAWN).select("time", "y").iter_rows())]
+    line = alt.Chart(alt.InlineData(values=rows[:_BURST_ROWS])).mark_line(
+        color=THEME.light.adverse, strokeWidth=5, opacity=0.45, strokeCap="round",
+    ).encode(x=x, y=y, detail="burst:N", order="order:Q")
+    most = max(bursts, key=len)
+    label = alt.Chart(frame(x=[_ms(most["time"][0])], y=[float(most["y"].to_list()[0])],
+                            words=[f"{most.height} within a minute"]))
+    return [line, *halo(label.encode(x=x, y=y, text="words:N"), align="right", baseline="middle", dx=-8,
+                        fontSize=THEME.chart_small, color=THEME.light.adverse)]
 
 
 def _time(seconds: float) -> str:
@@ -196,7 +220,8 @@ def _source(timed: pl.DataFrame, without: int, bursts: int) -> str:
     first, last = times[0], times[-1]
     parts = [f"{many(timed.height, 'approval')}, {first:%-d %b %Y} to {last:%-d %b %Y}", "lines: weekly median"]
     if bursts:
-        parts.append(f"{many(bursts, 'burst')} of five or more within a minute by one approver")
+        parts.append(f"wide lines: {many(bursts, 'burst')} of five or more within a minute by one approver, "
+                     "needs review")
     if without:
         parts.append(f"{without:,} without a request on record are not drawn")
     return "; ".join(parts)

@@ -69,6 +69,14 @@ class DecisionLineage:
 
         return approval_timing(self)
 
+    def approvers(self) -> pl.DataFrame:
+        """One row per approver, those with most to review first: ``approver`` (id), ``approvals``, ``with_ai``,
+        ``median_seconds`` since the request (null: none on record), ``hasty`` (within 10 s of it), ``in_bursts`` (one
+        of five or more within a minute) and ``own_requests`` (of the same person or for their own good)."""
+        from lineage_analytics.graphs.decisions.timing import approvers  # noqa: PLC0415
+
+        return approvers(self)
+
     def __repr__(self) -> str:
         counts = dict(self.cases.group_by("status").len().sort("status").iter_rows()) if self.cases.height else {}
         told = ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in counts.items())
