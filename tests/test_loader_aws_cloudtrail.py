@@ -155,10 +155,10 @@ def test_a_session_s_name_and_a_resource_s_tags_quote_a_ticket_and_state_none() 
     assert (tagged["quoted_keys"][0].to_list(), tagged["stated_keys"][0].to_list()) == (["CHG0030193"], [])
 
 
-def _opening(tags: Any, key: str = "ASIAEXAMPLE000000001") -> dict[str, Any]:
-    return event(1, eventSource="sts.amazonaws.com", eventName="AssumeRole", requestParameters={
-        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ci/deploy", "roleSessionName": "x", "tags": tags},
-        responseElements={"credentials": {"accessKeyId": key}})
+def _opening(tags: Any, name: str = "AssumeRole", key: str = "tags") -> dict[str, Any]:
+    return event(1, eventSource="sts.amazonaws.com", eventName=name, requestParameters={
+        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ci/deploy", "roleSessionName": "x", key: tags},
+        responseElements={"credentials": {"accessKeyId": "ASIAEXAMPLE000000001"}})
 
 
 @pytest.mark.parametrize(("tags", "keys"), [
@@ -175,6 +175,15 @@ def test_the_ticket_a_session_was_opened_under_is_stated_by_its_changes(tags: An
     assert dict(found.select("event_id", "stated_keys").rows()) == {
         "e-2": ["session:ASIAEXAMPLE000000001", *keys], "e-3": ["session:ASIAEXAMPLE000000002"]}
     assert found.schema == tables.DECISION_STEPS.schema
+
+
+def test_a_commit_of_a_session_counts_where_the_identity_provider_says_it_and_not_where_the_caller_does() -> None:
+    used, sha = event(2, userIdentity=_session(accessKeyId="ASIAEXAMPLE000000001")), "A1" * 20
+    said = [_opening({"git_commit": sha}, "AssumeRoleWithWebIdentity", "principalTags"),
+            _opening([{"key": "Commit", "value": sha}])]
+    keys = [settle({"decision_steps": Loaded({"Records": [one, used]})["decision_steps"].lazy()})[
+        "decision_steps"].collect()["stated_keys"].to_list() for one in said]
+    assert keys == [[[f"commit:{sha.lower()}", "session:ASIAEXAMPLE000000001"]], [["session:ASIAEXAMPLE000000001"]]]
 
 
 def test_a_dry_run_changes_nothing() -> None:

@@ -1,9 +1,9 @@
 """Keys by which calls of AWS are tied to records elsewhere: request, session, and tickets (sources 2.6, 13.2).
 
-The provider writes the id of the request and, for a session, its temporary access key. A ticket that a session was
-opened under stands in a tag of the call that opened it and on none of the session's own calls: a step of that call
-carries it as far as ``settle``, which gives it to the steps of the session. What a session is called and what a
-resource is tagged with is free text.
+The provider writes the id of the request and, for a session, its temporary access key. A ticket or a commit that a
+session was opened for stands in a tag of the call that opened it and on none of the session's own calls: a step of that
+call carries it as far as ``settle``, which gives it to the steps of the session. A commit counts only where an identity
+provider vouches for the tag. What a session is called and what a resource is tagged with is free text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 from lineage_analytics import tables
 from lineage_analytics.loaders.common.ids import derived_id
 from lineage_analytics.loaders.common.sampling import decode_object
-from lineage_analytics.loaders.common.stated import LONGEST, stated
+from lineage_analytics.loaders.common.stated import LONGEST, MOST, stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +28,10 @@ _QUOTED = re.compile(r"\b(?:CHG|INC|RITM|REQ|SCTASK|TASK|PRB|CTASK)[0-9]{4,12}\b
 _TEXT_READ = 4_096
 _TICKET = re.compile(r"(?:[a-z]+[:_.\-/ ])*(?:ticket|change|issue|incident|jira|servicenow|snow)"
                      r"(?:[:_.\- ]?(?:id|number|no|key|request|ticket))*", re.IGNORECASE)
+_COMMIT = re.compile(r"(?:git|source|vcs)?[:_.\- ]?(?:commit|sha|revision)(?:[:_.\- ]?(?:id|sha|hash))?", re.IGNORECASE)
 _TEMPORARY = "ASIA"
 _TAGGED = b'ags"'
-_OPENED = "a session opened under a ticket"
+_OPENED = "a session opened under a ticket or for a commit"
 
 
 def keys_in(text: str) -> list[str]:
@@ -50,21 +51,21 @@ def quoted(session: str | None, request: Mapping[str, Any]) -> list[str]:
     """Ticket keys in the session's name and in tags that name one: anybody may choose both."""
     written = [session.replace(":", "/").rpartition("/")[2]] if session else []
     if "tags" in request:
-        written += _tickets_tagged(request["tags"])
+        written += _tagged(request["tags"], _TICKET)
     return keys_in(" ".join(written)) if written else []
 
 
-def _tickets_tagged(tags: object) -> Iterator[str]:
-    """Values of tags whose key says that they are a ticket's: a list of key and value, or an object."""
+def _tagged(tags: object, wanted: re.Pattern[str]) -> Iterator[str]:
+    """Values of the tags with such a key, out of a list of key and value or an object."""
     items = tags.items() if isinstance(tags, dict) else [
         (tag.get("key", tag.get("Key")), tag.get("value", tag.get("Value")))
         for tag in (tags if isinstance(tags, list) else ()) if isinstance(tag, dict)]
     return (value for key, value in items
-            if isinstance(key, str) and isinstance(value, str) and _TICKET.fullmatch(key.strip()))
+            if isinstance(key, str) and isinstance(value, str) and wanted.fullmatch(key.strip()))
 
 
 def opened_under(found: Sequence[Record], activity: pl.DataFrame) -> pl.DataFrame:
-    """A step for each call that opened a session under a ticket; empty where none did, as in most estates."""
+    """A step for each call that opened a session under a ticket or for a commit; empty where none did, as mostly."""
     calls = (activity["action"].is_in(STARTS) & (activity["outcome"] == "success")).arg_true().to_list()
     rows = [row for call in calls if _TAGGED in bytes(found[call].request)
             if (row := _opened(found[call], activity.row(call, named=True))) is not None]
@@ -75,19 +76,23 @@ def _opened(record: Record, event: Mapping[str, Any]) -> dict[str, Any] | None:
     request, response = decode_object(record.request) or {}, decode_object(record.response) or {}
     credentials = response.get("credentials")
     session = credentials.get("accessKeyId") if isinstance(credentials, dict) else None
-    tickets = stated(ticket=[value for key in ("tags", "principalTags") for value in _tickets_tagged(request.get(key))])
-    if not tickets or not isinstance(session, str):
+    tickets = [value for key in ("tags", "principalTags") for value in _tagged(request.get(key), _TICKET)]
+    # Callers choose ``tags``; ``principalTags`` are in what the identity provider signed.
+    keys = stated(ticket=tickets, commit=list(_tagged(request.get("principalTags"), _COMMIT)))
+    if not keys or not isinstance(session, str):
         return None
     return {**{name: event[name] for name in ("time", "tenant", "provider", "source", "record_id", "raw_ref")},
             "step_id": derived_id("step", event["record_id"], "opened"), "kind": "signal", "status": "succeeded",
             "operation": event["action"], "actor_id": event["actor_id"], "actor_class": "unknown",
-            "authority_mode": "unknown", "quoted_keys": [], "stated_keys": sorted([*tickets, f"session:{session}"]),
+            "authority_mode": "unknown", "quoted_keys": [], "stated_keys": sorted([*keys, f"session:{session}"]),
             "title": _OPENED, "event_id": event["event_id"]}
 
 
 def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
-    """Tickets of sessions on every step taken in them, in AWS and where a cluster names the session; then the calls
-    that opened the sessions are no steps: opening one changes nothing."""
+    """What sessions were opened for, on every step taken in them, in AWS and where a cluster names the session.
+
+    The calls that opened the sessions are no steps then: opening one changes nothing.
+    """
     steps = found.get("decision_steps")
     if steps is None:
         return dict(found)
@@ -98,15 +103,15 @@ def settle(found: Mapping[str, pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
     known: dict[str, set[str]] = {}
     for keys in said["stated_keys"].to_list():
         for session in (key for key in keys if key.startswith("session:")):
-            known.setdefault(session, set()).update(key for key in keys if key.startswith("ticket:"))
-    tickets = pl.LazyFrame(
-        {"_session": sorted(known), "_tickets": [sorted(known[session]) for session in sorted(known)]},
-        schema={"_session": pl.String, "_tickets": pl.List(pl.String)})
+            known.setdefault(session, set()).update(key for key in keys if not key.startswith("session:"))
+    opened = pl.LazyFrame(
+        {"_session": sorted(known), "_opened": [sorted(known[session]) for session in sorted(known)]},
+        schema={"_session": pl.String, "_opened": pl.List(pl.String)})
     session = pl.col("stated_keys").list.eval(
         pl.element().filter(pl.element().str.starts_with("session:"))).list.first()
     joined = steps.filter(~opening | opening.is_null()).with_columns(_session=session).join(
-        tickets, on="_session", how="left", maintain_order="left")
-    both = pl.col("stated_keys").list.concat("_tickets").list.unique().list.sort()
+        opened, on="_session", how="left", maintain_order="left")
+    both = pl.col("stated_keys").list.concat("_opened").list.unique().list.sort().list.head(MOST)
     settled = joined.with_columns(
-        stated_keys=pl.when(pl.col("_tickets").is_null()).then("stated_keys").otherwise(both))
-    return {**found, "decision_steps": settled.drop("_session", "_tickets")}
+        stated_keys=pl.when(pl.col("_opened").is_null()).then("stated_keys").otherwise(both))
+    return {**found, "decision_steps": settled.drop("_session", "_opened")}
