@@ -100,6 +100,20 @@ def test_a_person_whose_account_an_assistant_is_declared_to_act_with_cannot_be_t
     assert (row["workflow_id"], row["involvement_class"]) == ("declared::workflow/roles", "unknown")
 
 
+def test_every_account_of_a_declared_workflow_is_one_an_assistant_acts_with() -> None:
+    people = [identity(ANA), identity(BO)]
+    for who in (ANA, BO):
+        row = case(found(world([pim("action", actor_id=who)], flow(identity=f"{ANA};{BO}"), identities=people)))
+        assert (row["workflow_id"], row["involvement_class"]) == ("declared::workflow/roles", "unknown")
+
+
+def test_an_account_that_resolves_to_two_identities_is_both() -> None:
+    aliases = [{"alias": "declared::bot", "id": one, "rule": "login", "tier": 4} for one in (BOT, AGENT)]
+    for who in (BOT, AGENT):
+        assert workflow_of([alone("a", actor_id=who)], flow(identity="bot"), aliases=aliases) == (
+            "declared::workflow/roles")
+
+
 def test_a_conversation_that_a_person_quotes_makes_the_case_no_assistants() -> None:
     made = [step("a", actor_class="human", quoted_keys=["thread-1"])]
     talk = read("r", thread_id="thread-1", tenant=ACCOUNT)

@@ -224,10 +224,8 @@ def _told(frame: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:
 
 def _hand_over() -> pl.Expr:
     """Where authority passes, by the most powerful class proved; null where no case is."""
-    found = pl.when(pl.col("cases").fill_null(0) == 0).then(None)
-    for which in ("nobody", "approver", "executor"):
-        found = found.when(pl.col(f"to_{which}") > 0).then(pl.lit(which))
-    return found.otherwise(pl.lit("unknown"))
+    passes = [pl.when(pl.col(f"to_{which}") > 0).then(pl.lit(which)) for which in ("nobody", "approver", "executor")]
+    return pl.when(pl.col("cases") > 0).then(pl.coalesce(*passes, pl.lit("unknown")))
 
 
 def _union(one: pl.Expr, other: pl.Expr) -> pl.Expr:

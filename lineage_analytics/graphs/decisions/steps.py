@@ -137,7 +137,8 @@ def _lent(facts: Facts) -> frozenset[str]:
     """Accounts that declared workflows act with, as resolved."""
     declared = facts.frame("resources").filter(
         (pl.col("kind") == "workflow") & pl.col("attributes").is_not_null())["attributes"]
-    stated = {found for found in declared.str.json_path_match("$.identity") if found}
+    accounts = declared.str.json_decode(pl.Struct({"identity": pl.String, "identities": tables.TEXTS})).struct.unnest()
+    stated = {*accounts["identity"].drop_nulls(), *accounts["identities"].explode().drop_nulls()}
     if not stated:
         return frozenset()
     aliases = facts.frame("aliases").filter(pl.col("alias").is_in(sorted(stated)))

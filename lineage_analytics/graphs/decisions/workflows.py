@@ -97,12 +97,13 @@ def _accounts(row: Mapping[str, Any]) -> list[str]:
     return [one for one in held if one]
 
 
-def _resolved(facts: Facts, stated: Iterable[str]) -> Mapping[str, str]:
+def _resolved(facts: Facts, stated: Iterable[str]) -> Mapping[str, list[str]]:
+    """Every identity that a declared account resolves to."""
     aliases = facts.frame("aliases").filter(pl.col("alias").is_in(sorted(stated))).select("alias", "id").drop_nulls()
-    return dict(aliases.sort("alias", "id").iter_rows())
+    return dict(aliases.group_by("alias").agg(pl.col("id").unique().sort()).iter_rows())
 
 
-def _merged(identity: str, held: Sequence[Mapping[str, Any]], resolved: Mapping[str, str]) -> Declared:
+def _merged(identity: str, held: Sequence[Mapping[str, Any]], resolved: Mapping[str, list[str]]) -> Declared:
     def told(name: str) -> str | None:
         return "; ".join(dict.fromkeys(row[name] for row in held if row.get(name))) or None
 
@@ -112,7 +113,7 @@ def _merged(identity: str, held: Sequence[Mapping[str, Any]], resolved: Mapping[
     streams = {row.get("workstream") for row in held} - {None}
     return Declared(
         identity, held[0]["name"], told("assistant"),
-        tuple(dict.fromkeys(resolved.get(account, account) for account in accounts)),
+        tuple(dict.fromkeys(one for account in accounts for one in resolved.get(account, [account]))),
         tuple(_assistant(row["assistant"]) for row in held if row.get("assistant")),
         min(classes, key=RANK.__getitem__, default=None), told("runs_by"), told("approver"),
         tuple(dict.fromkeys(one for row in held for one in row.get("data") or ())),
