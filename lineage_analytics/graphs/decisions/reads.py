@@ -61,8 +61,8 @@ class Reads:
         of_trace = pl.col("source").is_in(list(_TRACES)) & trace.is_in([key for _, key in traced])
         of_thread = pl.col("thread_id").is_in(quoted)
         frame = facts["assistant_access"].filter((of_thread | of_trace) & (pl.col("time") <= facts.as_of)).select(
-            *_COLUMNS, trace=pl.when(of_trace).then(trace)).unique(
-            "record_id", keep="first").sort("time", "record_id").collect()
+            *_COLUMNS, trace=pl.when(of_trace).then(trace)).sort(*_COLUMNS, nulls_last=True).unique(
+            "record_id", keep="first", maintain_order=True).sort("time", "record_id").collect()
         for row in frame.iter_rows(named=True):
             if row["thread_id"] in quoted:
                 self._threads[row["tenant"], row["thread_id"]].append(row)

@@ -23,6 +23,7 @@ FRAMES = ("cases", "steps", "links", "link_rejects", "decision_findings", "gaps"
 _VERSION = "la-case-digest-v1"
 _BY_STEP = frozenset({"links", "link_rejects"})
 _MILLION = 1_000_000
+_PART = 20_000
 _SLICED = ("decision_steps", "assistant_access")
 Tenants = frozenset[str | None]
 
@@ -36,14 +37,21 @@ def sealed(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 
 def _digests(frames: Mapping[str, pl.DataFrame]) -> Iterable[tuple[str, str]]:
-    gathered = pl.concat(_lines(frames)).group_by("case_id").agg(pl.col("line").sort().str.join("\n"))
-    for case_id, text in gathered.iter_rows():
-        yield case_id, hashlib.sha256(f"{_VERSION}\n{text}".encode()).hexdigest()
-
-
-def _lines(frames: Mapping[str, pl.DataFrame]) -> list[pl.DataFrame]:
-    """Every row as ``case_id`` and ``line``; a link belongs to the case of the step it starts at."""
+    """Part by part: the text of all rows of a large estate would take many times the memory of its frames."""
     home = frames["steps"].select("case_id", src="step_id").unique()
+    names = frames["cases"]["case_id"]
+    for start in range(0, names.len(), _PART):
+        part = names[start:start + _PART].to_frame()
+        steps = home.join(part, on="case_id", how="semi")
+        held = {name: frames[name].join(*((steps, "src") if name in _BY_STEP else (part, "case_id")), how="semi",
+                                        maintain_order="left") for name in FRAMES}
+        gathered = pl.concat(_lines(held, steps)).group_by("case_id").agg(pl.col("line").sort().str.join("\n"))
+        for case_id, text in gathered.iter_rows():
+            yield case_id, hashlib.sha256(f"{_VERSION}\n{text}".encode()).hexdigest()
+
+
+def _lines(frames: Mapping[str, pl.DataFrame], home: pl.DataFrame) -> list[pl.DataFrame]:
+    """Every row as ``case_id`` and ``line``; a link belongs to the case of the step it starts at, by ``home``."""
     found = []
     for name in FRAMES:
         frame = frames[name]
