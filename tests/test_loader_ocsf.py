@@ -210,6 +210,17 @@ def test_a_change_in_a_lake_is_the_change_of_the_cloudtrail_loader() -> None:
     assert Loaded(attach).rows("activity", *said) == Loaded({"Records": [_TRAIL]}).rows("activity", *said)
 
 
+def test_a_change_in_a_lake_states_the_keys_it_states_in_the_trail() -> None:
+    attach = lake("AttachRolePolicy", {"roleName": "etl", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"})
+    attach["api"]["request"]["uid"] = "R-1"
+    actor = {**attach["actor"], "user": {**attach["actor"]["user"], "credential_uid": "ASIAEXAMPLE000000001"}}
+    trail = {**_TRAIL, "requestID": "R-1", "userIdentity": {
+        **_TRAIL["userIdentity"], "accessKeyId": "ASIAEXAMPLE000000001"}}
+    found = [Loaded(data)["decision_steps"]["stated_keys"].to_list() for data in (
+        {**attach, "actor": actor}, {"Records": [trail]})]
+    assert found[0] == found[1] == [["request:R-1", "session:ASIAEXAMPLE000000001"]]
+
+
 @pytest.mark.parametrize("first", ["lake", "trail"])
 def test_a_call_in_a_lake_file_beside_events_of_other_kinds_is_counted_once_with_its_trail(
     first: str, tmp_path: Path

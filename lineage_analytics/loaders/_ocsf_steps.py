@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.loaders import _ocsf_classes as classes
 from lineage_analytics.loaders._ocsf_record import action_of, class_of, number, resources_of
+from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import Fields, embedded, name, obj, objects
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lineage_analytics.loaders.common.assembly import Entry
 
 _RESOLVED = 4
+_TEMPORARY = "ASIA"
 _HOLDERS = {3001: "user", 3004: "entity", 3005: "user", 3006: "group", 3007: "user", 3008: "role"}
 
 
@@ -42,7 +44,14 @@ def change(entry: Entry, record: Fields, kind: tuple[int, int | None], effect: t
         correlation_id=name(obj(record.get("metadata")).get("correlation_uid")) or name(
             obj(obj(record.get("api")).get("request")).get("uid")),
         title=" ".join(filter(None, (action_of(record, kind), target)))[:200], event_id=common["event_id"],
-        **_agents(common))
+        stated_keys=_keys(record, common["_actor"]), **_agents(common))
+
+
+def _keys(record: Fields, actor: Principal | None) -> list[str]:
+    """The request, the trace it is of, and a temporary credential it came with."""
+    credential = actor.credential if actor is not None and (actor.credential or "").startswith(_TEMPORARY) else None
+    return stated(request=obj(obj(record.get("api")).get("request")).get("uid"), session=credential,
+                  trace=obj(record.get("trace")).get("uid"))
 
 
 def _agents(common: Mapping[str, Any]) -> dict[str, Any]:
