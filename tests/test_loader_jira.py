@@ -154,6 +154,12 @@ def test_keys_in_texts_and_links_are_kept_and_the_texts_are_not() -> None:
         assert "salary" not in json.dumps([f.to_dicts() for f in loaded.frames.values()], default=str), name
 
 
+def test_a_vote_keeps_the_word_it_was_given_in() -> None:
+    one = {**APPROVAL, "finalDecision": "declined", "approvers": [{"approver": BO, "approverDecision": "declined"}]}
+    assert Loaded({"values": [one]}).rows("decision_steps", "verdict", "decided_value", "capacity") == [
+        ("deny", "declined", "approver")]
+
+
 @pytest.mark.parametrize(("final", "completed", "wanted"), [
     ("declined", True, [("decision", "deny", "succeeded")]), ("pending", False, [("request", None, "pending")])])
 def test_an_approval_is_decided_when_it_is_complete(final: str, completed: bool, wanted: list[Any]) -> None:

@@ -238,7 +238,7 @@ def _approval(entry: Entry, record: Fields, about: Fields) -> None:
     entry.identify(PROVIDER, case.site, f"approval/{case.named}/{native}@{final}" if native else None)
     approvers = [(obj(one.get("approver")), (name(one.get("approverdecision")) or "").lower())
                  for one in objects(approval.get("approvers"))]
-    decided = [(account, _VERDICTS[verdict]) for account, verdict in approvers if verdict in _VERDICTS]
+    decided = [(account, said) for account, said in approvers if said in _VERDICTS]
     accounts = [_account(entry, case, account) for account, _ in approvers]
     lone = _account(entry, case, decided[0][0]) if len(decided) == 1 else None
     _act(entry, case, time, f"approval:{final or 'unknown'}", lone if ended else None, native)
@@ -246,10 +246,11 @@ def _approval(entry: Entry, record: Fields, about: Fields) -> None:
     if ended is None and asked is not None:
         entry.step("request", kind="request", status="pending", time=asked, **shared,
                    title=f"approval of {case.key or 'issue'} asked of {len(accounts)}")
-    for account, verdict in decided if ended is not None else ():
-        who = _account(entry, case, account)
+    for account, said in decided if ended is not None else ():
+        who, verdict = _account(entry, case, account), _VERDICTS[said]
         entry.step(f"decision/{who or ''}", kind="decision", verdict=verdict, capacity="approver", time=ended,
-                   actor_id=who, **_class(account), **shared, title=f"{case.key or 'issue'}: {verdict}")
+                   actor_id=who, decided_value=said, **_class(account), **shared,
+                   title=f"{case.key or 'issue'}: {verdict}")
 
 
 def _audit(entry: Entry) -> None:
