@@ -9,7 +9,7 @@ Shapes  ``Records`` files, bare arrays, single objects, newline-delimited object
 Maps    every record to ``activity`` (one that states no time is of no day); callers to ``identity_facts``; changes of
         identities, access and the rules on it, and change sets, change requests and pipeline approvals, to
         ``decision_steps``; conversations with the console assistant and calls of agents to ``assistant_access``;
-        policies that a session was started with to ``entitlements``.
+        policies that a session was started with to ``entitlements``; the opening of a session to ``delegations``.
 Drops   request and response bodies but for the target and the hash of what was set; results of CloudTrail Insights,
         which are rates and no calls, rejected as ``out_of_scope``.
 Schema  event versions 1.02 to 1.11; fields this version does not know are kept in ``unmapped``.
@@ -35,6 +35,7 @@ from lineage_analytics.loaders import _cloudtrail_console as console
 from lineage_analytics.loaders._cloudtrail_actor import Actor, Actors
 from lineage_analytics.loaders._cloudtrail_assistants import assistant_access
 from lineage_analytics.loaders._cloudtrail_console import superseded
+from lineage_analytics.loaders._cloudtrail_delegations import delegations
 from lineage_analytics.loaders._cloudtrail_identities import identity_facts
 from lineage_analytics.loaders._cloudtrail_keys import opened_under, settle
 from lineage_analytics.loaders._cloudtrail_record import Record, decode
@@ -55,7 +56,7 @@ __all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "settle", "supe
 
 PROVIDER = columns.PROVIDER
 LATENESS = timedelta(hours=1)
-FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "entitlements", "identity_facts"})
+FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "delegations", "entitlements", "identity_facts"})
 
 _actors = Actors()
 
@@ -98,6 +99,7 @@ def transform(chunk: Chunk, document: Document) -> Batch:
                                         tables.DECISION_STEPS),
         "assistant_access": assistant_access(found, activity),
         "entitlements": session_limits(found, activity),
+        "delegations": delegations(found, actors, activity),
     }
     return Batch(activity["record_id"], frames, faults)
 
