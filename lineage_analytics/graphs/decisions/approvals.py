@@ -232,18 +232,22 @@ def _valid_until(case: Case, decision: Step) -> datetime | None:
 
 def independent(case: Case, decision: Step, scene: Scene) -> str:
     """Is the approver someone else than who asked and who benefits? By person where accounts are mapped to people;
-    ``interested``: another, who owns or sponsors the agent that acts."""
-    known = scene.known
+    ``interested``: another person, who owns or sponsors the agent that acts."""
     if decision.actor is None:
         return "unknown"
-    concerned = {i for i in (initiator(case), case.anchor.beneficiary, *(s.beneficiary for s in case.steps)) if i}
-    if decision.actor in concerned:
-        return "no"
-    if any(scene.accounts.interested(decision.actor, agent) for agent in acting_agents(case)):
+    other = _another(case, decision.actor, scene.known)
+    if other == "yes" and any(scene.accounts.interested(decision.actor, agent) for agent in acting_agents(case)):
         return "interested"
+    return other
+
+
+def _another(case: Case, approver: str, known: Mapping[str, Person]) -> str:
+    concerned = {i for i in (initiator(case), case.anchor.beneficiary, *(s.beneficiary for s in case.steps)) if i}
     if not concerned:
         return "unknown"
-    person = _person(decision.actor, known)
+    if approver in concerned:
+        return "no"
+    person = _person(approver, known)
     others = [i for i in sorted(concerned) if known.get(i, Person()).kind not in _NO_PERSON]
     persons = [_person(i, known) for i in others]
     if person is not None and person in persons:
