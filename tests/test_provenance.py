@@ -342,7 +342,7 @@ def lineages(draw: st.DrawFn) -> DecisionLineage:
     ends = st.integers(0, count - 1)
     found = {(a, rel, b): tier for a, rel, b, tier in draw(st.lists(
         st.tuples(ends, st.sampled_from(RELS), ends, st.integers(1, 5)), max_size=8))}
-    return made(steps, [link(str(a), rel, str(b), tier, order=draw(st.sampled_from(["prior", "later", "order_uncertain"])))
+    return made(steps, [link(str(a), rel, str(b), tier, order=draw(st.sampled_from(["prior", "later", "order_uncertain", None])))
                         for (a, rel, b), tier in found.items()])
 
 

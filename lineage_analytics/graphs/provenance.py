@@ -321,7 +321,7 @@ def _strong(made: _Bundle, rel: str, src: Row, dst: Row, said: Row) -> bool:
     elif rel == "rolls_back" and did and to_did and to_gave:
         made.relate("wasInvalidatedBy", said, entity=to_gave, activity=did, time=_time(src["time"]))
         made.relate("wasInformedBy", said, informed=did, informant=to_did)
-    elif rel == "authorised_by" and said["la:order"] == "later" and gave and to_did:
+    elif rel == "authorised_by" and said.get("la:order") == "later" and gave and to_did:
         made.relate("used", said, activity=to_did, entity=gave)
     elif did and to_did and (rel in ("authorised_by", "rolls_back") or not to_gave):
         made.relate("wasInformedBy", said, informed=did, informant=to_did)
