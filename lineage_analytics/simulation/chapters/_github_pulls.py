@@ -123,6 +123,7 @@ class Pulls:
             approver=without if approval is None else "missing" if own else "proved", rollback="unknown",
             provider="github", approved=without if approval is None else "proved",
             self_approved=True if own else None, approvals=int(approval is not None),
+            recommendation="proved" if pull.starter else "unknown",
             stated_order="prior" if without == "missing" else "", verdict="denied" if without == "missing" else ""))
 
     def _audit(self, pull: Pull, time: datetime, who: Account, action: str, **more: Any) -> Deed:
@@ -239,6 +240,7 @@ def _older_commit(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> None:
     done = pulls.merged(pull, approval.time + timedelta(minutes=35), author, approval)
     decision = world.decisions[-1]
     decision.approved = decision.approver = "missing"
+    decision.approvals = 0  # of what was merged
     decision.stated_order, decision.verdict, decision.planted_match = "prior", "stale", "different"
     world.stories.append(Story(
         "approval_of_an_older_commit", f"The approval of {pull.url} was for commit {seen[:12]}; what was merged has "

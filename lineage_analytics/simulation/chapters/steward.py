@@ -192,7 +192,7 @@ def _in_google_cloud(made: _Steward) -> None:
     change.details["trace"] = run.trace
     for decision in world.decisions[before:]:
         decision.approver = decision.approved = "proved"
-        decision.approved_by, decision.approvals, decision.self_approved = approver.ref, 1, None
+        decision.approved_by, decision.approvals, decision.self_approved = approver.ref, 1, False
         decision.recommendation = "proved"
     world.deeds += run.deeds
     world.links += [Link(answer, advice, "about", provable=True),

@@ -50,7 +50,8 @@ class _Use:
 
 
 class _Told:
-    """Who is there, and the pen that writes tickets and activations."""
+    """Who is there, and the pen that writes tickets and activations. Those who ask for tickets are mapped to no person,
+    so that nothing on record shows whether the approver asked."""
 
     def __init__(self, world: World, dice: Dice) -> None:
         self.world, self.dice = world, dice
@@ -136,7 +137,7 @@ def _approved(told: _Told) -> None:
         use = told.use(at, who, role, told.change(at, who, role, _before(told, other)))
         told.proved(use)
         told.decided(use, approver="proved", approved="proved", approved_by=other.ref, approvals=1,
-                     self_approved=False)
+                     self_approved=None)
         uses.append(use)
     told.story("activated_under_an_approved_ticket", "Roles were activated with the number of a ticket about that role "
                "in the field for it; the ticket had been approved.", uses,
@@ -149,7 +150,7 @@ def _late_and_close(told: _Told) -> None:
     at, role = told.at(12), told.role(who)
     late = told.use(at, who, role, told.change(at, who, role, _before(told, other, 23)))
     told.proved(late)
-    told.decided(late, approved="missing", retroactive=True, approvals=1, approved_by=other.ref, self_approved=False)
+    told.decided(late, approved="missing", retroactive=True, approvals=1, approved_by=other.ref, self_approved=None)
     told.story("ticket_approved_after_the_activation", f"{who.admin_login} activated a role under "
                f"{late.change.number}, which {other.login} approved three hours later.", [late],
                "It does not count as approved before.")
@@ -157,7 +158,7 @@ def _late_and_close(told: _Told) -> None:
     close = told.use(at, second, role, told.change(at, second, role, _before(told, third, 20 - 110 / 3600)))
     told.proved(close)
     told.decided(close, approved="unknown", approver="unknown", approvals=1, approved_by=third.ref,
-                 stated_order="order_uncertain", self_approved=False)
+                 stated_order="order_uncertain", self_approved=None)
     told.story("ticket_approved_within_the_clocks", f"{close.change.number} was approved two minutes before a role was "
                "activated under it: less than clocks of two systems may differ.", [close],
                "Neither approved before nor after: the order is uncertain.")
