@@ -35,7 +35,7 @@ if TYPE_CHECKING:
               "involvement",
     denominator="days of the window; provisional or not scored where logs of changes cover too few of them. "
                 + OF_UNITS,
-    kind="process", unit="per_day", direction="none", needs=NEEDS, tables=TABLES,
+    kind="process", refs=("MEASURE 2.4",), unit="per_day", direction="none", needs=NEEDS, tables=TABLES,
     scopes=("all", "non_ai", *AI_CLASSES, "unknown", *BY_UNIT[2:]))
 def throughput(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -116,7 +116,7 @@ def _cycles(context: Context) -> pl.DataFrame:
               "another part) and a way back on record; the scopes evidence, approval and rollback are the legs",
     denominator="executed decisions of the window, of 90 days where it holds fewer than 30 AI-assisted ones; unknown "
                 f"where a leg is unknown and none is false. {OF_UNITS}",
-    kind="process", direction="higher", refs=("MANAGE 4.1", "CC8.1", "A.6.2.6"), needs=NEEDS, tables=TABLES,
+    kind="process", direction="higher", refs=("A.6.2.6", "MANAGE 4.1", "CC8.1"), needs=NEEDS, tables=TABLES,
     version="2", scopes=("all", *LEGS, "non_ai", *(f"{leg}/non_ai" for leg in LEGS), *BY_UNIT[2:]))
 def assured_share(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

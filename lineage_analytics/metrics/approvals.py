@@ -87,7 +87,8 @@ def judged(context: Context, cases: pl.DataFrame) -> pl.DataFrame:
     denominator="executed decisions that require one; unknown where no approval source is loaded, the order is "
                 "uncertain, or what was approved cannot be compared with what was done. Scope tier0: changes of tier 0 "
                 f"that AI executed, unknown where the record does not name what was changed. {OF_UNITS}",
-    kind="process", direction="higher", green=0.99, red=0.80, refs=("GOVERN 3.2", "MAP 3.5", "Art. 14"),
+    kind="process", direction="higher", green=0.99, red=0.80,
+    refs=("PR.AA-05", "AC-3(2)", "GOVERN 3.2", "MAP 3.5", "LLM03:2026", "Art. 14", "CC8.1"),
     needs=APPROVALS, scopes=("all", "non_ai", "tier0", *BY_UNIT[2:]), tables=TABLES, version="2")
 def approved_before_execution(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -121,7 +122,7 @@ def _of_tier0(frame: pl.DataFrame) -> pl.DataFrame:
     numerator="the approver is the person who asked, or who benefits",
     denominator="executed decisions with an approval by a person on record; unknown where accounts are not mapped to "
                 f"people. Words: needs review. {OF_UNITS}",
-    kind="process", direction="lower", green=0.0, red=0.05, refs=("AC-5", "CC6.3"),
+    kind="process", direction="lower", green=0.0, red=0.05, refs=("GV.RR-02", "PR.AA-05", "AC-5", "CC6.3"),
     needs=APPROVALS, scopes=BY_UNIT, tables=TABLES)
 def self_approval(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -142,8 +143,10 @@ def with_self(context: Context, cases: pl.DataFrame) -> pl.DataFrame:
     """
     other_interest = pl.col("case_id").is_in(found_in(context, "interested_approver")) & ~pl.col("case_id").is_in(
         found_in(context, "self_approval"))
-    same: dict[str, bool | None] = {"no": True, "yes": False, "by_account_only": None, "unknown": None}
+    same: dict[str, bool | None] = {"no": True, "yes": False, "interested": False, "by_account_only": None,
+                                    "unknown": None}
     words = {"no": "approver and initiator are one person", "yes": "approved by another person",
+             "interested": "approved by another person, who has an interest of their own",
              "by_account_only": "another account; whether another person is not known",
              "unknown": "approver or initiator is not known"}
     own = pl.col("independent") == "no"
@@ -223,7 +226,8 @@ _AGENTS = {"human": "a person", "workload": "software", "automation": "a rule", 
               "the system it was made in is one part: the system did it",
     denominator="executed decisions with two or more of these roles known; unknown where accounts that may be one "
                 "person's are not mapped to people. Software is no person",
-    kind="process", direction="lower", green=0.01, red=0.10, refs=("AC-5", "CC5.1"), needs=NEEDS, scopes=BOTH,
+    kind="process", direction="lower", green=0.01, red=0.10,
+    refs=("GV.RR-02", "PR.AA-05", "AC-5", "CC5.1"), needs=NEEDS, scopes=BOTH,
     tables=TABLES)
 def segregation(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Function = Callable[[Context], Mapping[str, Population]]
 
-DEFINITION_VERSION = "1"
+DEFINITION_VERSION = "2"
 """Version of the catalogue as a whole; a metric whose meaning changes also bumps its own version."""
 
 KINDS = ("census", "process", "estimate", "context")

@@ -179,7 +179,7 @@ def acceleration(context: Context) -> Mapping[str, Population]:
                 "without ACC-03, ACC-04 and ACC-06. Scope policy: against the target of 95 %, which is no "
                 "acceleration; scope stop: AI-assisted changes of tier 0 without a valid approval, named. A unit is "
                 "compared with the same baseline as the whole",
-    kind="process", unit="ratio", direction="lower", refs=("MEASURE 3.1", "MANAGE 4.1", "GV.OV-03"), needs=NEEDS,
+    kind="process", unit="ratio", direction="lower", refs=("GV.OV-03", "MEASURE 3.1", "MANAGE 4.1"), needs=NEEDS,
     tables=TABLES, scopes=("all", "policy", "stop", *(f"unit:{unit}" for unit in UNITS)))
 def acceleration_gap(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

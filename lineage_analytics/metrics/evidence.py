@@ -35,7 +35,7 @@ ITEMS = ("signal", "recommendation", "draft", "request", "decision", "data_acces
     denominator="executed AI-assisted decisions of that age: those that the best-fitting curve which never rises "
                 "with age pools there, since nobody knows when a record was lost; unknown where a required element was "
                 "never collected",
-    kind="census", direction="higher", green=0.99, refs=("AU-11", "A.6.2.8", "26(6)"), needs=NEEDS,
+    kind="census", direction="higher", green=0.99, refs=("RS.AN-07", "AU-11", "A.6.2.8", "Art. 26(6)"), needs=NEEDS,
     scopes=tuple(str(age) for age in AGES), tables=TABLES)
 def retention(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -94,7 +94,7 @@ def _retained(context: Context) -> pl.DataFrame:
     numerator="recorded after the change and its grace (15 minutes, or as late as its source may deliver). Late is not "
               "absent: what is missing altogether is not in here",
     denominator="signals, recommendations, requests, approvals and data read, of executed decisions",
-    kind="process", direction="lower", green=0.02, red=0.20, refs=("AU-10", "CC8.1"), needs=NEEDS, scopes=BOTH,
+    kind="process", direction="lower", green=0.02, red=0.20, needs=NEEDS, scopes=BOTH,
     tables=TABLES)
 def retro_evidence(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

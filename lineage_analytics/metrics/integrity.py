@@ -27,7 +27,7 @@ _ORDERS = {"prior": "in_turn", "order_uncertain": "near", "retroactive": "late"}
               "change, by more than the clocks may differ",
     denominator="executed decisions with two or more of these on record and proved to belong together; unknown where "
                 "two are too close in time to order and none is out of turn",
-    kind="process", direction="lower", green=0.01, red=0.10, refs=("AU-8", "CC8.1"), needs=NEEDS, scopes=BOTH,
+    kind="process", direction="lower", green=0.01, red=0.10, needs=NEEDS, scopes=BOTH,
     tables=TABLES)
 def ordering(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -89,7 +89,8 @@ _REJECTED: dict[str, tuple[bool | None, str]] = {
     denominator="references of executed decisions to their requests, approvals, tickets, runs, commits and "
                 "recommendations, by keys in fields made for them; unknown where the source that would hold the record "
                 "is not loaded for that day, or several records fit",
-    kind="process", direction="higher", green=0.99, red=0.85, refs=("RS.AN-06", "RS.AN-07", "AU-9", "DE.AE-03"),
+    kind="process", direction="higher", green=0.99, red=0.85,
+    refs=("DE.AE-03", "RS.AN-06", "RS.AN-07", "AU-9", "AU-10", "MEASURE 2.8"),
     needs="the tickets and evidence that decisions refer to", scopes=BOTH, tables=TABLES)
 def references(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

@@ -100,7 +100,8 @@ def _scoped(scope: str) -> str:
              "ran, and the way back?",
     numerator="the element is proved: on record, or linked by a key",
     denominator="executed decisions for which the element is required; inferred or uncollected ones are unknown",
-    kind="process", direction="higher", green=0.95, red=0.60, refs=("AU-3", "MEASURE 2.8", "Art. 12"), needs=NEEDS,
+    kind="process", direction="higher", green=0.95, red=0.60,
+    refs=("AU-3", "AC-24", "GOVERN 2.1", "MEASURE 2.8", "A.7.5", "Art. 12"), needs=NEEDS,
     scopes=tuple(f"{element}{tail}" for tail in ("", "/non_ai") for element in ELEMENTS), tables=TABLES)
 def element_completeness(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -128,7 +129,8 @@ def element_completeness(context: Context) -> Mapping[str, Population]:
     numerator="every required element is proved and no records contradict each other",
     denominator="executed decisions; unknown where an element is unknown or only inferred and none is missing. "
                 + OF_UNITS,
-    kind="process", direction="higher", green=0.95, red=0.50, refs=("MEASURE 2.8", "CC8.1", "ID.RA-07"), needs=NEEDS,
+    kind="process", direction="higher", green=0.95, red=0.50,
+    refs=("ID.RA-07", "RS.AN-03", "MEASURE 2.8", "CC8.1"), needs=NEEDS,
     scopes=BY_UNIT, tables=TABLES)
 def fully_reconstructable(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

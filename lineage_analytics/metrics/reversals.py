@@ -27,7 +27,8 @@ PROOF_DAYS = 180
     numerator="what stood before is on record, and what takes it back is known; or it ends by itself, was already "
               "taken back, or cannot be undone and another person approved it",
     denominator=f"executed decisions; unknown where the operation or what stood before it is not known. {OF_UNITS}",
-    kind="process", direction="higher", green=0.95, red=0.50, refs=("CM-3", "RC.RP-02", "MANAGE 2.4"), needs=NEEDS,
+    kind="process", direction="higher", green=0.95, red=0.50,
+    refs=("CM-3", "RC.RP-02", "MANAGE 2.4", "CC8.1", "ASI08", "Art. 14(4)(e)"), needs=NEEDS,
     scopes=BY_UNIT, tables=TABLES)
 def rollback_ready(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -48,7 +49,7 @@ def present(state: pl.Expr) -> pl.Expr:
     numerator="a rollback of that kind succeeded in the same tenant in the 180 days to the end of the window",
     denominator="kinds of change executed in those 180 days, in each tenant; unknown where the operations of a kind "
                 "have no known way back, or the logs do not reach back so far and show none",
-    kind="process", direction="higher", green=0.90, red=0.30, refs=("RC.RP-02", "MANAGE 2.4", "GOVERN 4.3"),
+    kind="process", direction="higher", green=0.90, red=0.30, refs=("RC.RP-02", "GOVERN 4.3", "MANAGE 2.4"),
     needs="180 days of change logs with rollbacks", tables=TABLES)
 def rollback_proven(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
@@ -87,7 +88,8 @@ def rollback_proven(context: Context) -> Mapping[str, Population]:
     numerator="rollback carried out less rollback asked for, in minutes: half, and nine tenths",
     denominator="rollbacks carried out in the window; unknown where nobody is on record as asking for one, whose time "
                 "from the change itself says nothing of how fast it was undone",
-    kind="process", unit="minutes", direction="lower", green=60.0, red=1440.0, refs=("RC.RP-05", "ASI08"),
+    kind="process", unit="minutes", direction="lower", green=60.0, red=1440.0,
+    refs=("RC.RP-05", "MANAGE 2.4", "ASI08", "Art. 14(4)(e)"),
     needs="rollbacks with the requests for them", scopes=("p50", "p90"), tables=TABLES)
 def rollback_time(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

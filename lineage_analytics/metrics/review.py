@@ -201,7 +201,8 @@ def compression(others: pl.DataFrame, assisted: pl.DataFrame) -> Population:
               "outside 3 to 25 %: needs review",
     denominator="recommendations by AI that somebody decided on in the window (scope non_ai: by rules and people); "
                 "scope approvers: those who decided on 30 or more",
-    kind="process", direction="band", refs=("MAP 2.2", "AC-3(10)", "Art. 14(4)(d)"),
+    kind="process", direction="band",
+    refs=("AC-3(10)", "MAP 2.2", "MANAGE 4.1", "LLM07:2026", "ASI09", "Art. 14(4)(d)"),
     needs="recommendations and what became of them", scopes=(*BOTH, "approvers"), tables=TABLES)
 def overrides(context: Context) -> Mapping[str, Population]:
     if not loaded(context):

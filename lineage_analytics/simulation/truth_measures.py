@@ -272,6 +272,9 @@ def copilot(sums: Copilot) -> list[Measure]:
 # --- decisions -----------------------------------------------------------------------------------------------------
 
 _STATE: dict[str, Answer] = {"proved": True, "missing": False, "unknown": None}
+_WITHIN: dict[str, Answer] = {"exact": True, "narrower": True, "broader": False, "different": False, "unknown": None}
+FEW = 30
+LONG_WINDOW = timedelta(days=90)
 
 
 def decided(world: World) -> list[Measure]:
@@ -293,12 +296,27 @@ def decided(world: World) -> list[Measure]:
             share("LIN-02", scope, (_all(_legs(d, ai=not tail)) for d in cases)),
             share("LIN-05", scope, map(_approved, cases)),
             share("LIN-06", scope, (d.self_approved for d in cases if d.approvals)),
-            share("ACC-04", scope, (_all([*_legs(d, ai=not tail), _not(d.self_approved)]) for d in cases)),
+            share("LIN-09", scope, (_WITHIN[d.effect_match] for d in cases if d.effect_match)),
+            share("LIN-16", scope, (_STATE[d.rollback] for d in cases)),
             Measure("ACC-01", scope, len(cases), WINDOW.days),
         ]
+    found += _kept(world, few=len(groups[""]) < FEW)
     by_class = Counter(d.involvement for d in executed)
     return found + [Measure("ACC-01", name, by_class[name], WINDOW.days)
                     for name in ("executes_approved", "executes_autonomous", "unknown")]
+
+
+def _kept(world: World, *, few: bool) -> list[Measure]:
+    """Two of the legs of an assured decision; who held which part of it, which the third asks, is not planted. Where
+    few AI-assisted changes fall into the window it is of 90 days."""
+    since = END - (LONG_WINDOW if few else WINDOW)
+    executed = [d for d in world.decisions if d.executed and since < d.time <= END]
+    assisted = [d for d in executed if d.involvement.startswith("executes")]
+    others = [d for d in executed if d.involvement == "none"]
+    of_ai = [_all([_STATE[state] for state in (d.initiator, d.inputs, d.recommendation)]) for d in assisted]
+    return [share("ACC-04", "evidence", of_ai), share("ACC-04", "rollback", (_STATE[d.rollback] for d in assisted)),
+            share("ACC-04", "evidence/non_ai", (_STATE[d.initiator] for d in others)),
+            share("ACC-04", "rollback/non_ai", (_STATE[d.rollback] for d in others))]
 
 
 def _approved(decision: Decision) -> Answer:
