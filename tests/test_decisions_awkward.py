@@ -426,6 +426,21 @@ def test_A41_advice_that_was_dismissed_and_done_all_the_same_is_linked_and_named
     assert row["approval_verdict"] == "unknown"
 
 
+@pytest.mark.parametrize("length", [2, 3, 5_000])
+def test_A43_tickets_that_name_each_other_in_a_circle_are_told_and_the_explanation_ends(length: int) -> None:  # noqa: N802
+    tickets = [ticket("request", n / 60, key=f"CHG{n}", stated_keys=[f"ticket:CHG{(n + 1) % length}"]) for n in range(length)]
+    made = found(*tickets, said=ONE_ORGANISATION)
+    assert made.decision_findings["finding"].to_list() == ["cyclic_claims"] * length
+    assert set(made.link_rejects["reason"]) == {"cyclic"}
+    assert str(made.explain(made.cases["case_id"][0])).isascii()
+
+
+def test_A43_tickets_that_name_a_parent_are_no_circle() -> None:  # noqa: N802
+    made = found(ticket("request", 0, key="CHG1", stated_keys=["ticket:CHG2"]), ticket("request", 1, key="CHG2"),
+                 said=ONE_ORGANISATION)
+    assert made.decision_findings.height == 0
+
+
 def test_A38_a_change_made_undone_and_made_again_is_named_in_each_of_its_cases() -> None:  # noqa: N802
     back = {"operation": "iam:DetachRolePolicy", "effect_key": f"revoke({POLICY})"}
     made = lineage(step("on", 0), step("off", 10, **back), step("again", 20), step("out", 30, **back), step("last", 40))

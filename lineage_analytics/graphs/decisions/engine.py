@@ -13,7 +13,7 @@ from lineage_analytics.graphs.decisions.cases import cases
 from lineage_analytics.graphs.decisions.clocks import Clocks
 from lineage_analytics.graphs.decisions.coverage import Coverage
 from lineage_analytics.graphs.decisions.elements import Found, elements, gaps
-from lineage_analytics.graphs.decisions.findings import Denials, Seen, findings, to_and_fro
+from lineage_analytics.graphs.decisions.findings import Denials, Seen, cyclic, findings, to_and_fro
 from lineage_analytics.graphs.decisions.frames import Gathered
 from lineage_analytics.graphs.decisions.links import (
     case_links,
@@ -63,7 +63,7 @@ def build(facts: Facts) -> DecisionLineage:
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
-    rows.add("decision_findings", to_and_fro(flapping(pairs), made, judge.home))
+    rows.add("decision_findings", to_and_fro(flapping(pairs), made, judge.home) + cyclic(doubts, judge.home))
     rows.add("links", rollback_links(pairs))
     rows.add("link_rejects", rollback_rejects(pairs) + doubted(doubts))
     frames = with_workflows({name: rows.frame(name, *order) for name, order in _ORDER.items()}, facts)

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.graphs.decisions.approvals import FINAL, Approval, Scene, acting_agents, initiator
+from lineage_analytics.graphs.decisions.references import CYCLIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lineage_analytics.graphs.decisions.case import Case
+    from lineage_analytics.graphs.decisions.matching import Doubt
     from lineage_analytics.graphs.decisions.steps import Step
     from lineage_analytics.graphs.decisions.taken import Flapping
 
@@ -229,6 +231,16 @@ def to_and_fro(found: Iterable[Flapping], steps: Iterable[Step], home: Mapping[s
                 "case_id": case_id, "finding": "flapping", "reading": reading, "agent_id": None,
                 "step_ids": [step.id for step in shown[:_SHOWN]],
                 "record_ids": sorted({record for step in shown[:_SHOWN] for record in step.records})}
+    return list(rows.values())
+
+
+def cyclic(doubts: Iterable[Doubt], home: Mapping[str, str]) -> list[Row]:
+    """A finding for every case that names, and is named by, what it is said to have come of."""
+    rows = {home[doubt.step.id]: {
+        "case_id": home[doubt.step.id], "finding": "cyclic_claims", "agent_id": None,
+        "reading": "its records and those of other cases each name the other as what came before",
+        "step_ids": [doubt.step.id, *doubt.candidates], "record_ids": sorted(doubt.step.records)}
+        for doubt in doubts if doubt.reason == CYCLIC}
     return list(rows.values())
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+import networkx as nx
+
 from lineage_analytics.graphs.decisions.case import Joint
 from lineage_analytics.graphs.decisions.places import names_of
 from lineage_analytics.graphs.decisions.steps import SKEW_BETWEEN
@@ -34,6 +36,7 @@ _NAMED = {
 _READ = 20
 _SHOWN = 5
 _REL = "authorised_by"
+CYCLIC = "cyclic"
 _PROVED, _INFERRED = 3, 2
 
 
@@ -58,6 +61,7 @@ class _Follower:
         self._rank = {number: case.rank for number, case in work.numbered()}
 
     def follow(self) -> None:
+        self._cycles()
         stated = self._index(lambda step: [key for key in step.stated[:_READ] if key.partition(":")[0] in _WRITTEN])
         if stated:
             named = self._index(_own_written)
@@ -70,6 +74,19 @@ class _Follower:
             for rank in sorted({*self._rank.values()} - {0}):
                 self._pass(rank, tickets, own, Joint("business_key", _PROVED, "ticket-and-target"))
                 self._pass(rank, quoted, own, Joint("quoted_key", _INFERRED, "quoted-ticket-and-target"))
+
+    def _cycles(self) -> None:
+        """Cases that name each other as what they came of: none of it can be so, and it is told."""
+        stated = self._index(lambda step: step.stated[:_READ])
+        own = _merged(self._index(_own_written), self._index(_own_ticket)) if stated else {}
+        claims = nx.DiGraph((number, other) for key, askers in stated.items() for other in own.get(key, ())[:_SHOWN]
+                            for number in askers if number != other)
+        for circle in nx.strongly_connected_components(claims):
+            if len(circle) > 1:
+                members = [self._step(number) for number in sorted(circle)]
+                for step in members:
+                    others = [one for one in members[:_SHOWN + 1] if one is not step]
+                    self._work.doubt(step, "triggered_by", others, CYCLIC)
 
     def _index(self, keys: Callable[[Step], Iterable[str]]) -> dict[Key, list[int]]:
         """Cases by key, each once, in their order."""
