@@ -31,6 +31,7 @@ _WRITTEN = frozenset({"commit", "run", "trace", "request", "recommendation"})
 _NAMED = {
     "change_number": TICKET, "request_number": TICKET, "issue_key": TICKET, "github_workflow_run": "run",
     "gcp_recommendation": "recommendation", "access_finding_id": "recommendation",
+    "entra_recommendation": "recommendation",
 }
 """What a case's own key is called where others state it."""
 _READ = 20

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 _PATHS = {"proved": "recorded", "missing": "missing", "inferred": "inferred"}
 _ADVICE = {"approve": "accepted", "deny": "rejected", "withdraw": "rejected", "modify": "changed"}
-_ADVISING = frozenset({"gcp_recommendation", "access_finding_id"})
+_ADVISING = frozenset({"gcp_recommendation", "access_finding_id", "entra_recommendation"})
 
 
 def case_row(case: Case, approved: Approval, part: Involvement, scene: Scene, batch: Batch | None) -> Row:
