@@ -66,7 +66,7 @@ class Explanation(str):
             records=pl.col("records").list.head(3).list.join(", ").replace("", "none"))
         review = [wording.finding(self.content, row) for row in self.content["findings"]]
         return "".join((
-            charts.answer(self.sentence), charts.figure(self.chart),
+            charts.say(self.sentence), charts.figure(self.chart),
             charts.table(shown, f"Decision {self.content['case']['case_id']}"),
             f"<p>Needs review:</p>{charts.points(*review)}" if review else "",
             f"<details><summary>Every step, link, gap and record</summary><pre>{html.escape(self)}</pre></details>",
