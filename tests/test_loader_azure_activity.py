@@ -118,6 +118,7 @@ CONTRACT_FILES: dict[str, bytes] = {
     "hub_records": as_json({"records": HUB}), "hub_lines": as_lines(HUB),
     "vault_csv": as_csv([DIAGNOSTICS]), "vault_rows": as_lines([VAULT_LOG, DIAGNOSTICS]),
     "vault": as_lines([vault(), vault("SecretSet"), vault("SecretDelete", 403)]),
+    "agent": as_lines([hub(identity={"claims": CLAIMS | {"idtyp": "user", "appid": BO, "xms_act_fct": "3 9 11"}})]),
 }
 
 

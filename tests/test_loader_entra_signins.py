@@ -111,6 +111,8 @@ def portal(record: Json) -> Json:
 
 
 CONTRACT_FILES: dict[str, bytes] = {name: write(RECORDS) for name, write in (SHAPES | GRAPH_SHAPES).items()}
+CONTRACT_FILES["agent"] = as_json([signin(7, "nonInteractiveUser", agent={
+    "agentType": "agenticAppInstance", "parentAppId": KEY})])
 CONTRACT_FILES["portal_csv"] = as_csv([portal(r) for r in (RECORDS[0], RECORDS[1], RECORDS[4])])
 
 

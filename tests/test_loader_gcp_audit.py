@@ -159,7 +159,13 @@ PACKINGS: dict[str, Callable[[list[Json]], bytes]] = {
     "entries": lambda records: json.dumps({"entries": [], "records": records}).encode(),
     "single": lambda records: json.dumps(records[0]).encode(),
 }
-CONTRACT_FILES = {name: pack(LOG) for name, pack in PACKINGS.items()}
+CHAINED = entry(4, IAM, "google.iam.admin.v1.CreateServiceAccountKey", f"projects/-/serviceAccounts/{BOT}",
+                response={"name": f"projects/{PROJECT}/serviceAccounts/{BOT}/keys/0123abcd"}, authenticationInfo={
+                    "principalEmail": BOT, "serviceAccountDelegationInfo": [
+                        {"firstPartyPrincipal": {"principalEmail": "cy@shop.example"},
+                         "principalSubject": "user:cy@shop.example"},
+                        {"firstPartyPrincipal": {"principalEmail": f"hop@{PROJECT}.iam.gserviceaccount.com"}}]})
+CONTRACT_FILES = {name: pack(LOG) for name, pack in PACKINGS.items()} | {"chained": lines([CHAINED])}
 
 
 @pytest.fixture(scope="module")

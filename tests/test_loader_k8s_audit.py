@@ -135,7 +135,9 @@ NAMED: dict[str, Callable[[list[Json]], bytes]] = {
     "aks_lines": lambda records: lines(aks(records)),
     "aks_records": lambda records: json.dumps({"records": aks(records)}).encode(),
 }
-CONTRACT_FILES = {name: pack(LOG) for name, pack in (PACKINGS | NAMED).items()}
+AS_BOB = event(2, "create", ref("clusterrolebindings", "cooks", apiGroup=RBAC), "system:admin", requestObject=binding(),
+               impersonatedUser={"username": "bob"})
+CONTRACT_FILES = {name: pack(LOG) for name, pack in (PACKINGS | NAMED).items()} | {"impersonated": lines([AS_BOB])}
 TABLES = ("activity", "decision_steps", "entitlements", "credentials", "identity_facts")
 
 

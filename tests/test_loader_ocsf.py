@@ -52,7 +52,11 @@ LAKE: dict[str, Any] = {
 }
 ALL = [GRANT, REVOKE, AGENT, FINDING, INVENTORY, LAKE]
 LINES = "\n".join(map(json.dumps, ALL))
-CONTRACT_FILES = {"lines": LINES.encode(), "array": json.dumps(ALL, indent=1).encode(),
+LENT = AGENT | {"class_uid": 3005, "category_uid": 3, "activity_id": 3, "type_uid": 300503, "roles": [{"uid": "r-9"}],
+                "metadata": AGENT["metadata"] | {"uid": "e7"}, "user": {"uid": "u-2"}, "delegation": {
+                    "uid": "dlg-2", "parent_uid": "dlg-1", "issuer_uid": "sts", "scopes": ["roles.write"],
+                    "audience": "https://directory.example", "created_time": TIME, "expiration_time": TIME + 3_600_000}}
+CONTRACT_FILES = {"lent": json.dumps(LENT).encode(), "lines": LINES.encode(), "array": json.dumps(ALL, indent=1).encode(),
                   "lake": json.dumps(LAKE).encode()}
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.loaders import _governance as gov
+from lineage_analytics.loaders._entra_claims import Acting, acting
 from lineage_analytics.loaders._entra_opened import iso_of
 from lineage_analytics.loaders._governance import PROVIDER, opened
 from lineage_analytics.loaders.common.ids import identity_id
@@ -223,6 +224,12 @@ class Caller(NamedTuple):
     alt_ids: tuple[tuple[str, str], ...]
     service: bool = False
     """One of Microsoft's own services, which come by name and without an object."""
+    authority: str | None = None
+    """As the token's facets say, where an agent acts."""
+    via: str | None = None
+    """The agent that acts with the user's token."""
+    parent: str | None = None
+    """The application an agent was made from."""
 
 
 def caller_of(event: Event) -> Caller:
@@ -237,14 +244,26 @@ def caller_of(event: Event) -> Caller:
     best = object_id or login or app or (label.lower() if label else None)
     if best is None:
         return Caller(None, "unknown", None, None, None, ())
-    kind, subkind, basis = _sort(claims)
+    agent = acting(claims)
+    kind, subkind, basis = _sort(claims) if agent is None else _agent_sort(agent)
     address = login if login and "@" in login else None
     alt = (("object_id", guid(object_id)), ("upn", address), ("login", login), ("puid", name(claims.get("puid"))),
            ("sid", (name(claims.get("onprem_sid")) or "").upper() or None),
            ("app_id", app if kind != "human" else None))
     service = object_id is None and app is None and (login or "").startswith("microsoft.")
-    return Caller(identity_id(PROVIDER, event.tenant, best), kind, subkind, basis, login or label,
-                  tuple(sorted((k, v) for k, v in alt if v)), service)
+    found = Caller(identity_id(PROVIDER, event.tenant, best), kind, subkind, basis, login or label,
+                   tuple(sorted((k, v) for k, v in alt if v)), service)
+    if agent is None:
+        return found
+    parent = identity_id(PROVIDER, event.tenant, agent.blueprint) if agent.blueprint else None
+    via = identity_id(PROVIDER, event.tenant, agent.agent) if agent.agent else None
+    return found._replace(authority=agent.mode, via=via, parent=parent)
+
+
+def _agent_sort(agent: Acting) -> tuple[str, str | None, str | None]:
+    if agent.mode == "obo_user":
+        return "human", "user", "a user's token (idtyp user) with which an agent acts"
+    return "ai_agent", "agent_user" if agent.mode == "agent_user" else "agent_identity", agent.basis
 
 
 def _sort(claims: Fields) -> tuple[str, str | None, str | None]:
@@ -262,11 +281,19 @@ def _sort(claims: Fields) -> tuple[str, str | None, str | None]:
     return "unknown", None, None
 
 
+def agent_fact(caller: Caller) -> dict[str, Any]:
+    """The cells of IDENTITY_FACTS of the agent that acts with the caller's token."""
+    return {"provider": PROVIDER, "id": caller.via, "kind": "ai_agent", "subkind": "agent_identity", "basis": "seen",
+            "kind_basis": "token facets: an agent acts for the user", "parent_id": caller.parent,
+            "alt_ids": [{"kind": "app_id", "value": (caller.via or "").rpartition(":")[2]}]}
+
+
 def fact(caller: Caller) -> dict[str, Any]:
     """The cells of IDENTITY_FACTS a caller fills."""
     return {"provider": PROVIDER, "id": caller.id, "kind": caller.kind, "subkind": caller.subkind,
             "display_name": caller.label, "kind_basis": caller.basis, "basis": "seen",
             "excluded_reason": "provider_managed" if caller.service else None,
+            "parent_id": None if caller.via else caller.parent,
             "alt_ids": [{"kind": kind, "value": value} for kind, value in caller.alt_ids]}
 
 

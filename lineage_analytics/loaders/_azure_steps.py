@@ -50,7 +50,7 @@ _VAULT = re.compile(r"(Secret|Key|Certificate)(Set|Create|Import|Update|Delete|P
 _VAULT_VERBS = {"set": "set", "create": "create", "import": "create", "update": "set", "delete": "delete",
                 "purge": "destroy", "recover": "restore", "restore": "restore", "rotate": "rotate"}
 _OBJECT = re.compile(r"https://([^/]{1,128})/(?:deleted)?(secrets|keys|certificates)/([^/?]{1,128})", re.IGNORECASE)
-_CLASSES = {"human": "human", "app": "workload", "workload": "workload"}
+_CLASSES = {"human": "human", "app": "workload", "workload": "workload", "ai_agent": "ai_agent"}
 _AUTHORITY = {"human": "self", "workload": "own_identity"}
 _ELEVATION = "microsoft.authorization/elevateaccess/action"
 
@@ -85,7 +85,8 @@ def acting(caller: Caller) -> dict[str, Any]:
     """The cells that say who acted."""
     sort = _CLASSES.get(caller.kind, "unknown")
     return {"actor_id": caller.id, "actor_class": sort, "actor_class_basis": caller.basis,
-            "authority_mode": _AUTHORITY.get(sort, "unknown")}
+            "via_assistant_id": caller.via,
+            "authority_mode": caller.authority or _AUTHORITY.get(sort, "unknown")}
 
 
 def correlation_of(event: Event) -> str | None:

@@ -10,6 +10,7 @@ from lineage_analytics.loaders._entra_opened import PROVIDER, Opened, wanted
 from lineage_analytics.loaders._entra_people import ENVELOPE, Principal, application, service_principal, state, user
 from lineage_analytics.loaders._entra_portal import is_portal, sign_in
 from lineage_analytics.loaders.common.assembly import assemble
+from lineage_analytics.loaders.common.delegated import lend
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.values import embedded, flag, name, native, obj, objects, text
 
@@ -105,6 +106,9 @@ def _read(entry: Entry) -> None:
         ip=found.name("ipaddress", "calleripaddress"), client=text(found.get("useragent")),
         credential_id=_credential(found), correlation_id=found.name("correlationid"), event_id=event or None,
         unmapped=entry.leftovers(KNOWN, found.payload))
+    if actor is not None and via is not None and outcome == "success":
+        lend(entry, [(actor.id(entry.tenant), via.id(entry.tenant))], kind="token", time=time, created_at=time,
+             uid=name(found.get("uniquetokenidentifier")), event_id=event or None, issuer="login.microsoftonline.com")
     if (text(found.get("riskstate")) or "").lower() in _AT_RISK:
         _signal(entry, found, actor, time, event)
 

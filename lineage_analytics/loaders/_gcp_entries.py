@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics import tables
@@ -35,6 +36,7 @@ from lineage_analytics.loaders._gcp_entry import (
 from lineage_analytics.loaders._gcp_members import caller, service_account
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault
+from lineage_analytics.loaders.common.delegated import lend
 from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.values import flag, name, obj, text
 
@@ -193,13 +195,15 @@ def _changes(
     common: dict[str, Any],
 ) -> None:
     acting, asked = _acting(who), common["on_behalf_of_id"] or common["actor_id"]
-    begun = _operation(found, outcome)
+    begun, parts = _operation(found, outcome), list[str]()
     for change in changes(found, service, method, delta):
+        parts.append(change.part)
         cells = as_step(change, method, outcome) | (begun if change.native_key is None else {})
         entry.step(change.part, **common, **acting, **cells, correlation_id=_correlation(found),
                    initiator_id=asked if change.kind in ("request", "action") else None, stated_keys=_trace(found))
         for principal in principals_of(change):
             entry.add(tables.IDENTITY_FACTS, **fact(principal))
+    _lent(entry, who, common, parts)
     over = over_of(found, service)
     for one in delta:
         entry.add(tables.IDENTITY_FACTS, **fact(one.member))
@@ -208,6 +212,15 @@ def _changes(
                                                    granted_by=common["actor_id"]))
     if outcome == "success":
         _lifecycle(entry, found, last_part(method), common["time"])
+
+
+def _lent(entry: Entry, who: Caller, common: dict[str, Any], parts: list[str]) -> None:
+    """The chain of accounts through which the call came, each acting for the one before it."""
+    if who.actor is None or not who.chain or not parts:
+        return
+    accounts = [*who.chain, who.actor]
+    lend(entry, [(one.id, other.id) for one, other in pairwise(accounts)], kind="impersonation", steps=parts,
+         time=common["time"], event_id=common["event_id"], issuer="iamcredentials.googleapis.com")
 
 
 def _trace(found: LogEntry) -> list[str]:

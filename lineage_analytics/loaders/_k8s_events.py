@@ -13,6 +13,7 @@ from lineage_analytics.loaders import _k8s_names as names
 from lineage_analytics.loaders._k8s_shapes import is_event, opened
 from lineage_analytics.loaders._principals import Principal, fact
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault
+from lineage_analytics.loaders.common.delegated import lend
 from lineage_analytics.loaders.common.ids import identity_id
 from lineage_analytics.loaders.common.stated import stated
 from lineage_analytics.loaders.common.times import parse_time
@@ -75,6 +76,9 @@ def read(entry: Entry) -> None:
     if call is not None and not _dry_run(fields):
         keys = stated(session=_extra(fields).get("accesskeyid"))
         _changed(entry, call, outcome, {**common, "stated_keys": keys}, actor, impersonated=impersonated)
+        if caller is not None and effective is not None and changes.is_change(call, actor):
+            lend(entry, [(caller.id, effective.id)], kind="impersonation", steps=("action",), time=time,
+                 parent=_extra(fields).get("accesskeyid"), event_id=audit_id, issuer="kube-apiserver")
         _issued(entry, fields, call, outcome, time)
 
 

@@ -6,7 +6,8 @@ Shapes  activity log of the REST API, CLI and PowerShell (values with ``localize
         among them Key Vault ``AuditEvent``; test-suite envelopes.
 Maps    every event with a time to ``activity``; callers to ``identity_facts``; changes of role assignments and
         definitions, policies, locks, vault objects, managed identities, diagnostic settings, requests of privileged
-        identity management, alerts and the advisor's recommendations to ``decision_steps``.
+        identity management, alerts and the advisor's recommendations to ``decision_steps``; tokens with which an agent
+        acts for a user to ``delegations``.
 Drops   request and response bodies but for the hash of what was set; descriptions and messages; uris; cluster audit
         records (``kube-audit``), rejected as ``out_of_scope``: they are the cluster's log in another envelope; the
         portal's CSV is not read, it holds neither ids nor callers' objects.
@@ -28,7 +29,9 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics import tables
 from lineage_analytics.loaders import _governance as gov
 from lineage_analytics.loaders._azure_record import (
+    Caller,
     Event,
+    agent_fact,
     caller_of,
     event_of,
     extras,
@@ -39,14 +42,17 @@ from lineage_analytics.loaders._azure_record import (
     unwrapped,
 )
 from lineage_analytics.loaders._azure_steps import add_steps, body, correlation_of
+from lineage_analytics.loaders._entra_claims import moment, scopes
 from lineage_analytics.loaders._governance import PROVIDER
 from lineage_analytics.loaders.common.assembly import RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
+from lineage_analytics.loaders.common.delegated import lend
 from lineage_analytics.loaders.common.packings import csv_columns, head_keys
 from lineage_analytics.loaders.common.values import Fields, embedded, fold, name, obj, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from lineage_analytics.loaders.common.assembly import Entry
     from lineage_analytics.loaders.common.contract import Batch, Chunk, Document, Sample
@@ -54,7 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["LATENESS", "PROVIDER", "detect", "extract", "transform"]
 
 LATENESS = timedelta(hours=1)
-FEEDS = frozenset({"activity", "decision_steps", "identity_facts"})
+FEEDS = frozenset({"activity", "decision_steps", "delegations", "identity_facts"})
 SOURCE = "azure_activity"
 
 _ROWS = frozenset({"operationnamevalue", "activitystatusvalue", "categoryvalue"})
@@ -138,17 +144,32 @@ def _read(entry: Entry) -> None:
     caller = caller_of(event)
     if caller.id is not None:
         entry.add(tables.IDENTITY_FACTS, **fact(caller))
+    if caller.via is not None:
+        entry.add(tables.IDENTITY_FACTS, **agent_fact(caller))
+        _lent(entry, event, caller, time)
     if event.change.startswith("microsoft.authorization/role"):
         _beneficiary(entry, body(event))
     correlation = correlation_of(event)
     entry.add(
-        tables.ACTIVITY, time=time, actor_id=caller.id, action=event.operation, resource_id=event.resource,
+        tables.ACTIVITY, time=time, actor_id=caller.id, via_assistant_id=caller.via,
+        delegation_kind="obo_token" if caller.via else None,
+        delegation_trust="provider_asserted" if caller.via else None,
+        action=event.operation, resource_id=event.resource,
         extra_resource_ids=extras(event) or None, outcome=event.outcome, error_code=event.error,
         is_read=is_read(event), is_dry_run=True if event.change.endswith(_TRIALS) else None, ip=ip_of(event),
         client=_client(event), credential_id=name(event.claims.get("uti")),
         correlation_id=correlation, event_id=event.event_id or entry.record_id, observed_time=observed(event),
         effect_delta=None, unmapped=entry.leftovers(_KNOWN, event.fields))
     add_steps(entry, event, caller, time)
+
+
+def _lent(entry: Entry, event: Event, caller: Caller, time: datetime | None) -> None:
+    """The user's token with which an agent acts: steps name it by its id."""
+    claims = event.claims
+    lend(entry, [(caller.id, caller.via)], kind="token", uid=name(claims.get("uti")), time=time,
+         issuer=name(claims.get("iss")), scopes=scopes(claims),
+         audience=[held] if (held := name(claims.get("aud"))) is not None else None,
+         created_at=moment(claims, "iat"), expires_at=moment(claims, "exp"), event_id=event.event_id or entry.record_id)
 
 
 def _beneficiary(entry: Entry, held: Fields) -> None:

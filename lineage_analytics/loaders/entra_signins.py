@@ -7,7 +7,8 @@ Shapes  Graph ``signIns`` of v1.0 and beta in pages, arrays, lines or alone, the
         EntraIdSpnSignInEvents of Defender (AADSignInEventsBeta and AADSpnSignInEventsBeta before), as JSON or CSV with
         dynamic columns as text; the portal's CSV; test-suite envelopes.
 Maps    every sign-in to ``activity`` as ``signin:<type>``; who signed in, and an agent through which a user did, to
-        ``identity_facts``; a sign-in that Identity Protection held for risky to ``decision_steps`` (signal).
+        ``identity_facts``; a sign-in that Identity Protection held for risky to ``decision_steps`` (signal);
+        the token of an agent for a user to ``delegations``.
         Audits, Graph activity and risk in the same file are read as their own loaders read them and booked under those.
 Drops   device, place, factors of authentication, policies that did not apply, texts of errors; names typed into
         sign-ins that failed without a user behind them; other categories, rejected as ``out_of_scope`` by name.
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["LATENESS", "PROVIDER", "detect", "extract", "transform"]
 
 LATENESS = timedelta(hours=2)
-FEEDS = frozenset({"activity", "decision_steps", "identity_facts"})
+FEEDS = frozenset({"activity", "decision_steps", "delegations", "identity_facts"})
 
 
 def detect(sample: Sample) -> Match | None:

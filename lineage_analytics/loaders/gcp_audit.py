@@ -6,9 +6,10 @@ Shapes  LogEntry objects as array, lines, single objects or pages (``entries`` o
         GCPAuditLogs; ``@type`` renamed; envelopes of search engines and test suites.
 Maps    every audit entry with a time to ``activity``; callers, delegates and members to ``identity_facts``; binding
         deltas, service accounts, keys, roles, pools, organisation policies, log sinks, elevation grants, users and
-        groups of the directory to ``decision_steps``; added bindings to ``entitlements``; keys made, switched and
-        deleted to ``credentials``; calls of publisher models, Gemini and agent engines to ``assistant_access``. The
-        recommender's action log, mixed in, is read as ``gcp_recommender`` reads it.
+        groups of the directory to ``decision_steps``; the accounts through which such a change came to
+        ``delegations``; added bindings to ``entitlements``; keys made, switched and deleted to ``credentials``; calls
+        of publisher models, Gemini and agent engines to ``assistant_access``. The recommender's action log, mixed in,
+        is read as ``gcp_recommender`` reads it.
 Drops   request and response bodies but for targets, deltas and hashes of what was set; prompts and answers; entries of
         other logs (flows, load balancers, containers), rejected as ``out_of_scope`` by the name of their log.
 Schema  google.cloud.audit.AuditLog and LogEntry v2; unknown keys of entry and payload are kept in ``unmapped``.
@@ -50,7 +51,8 @@ if TYPE_CHECKING:
 __all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "transform"]
 
 LATENESS = timedelta(hours=1)
-FEEDS = frozenset({"activity", "assistant_access", "credentials", "decision_steps", "entitlements", "identity_facts"})
+FEEDS = frozenset({"activity", "assistant_access", "credentials", "decision_steps", "delegations", "entitlements",
+                   "identity_facts"})
 SOURCE = "gcp_audit"
 
 _ENTRIES = "entries"

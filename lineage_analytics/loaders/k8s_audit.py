@@ -5,7 +5,8 @@ Shapes  Events as lines, array, single objects or ``EventList`` batches, of v1, 
         diagnostics of AKS (``properties.log`` as text) and Log Analytics rows, JSON or CSV; test-suite envelopes.
 Maps    finished requests to ``activity``; users and impersonated users to ``identity_facts``; changes of roles,
         bindings, service accounts, admission rules and ``aws-auth`` to ``decision_steps``, bindings also to
-        ``entitlements``; signing requests and their approvals as requests and decisions; issued tokens to
+        ``entitlements``, who made them as another account to ``delegations``;
+        signing requests and their approvals as requests and decisions; issued tokens to
         ``credentials``.
 Drops   request and response bodies but for subjects, roles, rules and hashes of what was set, so no secret of a Secret
         object; stages before the answer and other logs of the control plane, rejected as ``out_of_scope`` by name.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 PROVIDER = names.PROVIDER
 LATENESS = timedelta(minutes=15)
-FEEDS = frozenset({"activity", "credentials", "decision_steps", "entitlements", "identity_facts"})
+FEEDS = frozenset({"activity", "credentials", "decision_steps", "delegations", "entitlements", "identity_facts"})
 SOURCE = "k8s_audit"
 
 

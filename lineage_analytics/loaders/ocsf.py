@@ -4,11 +4,13 @@ Shapes  JSON objects, arrays, lines and wrapped lists with ``class_uid``; rows o
         as lines); CloudEvents with the event in ``data``; test-suite envelopes with it in ``log``.
 Maps    every event of categories IAM, application, findings and remediation to ``activity``; users and AI agents to
         ``identity_facts`` (User Inventory as an inventory); IAM changes, remediations, findings and their advice to
-        ``decision_steps``; what an AI agent or a model call touched to ``assistant_access``.
+        ``decision_steps``; what an AI agent or a model call touched to ``assistant_access``; the ``delegation`` under
+        which it did to ``delegations``.
 Drops   ``raw_data``, ``message``, prompts and answers of ``message_context``, enrichments and observables. System,
         network and other discovery events are rejected as ``out_of_scope``, unless an AI agent acts in them.
-Schema  OCSF 1.0 to 1.8, and ``ai_agent`` of the 1.9 development tree. ``class_uid`` and ``activity_id`` may be text;
-        activities with unknown numbers are read by their caption. Fields not known, ``unmapped`` among them, are kept.
+Schema  OCSF 1.0 to 1.8, and ``ai_agent`` and ``delegation`` of the 1.9 development tree. ``class_uid`` and
+        ``activity_id`` may be text; activities with unknown numbers are read by their caption. Fields not known,
+        ``unmapped`` among them, are kept.
 
 CloudTrail events out of a lake have the record id, the callers and the changes that the CloudTrail loader gives
 them: loaded both ways they are one record. No class models approval: nothing here is a decision.
@@ -35,9 +37,10 @@ from lineage_analytics.loaders._ocsf_record import action_of, class_of, error_of
 from lineage_analytics.loaders._ocsf_steps import change, effect_of, finding
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
 from lineage_analytics.loaders.common.contract import Match
+from lineage_analytics.loaders.common.delegated import lend
 from lineage_analytics.loaders.common.packings import head_keys, json_or_array_chunks
 from lineage_analytics.loaders.common.times import parse_time
-from lineage_analytics.loaders.common.values import Fields, embedded, flag, fold, name, obj, objects, text
+from lineage_analytics.loaders.common.values import Fields, embedded, flag, fold, name, obj, objects, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "transform"]
 
 LATENESS = timedelta(hours=1)
-FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
+FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "delegations", "identity_facts"})
 SOURCE = "ocsf"
 # Documented of the classes and profiles read here, and not mapped.
 _UNREAD = """access_list access_mask analytic app_dispositions application assignee assignee_group attacks auth_factors
@@ -65,6 +68,7 @@ KNOWN = {
     "actor": "object", "ai_agent": "object", "ai_model": "object", "api": "object", "app": "object",
     "category_name": "string", "category_uid": "number string", "class_name": "string", "class_uid": "number string",
     "cloud": "object", "confidence": "", "confidence_id": "", "count": "", "databucket": "object", "database": "object",
+    "delegation": "object",
     "device": "object", "disposition": "string", "disposition_id": "number string", "dst_endpoint": "object",
     "duration": "", "end_time": "", "enrichments": "", "entity": "object", "entity_result": "object", "file": "object",
     "finding": "object", "finding_info": "object", "finding_info_list": "array", "group": "object",
@@ -170,6 +174,7 @@ def _read(entry: Entry) -> None:
         effect = (cloudtrail.change_of(record, action_of(record, kind), tenant) if aws
                   else effect_of(entry, record, kind))
         change(entry, record, kind, effect, common, outcome)
+        _lent(entry, record, user, agent, common, steps=("action",) if effect is not None else ())
     if agent is not None or asked_model:
         _access(entry, record, kind, common, agent)
 
@@ -209,6 +214,22 @@ def _activity(entry: Entry, record: Fields, kind: tuple[int, int | None], common
         correlation_id=name(metadata.get("correlation_uid")) or name(obj(api.get("request")).get("uid")),
         event_id=common["event_id"], observed_time=parse_time(metadata.get("logged_time") or metadata.get(
             "processed_time")), unmapped=entry.leftovers(KNOWN, record))
+
+
+def _lent(entry: Entry, record: Fields, user: Principal | None, agent: Principal | None, common: Mapping[str, Any], *,
+          steps: tuple[str, ...]) -> None:
+    """The delegation under which an event says that it was done: the user's to the agent."""
+    held = obj(record.get("delegation"))
+    uid = name(held.get("uid"))
+    if uid is None:
+        return
+    audience = name(held.get("audience"))
+    lend(entry, [(user.id if user else None, agent.id if agent else None)], kind="stated", uid=uid, steps=steps,
+         parent=name(held.get("parent_uid")), time=common["time"], event_id=common["event_id"],
+         issuer=name(held.get("issuer_uid")), scopes=texts(held.get("scopes")) or None,
+         audience=texts(held.get("audience")) or ([audience] if audience else None),
+         created_at=parse_time(held.get("created_time") or held.get("created_time_dt")),
+         expires_at=parse_time(held.get("expiration_time") or held.get("expiration_time_dt")))
 
 
 def _inventory(entry: Entry, record: Fields, tenant: str | None, time: object) -> None:

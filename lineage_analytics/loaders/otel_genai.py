@@ -6,7 +6,8 @@ Shapes  OTLP/JSON, one request a line or one object; Jaeger's JSON; spans export
 Maps    every GenAI and MCP span to ``activity`` (``gen_ai.operation.name``, or the MCP method); agents and users to
         ``identity_facts``; retrievals, data sources and MCP resources read to ``assistant_access``; ``lineage.step``
         with ``lineage.case_id target effect approver evidence_ref verdict``, on a span or its events, to
-        ``decision_steps``.
+        ``decision_steps``; the runs of agents (``invoke_agent``), by whom each was started and with which stated
+        ``lineage.scopes``, to ``delegations``.
 Drops   prompts, completions, messages, instructions, tool arguments and results, query texts, model parameters and
         token counts; texts of attributes without a rule (numbers, flags and ids of them are kept). Other spans
         (databases, HTTP) are rejected as ``out_of_scope``.
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from lineage_analytics import tables
 from lineage_analytics.loaders import _otel_names as names
 from lineage_analytics.loaders._lookahead import Recent, expanded, one_ahead
+from lineage_analytics.loaders._otel_runs import RUN, Runs, started, used
 from lineage_analytics.loaders._otel_spans import Span, is_trace, parts, span_of
 from lineage_analytics.loaders._otel_steps import PROVIDER, principal, requests_of, states_step, steps
 from lineage_analytics.loaders.common.assembly import Entry, RecordFault, assemble
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["FEEDS", "LATENESS", "PROVIDER", "detect", "extract", "transform"]
 
 LATENESS = timedelta(hours=1)
-FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "identity_facts"})
+FEEDS = frozenset({"activity", "assistant_access", "decision_steps", "delegations", "identity_facts"})
 SOURCE = "otel_genai"
 _SPANS_PER_CHUNK = 8_192
 _ANCESTORS = 64
@@ -55,6 +57,7 @@ _DENIALS = frozenset({"403", "permissiondenied", "permission_denied", "accessden
                       "forbidden", "unauthorized"})
 _Known = tuple["str | None", "str | None", bool]  # a span's parent, its own agent, whether it states a step
 _Place = tuple[str, "str | None", str]  # a span by its key, with its trace and the span that is looked up for it
+_Started = tuple[str, "str | None", "str | None", str]  # a run by its key, with its trace, its parent and its agent
 
 
 # What only log records and metrics have, which some exporters write into the file of the spans.
@@ -90,26 +93,32 @@ def _is_printed(keys: set[str]) -> bool:
 def extract(document: Document) -> Iterator[Chunk]:
     """One raw record per span; each chunk knows the enclosing agents of its spans."""
     seen = Recent[_Known]()
-    calls = _Calls(seen)
+    calls, runs = _Calls(seen), Runs(seen)
 
-    def note(chunk: Chunk) -> tuple[list[_Place], list[_Place]]:
-        places, stating = list[_Place](), list[_Place]()
+    def note(chunk: Chunk) -> tuple[list[_Place], list[_Place], list[_Started]]:
+        places, stating, begun = list[_Place](), list[_Place](), list[_Started]()
         for span in _spans(chunk):
             agent, states = _agent(span, _service(span)), states_step(span)
             seen.put((span.trace, span.id), (span.parent, agent, states))
             if agent is None and span.parent is not None:
                 places.append((_key(span), span.trace, span.parent))
+            if agent is not None and _operation(span) == RUN:
+                runs.put(span, agent)
+                begun.append((_key(span), span.trace, span.parent, agent))
             if states and span.id is not None:
                 stating.append((_key(span), span.trace, span.id))
             else:
                 calls.note(span)
-        return places, stating
+        return places, stating, begun
 
-    def context(noted: tuple[list[_Place], list[_Place]]) -> Mapping[str, Any]:
-        places, stating = noted
+    def context(noted: tuple[list[_Place], list[_Place], list[_Started]]) -> Mapping[str, Any]:
+        places, stating, begun = noted
         calls.settle()
         return {"agents": {key: agent for key, trace, parent in places
                            if (agent := _enclosing(trace, parent, seen)) is not None},
+                "around": {key: run for key, trace, parent, own in begun
+                           if (run := runs.around(trace, parent, own)) is not None},
+                "runs": {key: run for key, trace, own in stating if (run := runs.around(trace, own)) is not None},
                 "requests": {key: made for key, trace, own in stating if (made := calls.made(trace, own))}}
 
     printed = document.shape == "printed"
@@ -214,9 +223,13 @@ def _read(entry: Entry) -> None:
                   model_provider=span.text(*names.PROVIDER_NAME), trigger="unknown", policy_outcome="unknown",
                   access_status="failure" if span.status == "error" else None, event_id=event, **access)
     requests: Mapping[str, list[str]] = entry.context.get("requests", {})
-    for part, cells in steps(span, service, agent, requests.get(event, ())):
-        if cells["time"] is not None:
-            entry.step(part, event_id=event, on_behalf_of_id=user_id, **cells)
+    told = [(part, cells) for part, cells in steps(span, service, agent, requests.get(event, ()))
+            if cells["time"] is not None]
+    for part, cells in told:
+        entry.step(part, event_id=event, on_behalf_of_id=user_id, **cells)
+    if own is not None and operation == RUN and span.id is not None:
+        started(entry, span, event, time, own, user_id)
+    used(entry, event, time, [part for part, _ in told])
 
 
 def _service(span: Span) -> str | None:
