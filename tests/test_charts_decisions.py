@@ -80,10 +80,23 @@ def test_each_step_stands_in_the_column_of_its_stage_and_a_rollback_of_another_c
 
 
 def test_the_title_says_which_stages_are_on_record_missing_and_not_known() -> None:
-    assert title(drawn(CHAIN, TIES)) == "Signal, request or advice, approval, action and rollback are on record"
+    proved = [{**tie, "tier": 4} for tie in TIES]
+    assert title(drawn(CHAIN, proved)) == "Signal, request or advice, approval, action and rollback or end are on record"
     lacks = [gap("decision", "absent"), gap("signal", "not_collected")]
     assert title(drawn([step("a", "action")], gaps=lacks)) == "Action is on record; approval is missing; signal is not known"
     assert title(drawn([step("t", "attempt", status="failed")])) == "Action is on record as failed"
+
+
+def test_the_title_never_says_on_record_of_what_is_only_inferred() -> None:
+    weak = [link("r", "s", "informed_by", 2), link("a", "d", "authorised_by", 1), link("a", "r", "requested_by")]
+    assert title(drawn(CHAIN[:4], weak)) == "Request or advice and action are on record; signal and approval are inferred"
+    alone = [link("a", "d", "authorised_by", 1)]
+    assert title(drawn(CHAIN[2:4], alone)) == "Action is on record; approval is inferred"
+
+
+def test_a_way_back_is_not_known_only_where_that_gap_says_so() -> None:
+    for element, said in (("outcome", "Action is on record"), ("rollback_path", "Action is on record; way back is not known")):
+        assert title(drawn([step("a", "action")], gaps=[gap(element, "not_collected")])) == said
 
 
 def test_agents_are_named_and_the_time_stands_under_each_step() -> None:

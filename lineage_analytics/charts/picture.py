@@ -285,26 +285,45 @@ def _text(lines: Sequence[tuple[float, float, str]], y: alt.Y, colour: str, weig
     ).encode(x=_X, y=y, text="words:N")]
 
 
-def _state(cards: Sequence[Card]) -> str:
-    """Of a stage: what counts against it, else whether something is on record."""
-    done = any(card.look in ("step", "other", "more") for card in cards)
-    if any(card.look == "missing" for card in cards) and not (done and cards[0].stage == "rollback"):
+def _state(drawn: Picture, stage: str) -> str:
+    """Of a stage: what counts against it, else whether something is on record, or there by inference alone."""
+    cards = drawn.columns[stage]
+    done = [card for card in cards if card.look in ("step", "other", "more")]
+    if any(card.look == "missing" for card in cards) and not (done and stage == "rollback"):
         return "missing"
-    if not done and any(card.look == "failed" for card in cards):
+    if done:
+        return "inferred" if stage != _last(drawn) and all(_inferred(drawn, card) for card in done) else "on record"
+    if any(card.look == "failed" for card in cards):
         return "on record as failed"
-    return "on record" if done else "not known" if any(card.look == "gap" for card in cards) else "none"
+    lacking = [card for card in cards if card.look == "gap" and (stage != "rollback" or "rollback_path" in card.what)]
+    return "not known" if lacking else "none"
+
+
+def _last(drawn: Picture) -> str | None:
+    """The stage the decision got to: what happened there is on record whatever led to it."""
+    reached = [stage for stage in STAGES[:-1] if any(card.look in ("step", "failed") for card in drawn.columns[stage])]
+    return reached[-1] if reached else None
+
+
+def _inferred(drawn: Picture, card: Card) -> bool:
+    """Whether everything that ties it to the decision is inferred."""
+    ties = [tie.proved for tie in drawn.ties if card.id in (tie.start, tie.end)]
+    return bool(ties) and not any(ties)
 
 
 _NOUNS = {"signal": "signal", "advice": "request or advice", "approval": "approval", "action": "action",
-          "rollback": "rollback"}
+          "rollback": "way back"}
+_STATES = ("on record", "on record as failed", "inferred", "missing", "not known")
 
 
 def _finding(drawn: Picture) -> str:
     found: dict[str, list[str]] = {}
     for stage, noun in _NOUNS.items():
-        found.setdefault(_state(drawn.columns[stage]), []).append(noun)
+        state = _state(drawn, stage)
+        taken = stage == "rollback" and state in ("on record", "inferred")
+        found.setdefault(state, []).append("rollback or end" if taken else noun)
     parts = [f"{_and(found[state])} {'is' if len(found[state]) == 1 else 'are'} {state}"
-             for state in ("on record", "on record as failed", "missing", "not known") if state in found]
+             for state in _STATES if state in found]
     return sentence("; ".join(parts)) if parts else _QUESTION
 
 

@@ -21,9 +21,9 @@ TITLES = {
 }
 # What the package's own outputs and the text of notebooks are made of; everything else is shown as text.
 _TAGS = frozenset({
-    "a", "b", "blockquote", "br", "caption", "code", "details", "div", "em", "figcaption", "figure", "h1", "h2", "h3", "h4",
-    "hr", "i", "img", "li", "ol", "p", "pre", "small", "span", "strong", "summary", "table", "tbody", "td", "th", "thead",
-    "tr", "ul",
+    "a", "b", "blockquote", "br", "caption", "code", "details", "div", "em", "figcaption", "figure", "h1", "h2", "h3",
+    "h4", "hr", "i", "img", "li", "ol", "p", "pre", "small", "span", "strong", "summary", "table", "tbody", "td", "th",
+    "thead", "tr", "ul",
 })
 _PICTURES = ("data:image/svg+xml;base64,", "data:image/png;base64,")
 _PLAIN = frozenset({"class", "scope", "colspan", "rowspan", "alt", "title", "id"})
