@@ -258,6 +258,11 @@ def test_executing_alone_where_approval_is_declared_is_a_finding_once_silence_is
     assert findings(asked("x"), flow(identity=AGENT), coverage=covered(), identities=PEOPLE) == {}
 
 
+def test_a_name_of_several_lines_is_a_name() -> None:
+    resources = Loaded([{"workflow": "a\nb\u0000, c", "identity": BOT, "declared_class": "advises"}])["resources"]
+    assert "the workflow a\nb" in findings([alone("a")], resources=resources)["class_exceeded"]["reading"]
+
+
 def test_of_two_workflows_that_fit_alike_the_one_that_may_more_counts() -> None:
     fitting = flow("one", declared_class="advises"), flow("two", declared_class="executes_approved")
     assert findings([alone("a")], *fitting) == {}

@@ -157,13 +157,6 @@ def span(name: str | None, bounds: str | None) -> Span:
     return Span(named[0], named[-1])
 
 
-class _Part(NamedTuple):
-    """Which workflow a case belongs to: ``fitting`` are the declared ones that fit best, ``agent`` whose part it is."""
-
-    fitting: tuple[str, ...]
-    agent: str
-
-
 def parts(cases: pl.DataFrame, steps: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     """One row per case in which an assistant has a part.
 
@@ -184,45 +177,45 @@ def parts(cases: pl.DataFrame, steps: pl.DataFrame, facts: Facts) -> pl.DataFram
         "case_id", "assistant_id", "agent_ids", "step_id", "record_ids", ai=ai,
         rank=pl.when(pl.col("kind").is_in(_ACTING)).then(0).when(pl.col("kind").is_in(_ASKING)).then(1).otherwise(2))
     first = shown.filter(pl.col("rank") == pl.col("rank").min().over("case_id"))
-    found: dict[str, list[tuple[int, str, str]]] = {}
-    known: dict[tuple[str | None, tuple[str, ...], bool], list[tuple[int, str, str]]] = {}
-    for case_id, assistant, agents, is_ai in first.select("case_id", "assistant_id", "agent_ids", "ai").unique(
-            ).iter_rows():
-        named = assistant, tuple(agents or ()), is_ai
-        if named not in known:
-            known[named] = _fits(register, *named)
-        found.setdefault(case_id, []).extend(known[named])
-    made = {case_id: _part(fits) for case_id, fits in found.items()}
-    kinds = dict(cases.select("case_id", "change_class").iter_rows())
-    own = pl.DataFrame(
-        [(case_id, _workflow(part, kinds[case_id]), list(part.fitting), part.agent)
-         for case_id, part in sorted(made.items()) if case_id in kinds],
-        schema={"case_id": pl.String, "workflow_id": pl.String, "fitting": tables.TEXTS, "agent_id": pl.String},
-        orient="row")
-    evidence = first.explode("record_ids").group_by("case_id").agg(
+    named = first.select("case_id", "assistant_id", "ai", agent="agent_ids").explode(
+        "agent", empty_as_null=True, keep_nulls=True).unique()
+    own = named.join(_fits(named, register), on=["assistant_id", "agent", "ai"], nulls_equal=True).filter(
+        pl.col("score") == pl.col("score").max().over("case_id")).group_by("case_id").agg(
+        fitting=pl.col("fitting").drop_nulls().unique().sort(), agent_id=pl.col("by").min())
+    evidence = first.explode("record_ids", empty_as_null=True, keep_nulls=True).group_by("case_id").agg(
         step_ids=pl.col("step_id").unique().sort().head(_SHOWN),
         record_ids=pl.col("record_ids").drop_nulls().unique().sort().head(_SHOWN))
-    return own.join(evidence, on="case_id", how="left").sort("case_id")
+    kinds = cases.select("case_id", kind=pl.col("change_class").fill_null("unknown"))
+    told = own.join(kinds, on="case_id")
+    observed = told.filter(pl.col("fitting").list.len() == 0).select("agent_id", "kind").unique()
+    ids = observed.with_columns(pl.Series("observed", [observed_id(*row) for row in observed.iter_rows()],
+                                          dtype=pl.String))
+    fitting = pl.col("fitting")
+    return told.join(ids, on=["agent_id", "kind"], how="left").join(evidence, on="case_id", how="left").select(
+        "case_id", pl.when(fitting.list.len() == 1).then(fitting.list.first()).when(fitting.list.len() == 0).then(
+            pl.col("observed")).alias("workflow_id"), "fitting", "agent_id", "step_ids", "record_ids").sort("case_id")
 
 
-def _fits(register: Sequence[Declared], assistant: str | None, agents: tuple[str, ...], is_ai: bool
-          ) -> list[tuple[int, str, str]]:
-    """How well each declared workflow fits what a step names; without any, whose part it is."""
-    agent = assistant or (agents[0] if agents else "")
-    fits = [(score, each.id, agent) for each in register if (score := each.fits(assistant, agents))]
-    return fits or ([(0, "", agent)] if agent and (assistant or is_ai) else [])
-
-
-def _part(fits: list[tuple[int, str, str]]) -> _Part:
-    best = max((score for score, _, _ in fits), default=0)
-    chosen = sorted({(identity, agent) for score, identity, agent in fits if score == best})
-    return _Part(tuple(sorted({identity for identity, _ in chosen} - {""})), min((a for _, a in chosen), default=""))
-
-
-def _workflow(part: _Part, kind: str | None) -> str | None:
-    if part.fitting:
-        return part.fitting[0] if len(part.fitting) == 1 else None
-    return observed_id(part.agent, kind) if part.agent else None
+def _fits(named: pl.DataFrame, register: Sequence[Declared]) -> pl.DataFrame:
+    """Of each distinct set of names that steps hold: the declared workflows it fits and how well, or null and 0 where
+    it fits none and an assistant has the part; and by whom."""
+    by_account: dict[str, list[Declared]] = {}
+    for each in register:
+        for account in each.identities:
+            by_account.setdefault(account, []).append(each)
+    by_assistant = [each for each in register if not each.identities]
+    made = []
+    for assistant, agent, ai in named.select("assistant_id", "agent", "ai").unique().iter_rows():
+        by = assistant or agent
+        agents = [] if agent is None else [agent]
+        near = [each for one in (assistant, agent) if one for each in by_account.get(one, ())]
+        near += by_assistant if assistant or ai else []
+        fits = [(score, each.id) for each in near if (score := each.fits(assistant, agents))]
+        none = [(0, None)] if by and (assistant or ai) else []
+        made += [(assistant, agent, ai, score, identity, by) for score, identity in fits or none]
+    return pl.DataFrame(made, schema={
+        "assistant_id": pl.String, "agent": pl.String, "ai": pl.Boolean, "score": pl.Int64, "fitting": pl.String,
+        "by": pl.String}, orient="row")
 
 
 def observed_id(assistant: str, kind: str | None) -> str:
@@ -271,21 +264,26 @@ def workflow_findings(cases: pl.DataFrame, found: pl.DataFrame, facts: Facts) ->
     may be, and one that several declared workflows fit by the one that allows most: neither is told on a guess.
     Columns of ``tables.DECISION_FINDINGS``.
     """
-    register = declared(facts)
-    rows = cases.select(
-        "case_id", "involvement_class", "involvement_bounds", "executed", "environment",
-    ).join(found.filter(pl.col("fitting").list.len() > 0), on="case_id", maintain_order="left")
+    register = list(declared(facts).values())
+    places = {each.id: str(place) for place, each in enumerate(register)}
+    grounds = ("fitting", "involvement_class", "involvement_bounds", "executed", "environment")
+    rows = cases.select("case_id", *grounds[1:]).join(
+        found.filter(pl.col("fitting").list.len() > 0).select(
+            "case_id", "agent_id", "step_ids", "record_ids", fitting=pl.col("fitting").list.eval(
+                pl.element().replace_strict(places, return_dtype=pl.String)).list.join(" ")),
+        on="case_id", maintain_order="left")
     made = []
-    for row in rows.iter_rows(named=True):
-        fitting = [register[identity] for identity in row["fitting"]]
-        done = span(row["involvement_class"], row["involvement_bounds"])
-        readings = {"class_exceeded": _exceeded(fitting, done)}
-        if row["executed"] and row["environment"] == "prod" and done.least in WRITES:
-            readings["experimental_in_production"] = _experimental(fitting)
-        made += [{"case_id": row["case_id"], "finding": finding, "reading": reading, "agent_id": row["agent_id"],
-                  "step_ids": row["step_ids"], "record_ids": row["record_ids"]}
-                 for finding, reading in readings.items() if reading]
-    return pl.DataFrame(made, schema=tables.DECISION_FINDINGS.schema)
+    for ground in rows.select(grounds).unique().iter_rows():
+        fitting, name, bounds, executed, environment = ground
+        declared_ones = [register[int(place)] for place in fitting.split()]
+        done = span(name, bounds)
+        readings = {"class_exceeded": _exceeded(declared_ones, done)}
+        if executed and environment == "prod" and done.least in WRITES:
+            readings["experimental_in_production"] = _experimental(declared_ones)
+        made += [(*ground, finding, reading) for finding, reading in readings.items() if reading]
+    told = pl.DataFrame(made, schema={**{name: rows.schema[name] for name in grounds}, "finding": pl.String,
+                                      "reading": pl.String}, orient="row")
+    return rows.join(told, on=grounds, nulls_equal=True).select(tables.DECISION_FINDINGS.schema.names())
 
 
 def _exceeded(fitting: Sequence[Declared], done: Span) -> str | None:
