@@ -355,6 +355,25 @@ def test_a_second_log_whose_clock_runs_a_minute_ahead_tells_the_same_two_changes
     assert [link.again.id for link in found.again] == ["step-b"]
 
 
+def test_a_second_log_seven_minutes_fast_is_read_by_one_clock_once_twenty_pairs_show_it() -> None:
+    known = [pim("action", n * 60 + late, name=f"{source}-{n}", key=f"k{n}", source=source, target_key=f"entra:t:role/{n}|x",
+                 effect_key=f"grant(entra:t:role/{n}|x)")
+             for n in range(20) for source, late in (("entra_audit", 0), ("entra_pim", 7))]
+    rows = (added("a"), removed("r", 3), added("told", 7, source="entra_pim"))
+    assert pairs(lineage(*rows)) == {("r", "a")}
+    found = lineage(*rows, *known)
+    assert pairs(found) == {("r", "a"), ("r", "told")}
+    assert case(found, "e-r")["time"] == at(3)
+    assert found.links.filter(pl.col("dst") == "step-told")["delta_seconds"].to_list() == [240.0]  # as logged
+
+
+def test_a_local_time_orders_no_pair_of_two_logs() -> None:
+    assert pairs(lineage(added("a"), removed("r", time_zone="assumed"))) == {("r", "a")}
+    found = lineage(added("a"), reviewed("r", 60, time_zone="assumed"))
+    assert pairs(found) == set()
+    assert pairs(lineage(added("a"), reviewed("r", 15 * 60, time_zone="assumed"))) == {("r", "a")}
+
+
 def test_two_records_of_one_log_are_two_changes() -> None:
     elsewhere = reviewed("v", target_key="entra:t-1:group/g-9|ana")  # there are two logs
     found = walked(added("a0", -100), added("a1"), removed("r1"), removed("r2", 11), elsewhere)

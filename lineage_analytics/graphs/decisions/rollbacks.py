@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from lineage_analytics.graphs.decisions.clocks import Clocks
 from lineage_analytics.graphs.decisions.inverse import PROVING, both_ways, folded, inverses, undoes
-from lineage_analytics.graphs.decisions.steps import skew
-from lineage_analytics.graphs.decisions.tellings import Change, Tellings, Undone, joined
+from lineage_analytics.graphs.decisions.tellings import Change, Tellings, Undone, corrected, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from lineage_analytics.graphs.decisions.inverse import Inverse
@@ -25,6 +25,9 @@ _ENDS = ("delete", "destroy")
 _GIVES = frozenset({"grant", "create", "enable", "restore"})
 _OPPOSITE = {"grant": "revoke", "revoke": "grant", "create": "delete", "delete": "create", "enable": "disable",
              "disable": "enable"}
+_TO_AND_FRO = frozenset({"grant", "revoke", "enable", "disable"})
+"""What may be done again: only the order in time tells which of two took the other back. A thing is made before it is
+deleted, whatever the clocks say."""
 _CONSENT = "consent to application"
 _KEYS_READ = 20
 
@@ -62,6 +65,7 @@ class Pairs(NamedTuple):
 
 
 Where = tuple[str, str | None, str, bool, str]
+_AnyPair = TypeVar("_AnyPair", Undone, Doubted)
 
 
 @dataclass(slots=True)
@@ -79,15 +83,31 @@ class _Place:
     last: Undone | None = None
 
 
-def undone(steps: Iterable[Step]) -> Pairs:
+def undone(steps: Iterable[Step], clocks: Clocks | None = None) -> Pairs:
     """Pairs of changes that took effect: same tenant, target and parameter, the earlier still in force, the later
     after it by more than the clocks may differ, within 180 days. What stood before the log began is not known, and
-    then nothing is claimed. Of a set of which a part was taken back, the pair is partial and names the members."""
-    made, into = joined([s for s in steps if s.kind in ("action", "rollback", "expiry", "attempt")])
-    walk = _Walk(made, into)
+    then nothing is claimed. Of a set of which a part was taken back, the pair is partial and names the members.
+    ``clocks``: what is known of how far those of two sources lie apart; the order is that of corrected times."""
+    clocks = clocks or Clocks()
+    given = [s for s in steps if s.kind in ("action", "rollback", "expiry", "attempt")]
+    whole, into = joined(given)
+    made = corrected(whole, clocks)
+    walk = _Walk(made, into, clocks)
     for step in sorted(made, key=lambda s: (s.time, _rank(s), s.id)):
         walk.take(step)
-    return walk.pairs._replace(made=walk.pairs.made + list(_consents(made, walk.pairs)))
+    pairs = walk.pairs._replace(made=walk.pairs.made + list(_consents(made, walk.pairs)))
+    return _as_logged(pairs, {step.id: step for step in given}) if made is not whole or into else pairs
+
+
+def _as_logged(pairs: Pairs, steps: Mapping[str, Step]) -> Pairs:
+    """The pairs of the steps as they are on record, with their own times and values."""
+    def own(pair: _AnyPair) -> _AnyPair:
+        return pair._replace(undone=steps[pair.undone.id], undoing=steps[pair.undoing.id])
+    again = [Again(*(steps[step.id] for step in link)) for link in pairs.again]
+    return pairs._replace(
+        made=list(map(own, pairs.made)), compensating=list(map(own, pairs.compensating)),
+        doubted=list(map(own, pairs.doubted)), superseded=list(map(own, pairs.superseded)),
+        failed=list(map(own, pairs.failed)), again=again)
 
 
 def _verb(step: Step) -> str:
@@ -143,11 +163,11 @@ def _addresses(parts: Iterable[str]) -> Iterator[str]:
 class _Walk:
     """Goes through the changes in time order; work per change does not grow with their number."""
 
-    def __init__(self, steps: list[Step], into: dict[str, Step]) -> None:
+    def __init__(self, steps: list[Step], into: dict[str, Step], clocks: Clocks) -> None:
         self.pairs = Pairs([], [], {}, {}, [], [], [], [])
-        self._into = into
+        self._into, self._clocks = into, clocks
         self._number = 0
-        self._tellings = Tellings(steps)
+        self._tellings = Tellings(steps, clocks)
         self._places: dict[Where, _Place] = defaultdict(_Place)
         self._under: dict[tuple[str, str | None, str], dict[Where, None]] = defaultdict(dict)
         self._keyed: dict[tuple[str, str | None, str, str], list[Change]] = defaultdict(list)
@@ -215,7 +235,7 @@ class _Walk:
                 self._stand(change, place)
                 continue
             earlier, row, stack = found
-            doubt = _doubt(earlier, change.step, row)
+            doubt = _doubt(earlier, change.step, row, self._clocks)
             if doubt is not None:
                 self._doubt(earlier, change, doubt)
                 self._stand(change, place)
@@ -296,7 +316,7 @@ class _Walk:
             place = self._places.pop(other)
             kept = _Place(last=place.last if other == where else None)
             for name, stack in place.open.items():
-                young = [c for c in stack if step.time - c.step.time <= skew(step, c.step)]
+                young = [c for c in stack if step.time - c.step.time <= self._clocks.band(step, c.step)]
                 found = found or (other == where and any(not c.gone for c in stack))
                 if young and other != where:
                     kept.open[name] = young
@@ -326,7 +346,7 @@ class _Walk:
         if here not in self._places:
             return
         found = self._newest(step, self._places[here], None)
-        if found is not None and _doubt(found[0], step, found[1]) is None:
+        if found is not None and _doubt(found[0], step, found[1], self._clocks) is None:
             self.pairs.failed.append(Doubted(found[0].step, step, "failed"))
 
     def _reduce(self, change: Change, where: Where) -> None:
@@ -338,7 +358,7 @@ class _Walk:
         if verb in ("disable", *_ENDS) and "|" not in where[2]:
             for earlier in {earlier.number: earlier for key in sorted(keys) for subject in subjects
                             for earlier in self._keyed.pop((where[0], where[1], key, subject), ())}.values():
-                if not earlier.gone and _after(earlier.step, change.step):
+                if not earlier.gone and _after(earlier.step, change.step, self._clocks):
                     self.pairs.compensating.append(Undone(earlier.step, change.step, "compensating", proved=False))
         elif verb in _GIVES and not change.takes:
             for key in keys:
@@ -350,10 +370,10 @@ def _undoing_kinds(step: Step) -> frozenset[str]:
     return frozenset(row.kind for row in undoes(step.operation))
 
 
-def _after(earlier: Step, later: Step) -> bool:
+def _after(earlier: Step, later: Step, clocks: Clocks) -> bool:
     """Later by more than the clocks may differ, within the window, and not after the earlier ended by itself."""
     apart = later.time - earlier.time
-    return skew(earlier, later) < apart <= WINDOW and (earlier.expires is None or earlier.expires > later.time)
+    return clocks.band(earlier, later) < apart <= WINDOW and (earlier.expires is None or earlier.expires > later.time)
 
 
 def _keys(step: Step) -> frozenset[str]:
@@ -400,17 +420,17 @@ def _fits(row: Inverse, change: Change, step: Step, place: _Place) -> bool:
     return not (change.before_known and change.before is not None) and not (place.known and place.value != after)
 
 
-def _doubt(change: Change, step: Step, row: Inverse) -> str | None:
+def _doubt(change: Change, step: Step, row: Inverse, clocks: Clocks) -> str | None:
     """Why a pair is not claimed."""
     apart = step.time - change.step.time
     if apart > WINDOW:
         return "outside_window"
     if row.kind == "valued" and (step.after is None or step.after in _EMPTY):
         return "ambiguous"
-    if "unknown" in (step.status, change.step.status):
+    if step.status == "unknown" or all(told.status == "unknown" for told in (change.step, *change.told)):
         return "ambiguous"
-    if both_ways(change.step.operation, step.operation):
-        return "ambiguous" if apart <= skew(step, change.step) else None
+    if _verb(change.step) in _TO_AND_FRO or both_ways(change.step.operation, step.operation):
+        return "ambiguous" if apart <= clocks.band(step, change.step) else None
     return "ambiguous" if change.replaced and not apart else None
 
 

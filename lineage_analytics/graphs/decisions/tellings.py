@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage_analytics.graphs.decisions.inverse import folded, inverses
-from lineage_analytics.graphs.decisions.steps import skew
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
+    from lineage_analytics.graphs.decisions.clocks import Clocks
     from lineage_analytics.graphs.decisions.steps import Step
 
 
@@ -53,7 +54,8 @@ class Tellings:
     taken back in between is told again by its ids alone: what came after may be the change made anew.
     """
 
-    def __init__(self, steps: Iterable[Step]) -> None:
+    def __init__(self, steps: Iterable[Step], clocks: Clocks) -> None:
+        self._clocks = clocks
         logs: dict[str, set[str]] = defaultdict(set)
         for step in steps:
             logs[step.provider].add(step.source)
@@ -69,11 +71,11 @@ class Tellings:
             change = self._named.get(name)
             if change is not None and step.source not in _logs(change):
                 return change
-        if step.effect is None or step.effect.startswith("set("):  # two values set in a row are two changes
-            return None
+        if step.effect is None or step.effect.startswith("set(") or step.zone_assumed:
+            return None  # two values set in a row are two changes; a local time may be any hour
         waiting = self._waiting.get((where, step.effect), {})
         heads = [head for told in sorted(waiting, key=sorted) if step.source not in told
-                 and (head := _head(waiting[told], step)) is not None]
+                 and (head := self._head(waiting[told], step)) is not None]
         return min(heads, key=lambda change: change.number, default=None)
 
     def add(self, change: Change, step: Step, where: Hashable) -> None:
@@ -84,6 +86,16 @@ class Tellings:
             self._named[name] = change
         if step.effect is not None:
             self._waiting[where, step.effect].setdefault(_logs(change), deque()).append(change)
+
+    def _head(self, waiting: deque[Change], step: Step) -> Change | None:
+        """The oldest change in force near in time; the others have waited in vain."""
+        while waiting:
+            head = waiting[0]
+            near = step.time - head.step.time <= self._clocks.band(step, head.step) and not head.step.zone_assumed
+            if step.source not in _logs(head) and not head.gone and near:
+                return head
+            waiting.popleft()
+        return None
 
 
 def _names(step: Step, where: Hashable) -> Iterator[Hashable]:
@@ -96,17 +108,6 @@ def _names(step: Step, where: Hashable) -> Iterator[Hashable]:
 
 def _logs(change: Change) -> frozenset[str]:
     return frozenset((change.step.source, *(step.source for step in change.told)))
-
-
-def _head(waiting: deque[Change], step: Step) -> Change | None:
-    """The oldest change in force near in time; the others have waited in vain."""
-    while waiting:
-        head = waiting[0]
-        known = _logs(head)
-        if step.source not in known and not head.gone and step.time - head.step.time <= skew(step, head.step):
-            return head
-        waiting.popleft()
-    return None
 
 
 def joined(steps: Sequence[Step]) -> tuple[list[Step], dict[str, Step]]:
@@ -127,3 +128,25 @@ def joined(steps: Sequence[Step]) -> tuple[list[Step], dict[str, Step]]:
             into[came.id] = went[0]
     away = {step.id for step in into.values()}
     return [whole.get(step.id, step) for step in steps if step.id not in away], into
+
+
+def corrected(steps: list[Step], clocks: Clocks) -> list[Step]:
+    """The steps with their times as one clock would show them: of sources whose offsets are estimated, that of the
+    one whose name comes first. The same list where nothing is known of the clocks."""
+    near: dict[str, list[tuple[str, timedelta]]] = defaultdict(list)
+    for known in clocks.estimated:
+        apart = timedelta(seconds=known.seconds)
+        near[known.source].append((known.other, -apart))
+        near[known.other].append((known.source, apart))
+    ahead: dict[str, timedelta] = {}
+    for first in sorted(near):
+        reached = [] if first in ahead else [first]
+        ahead.setdefault(first, timedelta(0))
+        for source in reached:
+            for other, apart in sorted(near[source]):
+                if other not in ahead:
+                    ahead[other] = ahead[source] + apart
+                    reached.append(other)
+    if not any(ahead.values()):
+        return steps
+    return [replace(step, time=step.time - ahead[step.source]) if ahead.get(step.source) else step for step in steps]
