@@ -297,6 +297,80 @@ def test_a_stored_decision_that_its_records_do_not_give_says_what_differs() -> N
     assert text.endswith("cases: 1 stored that the records do not give, 1 that they give and are not stored")
 
 
+# --- one explanation, word for word -----------------------------------------------------------------------------------
+
+def _at(position: int) -> dict[str, Any]:
+    return {"raw_ref": {"file_sha256": f"1c9e{'0' * 58}7f", "member": None, "offset": position}}
+
+
+GOLDEN = """\
+DECISION dec-ifqoj3cgxril2pat  tenant 111122223333  rules 2  as of 2026-06-30T00:00Z
+Change   AttachRolePolicy role/etl Read
+Class    none: no AI took part   Status  executed, later rolled back
+Verdict  APPROVAL UNKNOWN: not_collected     INDEPENDENT APPROVER: unknown
+Chain    no link        Gaps 2   Needs review 0
+
+ - Who initiated it             Ana (a): a person made the call  rec-grant
+ - What data informed it        "UnusedPermission role etl: Read": 1 signal on record; no AI took part
+                                rec-insight
+ - Recommended, and by what     no AI took part  (no record)
+ - Who approved                 not known; not_collected: no source that would hold the approval is loaded
+                                (no record)
+ - Who executed                 Ana (a): a person's credential  rec-grant
+ - Under whose authority        their own; answers for it: Ana (a) by initiation  rec-grant
+ - Can it be undone             yes; rolled back by iam:DetachRolePolicy; what takes it back has worked here
+                                within 180 days  rec-undo
+ - Was it undone                Dan (b): after 14 min; approval of that: not known ("iam:DetachRolePolicy")
+                                rec-undo
+
+ [1] signal         2026-06-10 10:30:00Z  UnusedPermission
+     about   role etl: Read
+     by      nobody named (automation)   authority unknown
+     source  aws_cloudtrail event e-insight  rec-insight  sha256 1c9e..7f (file not checked)
+             trail/2026-06-10.jsonl:3
+ [2] action         2026-06-10 12:00:00Z  iam:AttachRolePolicy
+     about   role/etl Read
+     by      Ana (a) (human)   authority self
+     source  aws_cloudtrail event e-grant  rec-grant  sha256 1c9e..7f (file not checked)
+             trail/2026-06-10.jsonl:11
+ [3] rollback       2026-06-10 12:14:00Z  iam:DetachRolePolicy   takes this back, 14 min after
+     by      Dan (b)   decision of its own dec-kxsn65s2ljijrpqv: not known
+     link    rolls_back [2], inverse tier 4 (0.95)  rec-grant, rec-undo
+     order   [2] 840 s before this (skew band 2 s): prior
+     source  aws_cloudtrail event e-undo  rec-undo
+
+ NEEDS REVIEW  nothing
+ GAPS
+  g1 approver_identity not_collected            no source that would hold the approval is loaded; expected in
+             a ticket or change system
+  g2 decision         not_collected            no source that would hold the approval is loaded; expected in a
+             ticket or change system
+
+ AGENTS
+  a  entra:t-1:ana
+  b  entra:t-1:dan
+
+ RECORDS  3
+  rec-grant  trail/2026-06-10.jsonl:11  sha256 1c9e..7f (file not checked)
+  rec-insight  trail/2026-06-10.jsonl:3  sha256 1c9e..7f (file not checked)
+  rec-undo  trail/2026-06-10.jsonl:12  sha256 1c9e..7f (file not checked)
+ REPLAY  3 records, digest ....  == stored digest"""
+
+
+def test_an_explanation_reads_word_for_word_as_it_was_agreed() -> None:
+    by: dict[str, Any] = {"actor_class": "human", "authority_mode": "self"}
+    finding: dict[str, Any] = {"native_key_kind": "access_finding_id", "native_key": "f-1"}
+    known = facts([
+        step("insight", -90, kind="signal", operation="UnusedPermission", title="UnusedPermission role etl: Read", actor_id=None,
+             actor_class="automation", **finding, **_at(3)),
+        step("grant", actor_id=ANA, title="AttachRolePolicy role/etl Read", **by, **finding, **_at(11)),
+        step("undo", 14, actor_id=DAN, title="DetachRolePolicy role/etl Read", **DETACH, **by, **_at(12))], NAMED)
+    ledger = tables.conform(pl.DataFrame({"file_sha256": [f"1c9e{'0' * 58}7f"], "file": ["trail/2026-06-10.jsonl"]}),
+                            tables.LEDGER)
+    found = decision_lineage(Facts({**known.tables, "ledger": ledger.lazy()}, known.as_of))
+    assert re.sub(r"digest \w{4}\.\.\w\w", "digest ....", found.explain("e-grant")) == GOLDEN
+
+
 # --- in a notebook ------------------------------------------------------------------------------------------------------
 
 def test_an_explanation_is_its_text_and_has_a_sentence_and_a_table_of_eight_questions() -> None:

@@ -20,7 +20,7 @@ from lineage_analytics.tables import EVIDENCE, MEASURES
 
 NOTEBOOKS = ("01_coverage", "02_privilege", "03_decisions", "04_copilot", "05_maturity", "06_acceleration")
 CHARTS = ("maturity_profile", "coverage_calendar", "source_counts", "excess_sweep", "use_states", "facet_waterfall",
-          "decision_elements", "copilot_reach")
+          "decision_elements", "copilot_reach", "workflow_map")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,8 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def test_a_run_leaves_what_the_contract_names(run_folder: Path) -> None:
-    wanted = {"index.html", "measures.json", "measures.parquet", "levels.json", "manifest.json", "run.log.json"}
+    wanted = {"index.html", "measures.json", "measures.parquet", "levels.json", "manifest.json", "run.log.json",
+              "workflow_register.csv", "workflow_register.json"}
     wanted |= {f"notebooks/{name}.{ending}" for name in NOTEBOOKS for ending in ("ipynb", "html")}
     wanted |= {f"charts/{name}.{ending}" for name in CHARTS for ending in ("svg", "png", "vl.json")}
     present = {p.relative_to(run_folder.resolve()).as_posix() for p in run_folder.resolve().rglob("*") if p.is_file()}

@@ -59,6 +59,7 @@ def made(reading: Reading) -> Mapping[str, Callable[[], Any]]:
         "credential_age": lambda: charts.credential_age(estate.frame("credentials"), estate.as_of),
         "decision_elements": lambda: charts.decision_elements(elements, period),
         "approval_timing": lambda: charts.approval_timing(found.decisions.approval_timing()),
+        "decision_picture": lambda: _decision(reading),
         "acceleration_gap": lambda: charts.acceleration_gap(
             reading.pace.weeks, reading.pace.legs, reading.pace.numbers),
         "copilot_reach": lambda: charts.copilot_reach(analysis.assistant_reach(estate), _period(reading)),
@@ -73,6 +74,20 @@ def _elements(reading: Reading) -> tuple[pl.DataFrame, str]:
     shown, what = (assisted, "AI-assisted, ") if assisted.height else (changes, "")
     elements = reading.analysis.decisions.elements.join(shown.select("case_id"), on="case_id", how="semi")
     return elements, f"{what}{_period(reading)}"
+
+
+def _decision(reading: Reading) -> Any:
+    """The first change that needs review; the latest with AI involved, or the latest of all, where none does."""
+    changes, decisions = reading.window_cases, reading.analysis.decisions
+    assisted = changes.filter(pl.col("involvement_class").is_in(AI))
+    shown = reading.to_review.head(1) if reading.to_review.height else (
+        assisted if assisted.height else changes).sort("time", "case_id").tail(1)
+    steps = decisions.steps if shown.height else decisions.steps.clear()
+    people = sorted({agent for agents in steps.filter(
+        pl.col("case_id").is_in(shown["case_id"].implode()))["agent_ids"] for agent in agents})
+    return charts.decision_picture(
+        steps, decisions.links, decisions.gaps, shown["case_id"][0] if shown.height else None,
+        names={agent: reading.name(agent) for agent in people}, rejects=decisions.link_rejects)
 
 
 def _taken(reading: Reading) -> str:

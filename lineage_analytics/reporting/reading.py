@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from lineage_analytics.metrics.pace import Pace
 
 Row = dict[str, Any]
+# Findings of a decision that weigh most, the heaviest first; the others follow.
+_WEIGHTY = (
+    "executed_after_denial", "executed_after_revocation", "no_approval", "retroactive_approval", "scope_exceeded",
+    "stale_approval", "approval_expired", "quorum_not_met", "self_approval", "experimental_in_production",
+    "class_exceeded", "approver_appointed_by_requester", "flagged_approver", "new_approver", "approver_shopping",
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,21 @@ class Reading:
     @cached_property
     def cases(self) -> pl.DataFrame:
         return self.analysis.decisions.cases
+
+    @cached_property
+    def to_review(self) -> pl.DataFrame:
+        """Executed changes of the window that need review, what weighs most first: one row a change, with the columns
+        of ``tables.CASES`` and ``finding``, ``reading`` and ``about`` (whom; null: nobody in particular)."""
+        cases = self.window_cases
+        found = self.analysis.decisions.decision_findings.select("case_id", "finding", "reading", about="agent_id")
+        absent = cases.filter(pl.col("approval_verdict") == "absent").select(
+            "case_id", finding=pl.lit("no_approval"), reading=pl.lit("none on record, and its source is covered"),
+            about=pl.lit(None, dtype=pl.String))
+        weight = pl.col("finding").replace_strict({name: n for n, name in enumerate(_WEIGHTY)}, default=len(_WEIGHTY),
+                                                  return_dtype=pl.Int64)
+        first = pl.concat([found, absent]).with_columns(weight=weight).sort(
+            "weight", "finding", "reading", "about").unique("case_id", keep="first", maintain_order=True)
+        return cases.join(first, on="case_id", how="inner").sort("weight", "time", "case_id")
 
     @cached_property
     def window_cases(self) -> pl.DataFrame:

@@ -150,48 +150,42 @@ def _inventoried(reading: Reading) -> str:
         f"of the service accounts seen in logs they list {words.measure_words(row)}")
 
 
-_VERDICTS = {
-    "retroactive": "approved after it ran", "absent": "no approval on record", "denied": "denied, yet it ran",
-    "contradicted": "records disagree", "expired": "approval had run out", "order_uncertain": "order uncertain",
-    "automated_policy": "approved by a rule", "approved_before": "approved before", "unknown": "unknown",
-    "not_required": "none required",
-}
-
-
 def _decisions(reading: Reading) -> Section:
     changes = reading.window_cases
     assisted = changes.filter(pl.col("involvement_class").is_in(AI))
-    whole = reading.stated("LIN-02")
+    approved = reading.stated("LIN-05")
     if not changes.height:
         heading = "No identity change was recorded in the period"
-    elif whole is not None:
-        heading = (f"{int(whole['numerator']):,} of {int(whole['denominator']):,} AI-assisted changes can be "
-                   "reconstructed from first signal to way back")
+    elif approved is not None and approved["numerator"] < approved["denominator"]:
+        late = int(approved["denominator"] - approved["numerator"])
+        heading = (f"{late:,} of {count(int(approved['denominator']), 'AI-assisted change')} ran without a person's "
+                   "approval of them before")
+    elif approved is not None:
+        heading = f"A person approved {_all(int(approved['denominator']))} before it ran"
     elif assisted.height:
         heading = (f"{count(assisted.height, 'AI-assisted change')}: who asked and what ran is on record, "
-                   "what it was based on is not")
+                   "who approved it cannot be told")
     else:
         heading = f"{count(changes.height, 'identity change')}, none known to involve AI"
-    order = {v: i for i, v in enumerate(("denied", "retroactive", "absent", "contradicted", "expired"))}
-    faulty = changes.filter(pl.col("approval_verdict").is_in(list(order)) | (pl.col("independent") == "no"))
-    rows = []
-    for case in sorted(faulty.iter_rows(named=True),
-                       key=lambda c: (c["independent"] != "no", order.get(c["approval_verdict"], 9), c["time"])):
-        own = case["independent"] == "no"
-        verdict = "approved by the person who asked" if own else _VERDICTS[case["approval_verdict"]]
-        approver = f"approved by {reading.name(case['approver_id'])}" if case["approver_id"] else "no approver found"
-        rows.append((f"{case['time']:%-d %b %H:%M}", case["title"],
-                     f"asked by {reading.name(case['initiator_id'])}, {approver}", verdict, case["case_id"]))
-    table = _cut("Changes that need review; lineage explain CASE tells each whole",
-                 ("When", "Change", "Who", "Finding", "Case"), rows, ids=(0, 4))
+    rows = [(f"{case['time']:%-d %b %H:%M}", case["title"],
+             f"{case['finding'].replace('_', ' ')}: {case['reading']}",
+             reading.name(case["about"] or case["approver_id"] or case["initiator_id"]), case["case_id"])
+            for case in reading.to_review.iter_rows(named=True)]
+    table = _cut("Changes that need review, the first as a picture above; lineage explain CASE tells each whole",
+                 ("When", "Change", "Finding", "Who", "Case"), rows, ids=(0, 4))
     measures = _measures(reading, "Decisions in numbers", [
         ("LIN-01", "approver"), ("LIN-01", "rollback"), ("LIN-02", "all"), ("LIN-05", "all"), ("LIN-05", "non_ai"),
-        ("LIN-06", "all"), ("ACC-01", "all"), ("ACC-04", "all")])
+        ("LIN-06", "all"), ("LIN-10", "all"), ("LIN-16", "all"), ("LIN-17", "all")])
     return Section("decisions", "Decisions", heading,
                    "Six things make a decision defensible. Unknown means that the source which would show it is not "
-                   "loaded, or that the provider does not log it: never that it is missing.",
-                   ("decision_elements", "approval_timing"), (table, measures), "03_decisions",
-                   ("LIN-01", "LIN-05", "LIN-06", "ACC-04"))
+                   "loaded, or that the provider does not log it: never that it is missing. What needs review is a "
+                   "question to ask, not a fault.",
+                   ("decision_elements", "approval_timing", "decision_picture"), (table, measures), "03_decisions",
+                   ("LIN-01", "LIN-05", "LIN-06", "LIN-10", "LIN-16"))
+
+
+def _all(number: int) -> str:
+    return "the one AI-assisted change" if number == 1 else f"each of {number:,} AI-assisted changes"
 
 
 _UNITS = {"identity_operations": "Identity operations", "development": "Development", "support": "Support",
