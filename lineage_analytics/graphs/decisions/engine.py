@@ -58,7 +58,7 @@ def build(facts: Facts) -> DecisionLineage:
     found = sorted(gathered, key=lambda case: (case.anchor.time, case.id))
     scene = Scene(known, Coverage(facts, places), Clocks(found), Rules(facts), Accounts(facts, made, known))
     reads = Reads(facts, made)
-    pairs = undone(made)
+    pairs = undone(made, scene.clocks)
     judge = _Judge(scene, reads, Rollbacks(made, pairs, facts.as_of), found, Silence(made), facts.as_of)
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:

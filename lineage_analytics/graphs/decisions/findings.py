@@ -222,12 +222,12 @@ def to_and_fro(found: Iterable[Flapping], steps: Iterable[Step], home: Mapping[s
     """A finding for every case of a change that was made, undone and made again; ``home``: case ids by step."""
     by_id = {step.id: step for step in steps}
     rows = {}
-    for one in found:
+    for number, one in enumerate(found):
         shown = [by_id[step] for step in one.steps]
         reading = (f"made {one.applied} times and undone {one.undone} times; "
                    f"{'it stands' if one.standing else 'it does not stand'} in the end")
         for case_id in sorted({home[step.id] for step in shown}):
-            rows[case_id, one.steps] = {
+            rows[case_id, number] = {
                 "case_id": case_id, "finding": "flapping", "reading": reading, "agent_id": None,
                 "step_ids": [step.id for step in shown[:_SHOWN]],
                 "record_ids": sorted({record for step in shown[:_SHOWN] for record in step.records})}
