@@ -116,7 +116,8 @@ class Delegations:
         self._held = _merged(_read(facts, steps), places)
         self._by_step = {step: key for key, held in self._held.items() for step in held.steps}
         self._ways = _ways(self._held)
-        self._switched = self._switches(steps)
+        self._switched = _switches(steps)
+        self._faults: dict[Key, list[_Said]] = {}
 
     # --- asked by others ---------------------------------------------------------------------------------------------
 
@@ -182,7 +183,13 @@ class Delegations:
             yield ("delegation_too_deep", f"{chain.depth:,} delegations stand behind it, of which the nearest "
                    f"{DEEPEST} were looked at one by one", None, chain.records)
         for link in chain.links:
-            yield from self._of_link(link)
+            yield from self._faults_of(link)
+
+    def _faults_of(self, link: Delegation) -> list[_Said]:
+        """``_of_link``, found once for all steps of a chain."""
+        if link.key not in self._faults:
+            self._faults[link.key] = list(self._of_link(link))
+        return self._faults[link.key]
 
     def _of_link(self, link: Delegation) -> Iterator[_Said]:
         """What is not as it must be between a delegation and those it was made from."""
@@ -200,27 +207,6 @@ class Delegations:
             yield ("delegation_outlives_parent", f"it ends {link.expires:%Y-%m-%d %H:%M:%S}Z, the one it was made from "
                    f"{bounds.expires:%Y-%m-%d %H:%M:%S}Z", link.delegate, records)
 
-    def _switches(self, steps: Sequence[Step]) -> dict[str, _Said]:
-        """Steps of one agent in one conversation that were taken with different authority."""
-        talks: dict[tuple[str | None, str, str], dict[str, list[Step]]] = defaultdict(lambda: defaultdict(list))
-        for step in steps:
-            agent = step.assistant or (step.actor if step.agent_class in AI else None)
-            if agent is None or step.authority == "unknown":
-                continue
-            for key in step.stated:
-                if key.startswith(_TALKS):
-                    talks[self._places.organisation(step.tenant), key, agent][step.authority].append(step)
-        found: dict[str, _Said] = {}
-        for (_, _, agent), modes in talks.items():
-            if len(modes) < 2:
-                continue
-            words = " and ".join(mode.replace("_", " ") for mode in sorted(modes))
-            records = sorted({record for those in modes.values() for step in those[:_SHOWN] for record in step.records})
-            said: _Said = ("authority_switch", f"in one conversation the agent acted with different authority: {words}", agent,
-                    records)
-            found.update({step.id: said for those in modes.values() for step in those})
-        return found
-
     # --- the graph ---------------------------------------------------------------------------------------------------
 
     def _used(self, step: Step) -> Key | None:
@@ -236,6 +222,28 @@ class Delegations:
         parent = self._held[key].parent
         above = (key[0], parent) if parent is not None else None
         return above if above in self._held else None
+
+
+def _switches(steps: Sequence[Step]) -> dict[str, _Said]:
+    """Steps of one agent in one conversation that were taken with different authority."""
+    talks: dict[tuple[str | None, str, str], dict[str, list[Step]]] = defaultdict(lambda: defaultdict(list))
+    for step in steps:
+        agent = step.assistant or (step.actor if step.agent_class in AI else None)
+        if agent is None or step.authority == "unknown":
+            continue
+        for key in step.stated:
+            if key.startswith(_TALKS):
+                talks[step.tenant, key, agent][step.authority].append(step)
+    found: dict[str, _Said] = {}
+    for (_, _, agent), modes in talks.items():
+        if len(modes) < 2:
+            continue
+        words = " and ".join(mode.replace("_", " ") for mode in sorted(modes))
+        records = sorted({record for those in modes.values() for step in those[:_SHOWN] for record in step.records})
+        reading = f"in one conversation the agent acted with different authority: {words}"
+        said: _Said = ("authority_switch", reading, agent, records)
+        found.update({step.id: said for those in modes.values() for step in those})
+    return found
 
 
 def _read(facts: Facts, steps: Sequence[Step]) -> pl.DataFrame:
