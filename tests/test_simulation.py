@@ -137,7 +137,7 @@ def test_copies_and_the_cut_file_hold_nothing_new(made: Path) -> None:
     again = made / "aws_cloudtrail" / "reexport"
     lines = [json.loads(line) for line in contents(again / "overlap.ndjson.gz").splitlines()]
     bus = [json.loads(line)["detail"] for line in contents(again / "eventbridge.ndjson.gz").splitlines()]
-    looked = [json.loads(e["CloudTrailEvent"]) for e in json.loads((again / "lookup-events.json").read_bytes())["Events"]]
+    looked = [json.loads(e["CloudTrailEvent"]) for e in json.loads(contents(again / "lookup-events.json.gz"))["Events"]]
     assert lines
     assert bus
     assert looked

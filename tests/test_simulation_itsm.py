@@ -20,6 +20,8 @@ import pytest
 from lineage_analytics import analysis
 from lineage_analytics.simulation import simulate
 from tests._simulated import content
+from tests.accuracy.links import Links
+from tests.accuracy.organisations import Organisation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -296,16 +298,9 @@ def test_what_is_measured_is_what_was_thought_up(made: Path, estate: Estate) -> 
 
 
 def test_links_that_records_prove_are_found_and_the_others_are_not(made: Path, estate: Estate) -> None:
-    lineage = analysis.decision_lineage(estate)
-    events = dict(lineage.steps.select("step_id", "event_id").iter_rows())
-    sources = dict(estate.frame("decision_steps").select("event_id", "source").iter_rows())
-    proved = {(events[a], events[b]) for a, b in lineage.links.filter(pl.col("tier") >= 3).select("src", "dst").rows()}
-    ours = [row for row in csv.DictReader((made / "truth" / "links.csv").open())
-            if sources.get(row["to_event_id"]) in FOLDERS]
-    assert {row["provable"] for row in ours} == {"true", "false"}
-    for row in ours:
-        there = (row["from_event_id"], row["to_event_id"]) in proved
-        assert there == (row["provable"] == "true"), row
+    links = Links()
+    links.take(Organisation(SEED, made, estate, analysis.decision_lineage(estate)))
+    assert (links.invented.wrong, links.guessed.wrong, links.recalled.wrong, links.honest.wrong) == ([], [], [], [])
 
 
 def test_nothing_written_by_people_is_kept(estate: Estate) -> None:

@@ -22,6 +22,8 @@ from lineage_analytics.metrics import measure
 from lineage_analytics.simulation import simulate
 from lineage_analytics.workspace import Store, load, open_estate
 from tests._simulated import content
+from tests.accuracy.links import Links
+from tests.accuracy.organisations import Organisation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -297,13 +299,9 @@ def test_loaders_accept_every_record_once_and_every_measure_says_what_was_plante
         if measured != (planted["numerator"], planted["denominator"], planted["n_unknown"]):
             wrong.append((planted, measured))
     assert wrong == []
-    events = dict(lineage.steps.select("step_id", "event_id").iter_rows())
-    proved = {(events[src], events[dst]) for src, dst, tier in lineage.links.select("src", "dst", "tier").iter_rows()
-              if tier >= 3}
-    with (made / "truth" / "links.csv").open() as held:
-        missed = [link for link in csv.DictReader(held) if link["provable"] == "true"
-                  and (link["from_event_id"], link["to_event_id"]) not in proved]
-    assert missed == []
+    links = Links()
+    links.take(Organisation(SEED, made, estate, lineage))
+    assert links.recalled.wrong == []
     cases = lineage.cases.filter(lineage.cases["provider"] == "github")
     own = story(made, "approved_by_who_sent_the_agent")[1::2]
     by_event = {row["anchor_event_id"]: row for row in cases.iter_rows(named=True)}

@@ -23,9 +23,7 @@ def write(directory: Path, world: World, observed: Observed, counted: dict[str, 
         {"metric_id": m.metric_id, "scope": m.scope, "numerator": m.numerator, "denominator": m.denominator,
          "n_unknown": m.unknown} for m in measures(world, observed)]}))
     put(directory / "identities.csv", as_csv(("native_id", "person_or_workload", "kind"), _identities(world)))
-    put(directory / "links.csv", as_csv(("from_event_id", "to_event_id", "rel", "provable"), (
-        (link.source, link.target, link.rel, str(link.provable).lower())
-        for link in sorted(world.links, key=lambda k: (k.source, k.target, k.rel)))))
+    put(directory / "links.csv", as_csv(("from_event_id", "to_event_id", "rel", "provable"), _links(world)))
     put(directory / "tellings.csv", as_csv(("event_id", "tells_again"), sorted(world.tellings)))
     put(directory / "decisions.csv", as_csv(_DECIDED, _decisions(world)))
     put(directory / "stories.json", pretty({"stories": [vars(story) for story in world.stories]}))
@@ -36,6 +34,13 @@ def _decisions(world: World) -> list[tuple[str, ...]]:
     """One row per change with what is to be said of it; an empty cell: nothing was planted to be said."""
     return sorted({(d.event_id, str(d.executed).lower(), d.involvement, d.order, d.approval, d.accountable,
                     d.effect_match, d.rolled_back_by, d.rollback_kind, d.really) for d in world.decisions})
+
+
+def _links(world: World) -> list[tuple[str, str, str, str]]:
+    """Every link once: what tells an act again stands in ``tellings.csv`` and has no links of its own."""
+    act = dict(world.tellings)
+    return sorted({(act.get(link.source, link.source), act.get(link.target, link.target), link.rel,
+                    str(link.provable).lower()) for link in world.links})
 
 
 def _identities(world: World) -> list[tuple[str, str, str]]:

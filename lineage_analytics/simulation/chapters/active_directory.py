@@ -132,7 +132,7 @@ class _Told:
 
     def __init__(self, world: World, forest: Forest, dice: Dice, log: Recorder) -> None:
         self._world, self._forest, self._dice, self._log = world, forest, dice, log
-        self._put_in: dict[tuple[str, str], str] = {}
+        self._open: dict[tuple[str, str], str] = {}
 
     def _at(self, back: int, first: float, last: float) -> datetime:
         return self._dice.moment(MIDNIGHT - timedelta(days=back), first, last)
@@ -156,14 +156,15 @@ class _Told:
             held.details["members"].append(member)
         else:
             held.details["members"].remove(member)
-        earlier = self._put_in.pop((group, member.native_id), "")
         code, title = (4728, "added to") if added else (4729, "removed from")
         made = self._change(time, who, code, {
             "MemberName": distinguished(member), "MemberSid": member.native_id, **target(held), "PrivilegeList": "-"},
             f"A member was {title} a security-enabled global group")
-        if added:
-            self._put_in[group, member.native_id] = made.event_id
-        elif earlier:
+        place = group, member.native_id
+        earlier = self._open.pop(place, None)  # nobody is put in twice: the earlier one is the opposite
+        if earlier is None:
+            self._open[place] = made.event_id
+        else:
             self._world.undo(earlier, made.event_id)
         return made
 

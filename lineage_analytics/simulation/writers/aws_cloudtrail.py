@@ -83,7 +83,7 @@ class Log:
         put(again / "eventbridge.ndjson.gz", b"".join(as_json(
             {"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "synthetic", "detail": r}) + b"\n"
             for r in self._kept[8][:60]))
-        put(again / "lookup-events.json", as_json({"Events": [
+        put(again / "lookup-events.json.gz", as_json({"Events": [
             {"EventId": r["eventID"], "EventName": r["eventName"], "ReadOnly": str(r["readOnly"]).lower(),
              "CloudTrailEvent": json.dumps(r, separators=(",", ":"))} for r in self._kept[3][:25]]}))
         whole = gzip.compress(as_json({"Records": self._kept[10]}), 9, mtime=0)
