@@ -17,6 +17,7 @@ _ANCHORS = ("action", "rollback", "decision", "request", "draft", "recommendatio
             "attempt", "data_access")
 
 
+_BEGINNINGS = frozenset({"recommendation", "draft", "request", "action", "rollback", "attempt"})
 UNDONE = 5
 """Removal of a case in which nothing was done: advice, a signal, a request of the provider itself."""
 
@@ -91,6 +92,11 @@ class Case:
         found = self.of(*kinds)
         nearest = min((step.remove for step in found), default=0)
         return [step for step in found if step.remove == nearest]
+
+    def signals(self) -> list[Step]:
+        """Signals that came before anything was advised, asked for or done: what comes later set nothing off."""
+        first = min((step.time for step in self.steps if step.kind in _BEGINNINGS), default=None)
+        return [step for step in self.of("signal") if first is None or step.time <= first]
 
     def joint(self, one: Step, other: Step) -> Joint:
         """The weakest evidence that puts two steps together: the provider's key where nothing else is noted."""

@@ -93,7 +93,7 @@ def _inputs(found: Found) -> State:
     if unneeded is not None:
         return unneeded
     case, anchor = found.case, found.case.anchor
-    signals = [step for step in case.of("signal") if case.joint(step, anchor).tier >= PROVED]
+    signals = [step for step in case.signals() if case.joint(step, anchor).tier >= PROVED]
     traced = sorted({read.row["record_id"] for read in found.read if read.joint.tier >= PROVED})
     if signals or traced:
         what = " and ".join(part for part in ("a signal" if signals else "", "what it read" if traced else "") if part)
@@ -284,7 +284,7 @@ def _lacks(found: Found) -> Iterator[Lack]:
 def _lacks_of_origin(found: Found) -> Iterator[Lack]:
     case, anchor = found.case, found.case.anchor
     requests = case.about("request")
-    if found.assisted and not case.of("signal"):
+    if found.assisted and not case.signals():
         yield Lack("signal", "not_collected", "not_collected: what set the assistant off", ASSISTANTS)
     if found.done and not requests and anchor.key_kind == "pim_request_id":
         yield Lack("request", "outside_coverage", "the request of this key is older than its log, or was not exported",

@@ -77,7 +77,7 @@ def _authorised(case: Case, approved: Approval) -> Iterator[Trio]:
 
 def _led(case: Case) -> Iterator[Trio]:
     """What came of what, up to the change: signal, advice, draft, decision."""
-    signals, advice, drafts = case.of("signal")[:1], case.of("recommendation"), case.of("draft")
+    signals, advice, drafts = case.signals()[:1], case.of("recommendation"), case.of("draft")
     for proposed in (*advice[:1], *drafts[:1]):
         yield from ((decision, proposed, "about") for decision in case.of("decision"))
     for signal in signals:

@@ -48,8 +48,8 @@ def case_row(case: Case, approved: Approval, part: Involvement, scene: Scene, ba
 
 
 def _moments(case: Case, approved: Approval) -> Row:
-    first = {kind: min((s.time for s in case.of(kind)), default=None) for kind in ("signal", "recommendation")}
-    return {"signalled_at": first["signal"], "recommended_at": first["recommendation"],
+    return {"signalled_at": min((s.time for s in case.signals()), default=None),
+            "recommended_at": min((s.time for s in case.of("recommendation")), default=None),
             "requested_at": min((s.time for s in case.about("request")), default=None),
             "approved_at": approved.by.time if approved.approves and approved.by else None}
 
