@@ -51,7 +51,7 @@ def test_lin02_every_required_element_proved_or_not_required_is_reconstructable(
 
 @pytest.mark.parametrize(("verdict", "state"), [
     ("approved_before", "in"), ("retroactive", "out"), ("absent", "out"), ("denied", "out"), ("expired", "out"),
-    ("automated_policy", "out"), ("contradicted", "out"), ("order_uncertain", "unknown"), ("unknown", "unknown"),
+    ("automated_policy", "out"), ("contradicted", "out"), ("scope_exceeded", "out"), ("stale", "out"), ("quorum_not_met", "out"), ("order_uncertain", "unknown"), ("unknown", "unknown"),
     ("not_required", "excluded"),
 ])
 def test_lin05_each_verdict_has_its_set(verdict: str, state: str) -> None:

@@ -149,8 +149,7 @@ def test_lin05_tier0_counts_what_ai_executed_and_what_may_be_tier_0_only_where_n
 
 
 def test_lin06_an_approver_with_an_interest_is_another_person_and_yet_not_independent() -> None:
-    found = _measured(decision("owner", independent="no"), decision("own", independent="no"),
-                      findings=[{"case_id": "dec-owner", "finding": "interested_approver"}])
+    found = _measured(decision("owner", independent="interested"), decision("own", independent="no"))
     assert members(found, "LIN-06", "numerator") == {"dec-own": "approver and initiator are one person"}
     assert counts(found, "LIN-06") == (1, 2, 0, 0)
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 APPROVALS = "approvals of these changes"
 EXECUTES = ("executes_approved", "executes_autonomous")
-_ON_RECORD = ("approved_before", "retroactive", "order_uncertain", "expired", "contradicted")
+_ON_RECORD = ("approved_before", "retroactive", "order_uncertain", "expired", "scope_exceeded", "stale",
+              "quorum_not_met", "contradicted")
 # Findings that say an approval on record did not authorise what ran.
 NOT_AUTHORISED = {
     "scope_exceeded": "more was done than was approved", "stale_approval": "an earlier state was approved",
@@ -37,13 +38,16 @@ NOT_AUTHORISED = {
     "executed_after_revocation": "the approval had been withdrawn", "quorum_not_met": "too few approved",
 }
 _APPROVED: dict[str, bool | None] = {
-    "approved_before": True, "retroactive": False, "denied": False, "absent": False, "automated_policy": False,
-    "expired": False, "contradicted": False, "order_uncertain": None, "unknown": None,
+    "approved_before": True, "order_uncertain": None, "unknown": None,
+    **dict.fromkeys(("retroactive", "denied", "absent", "automated_policy", "expired", "scope_exceeded", "stale",
+                     "quorum_not_met", "contradicted"), False),
 }
 VERDICTS = {
     "approved_before": "a person approved before it ran", "retroactive": "approved only after it ran",
     "denied": "denied, yet it ran", "absent": "no approval on record although its source is covered",
     "automated_policy": "let through by a rule, not by a person", "expired": "the approval had run out",
+    "scope_exceeded": NOT_AUTHORISED["scope_exceeded"], "stale": NOT_AUTHORISED["stale_approval"],
+    "quorum_not_met": NOT_AUTHORISED["quorum_not_met"],
     "contradicted": "records of the approval contradict each other", "order_uncertain": "too close in time to order",
     "unknown": "the source that would hold the approval is not loaded", "not_required": "needs no approval",
 }
@@ -129,33 +133,26 @@ def self_approval(context: Context) -> Mapping[str, Population]:
         return {}
 
     def one(cases: pl.DataFrame) -> Population:
-        given = with_self(context, cases.filter(pl.col("approval_verdict").is_in(_ON_RECORD)))
+        given = with_self(cases.filter(pl.col("approval_verdict").is_in(_ON_RECORD)))
         dark = given.is_empty() and bool((cases["approval_verdict"] == "unknown").any())
         return population(given.with_columns(truth="own", reason="own_why"), lack="no_source" if dark else None)
 
     return by_group(context, one, units=True)
 
 
-def with_self(context: Context, cases: pl.DataFrame) -> pl.DataFrame:
+def with_self(cases: pl.DataFrame) -> pl.DataFrame:
     """The cases with ``own``: the approver is who asked or benefits (null: not known), and ``own_why``.
 
     An approver with another interest, such as owning the agent, is not independent and yet another person.
     """
-    other_interest = pl.col("case_id").is_in(found_in(context, "interested_approver")) & ~pl.col("case_id").is_in(
-        found_in(context, "self_approval"))
-    same: dict[str, bool | None] = {"no": True, "yes": False, "interested": False, "by_account_only": None,
-                                    "unknown": None}
+    same: dict[str, bool | None] = {"no": True, "yes": False, "interested": False}
     words = {"no": "approver and initiator are one person", "yes": "approved by another person",
              "interested": "approved by another person, who has an interest of their own",
              "by_account_only": "another account; whether another person is not known",
              "unknown": "approver or initiator is not known"}
-    own = pl.col("independent") == "no"
+    independent = pl.col("independent")
     return cases.with_columns(
-        own=pl.when(own & other_interest).then(pl.lit(value=False)).otherwise(
-            pl.col("independent").replace_strict(same, default=None, return_dtype=pl.Boolean)),
-        own_why=pl.when(own & other_interest).then(
-            pl.lit("approved by another person, who has an interest of their own")).otherwise(
-            pl.col("independent").replace(words)))
+        own=independent.replace_strict(same, default=None, return_dtype=pl.Boolean), own_why=independent.replace(words))
 
 
 _MACHINES = ("workload", "automation", "ai_agent", "ai_instance")
@@ -242,8 +239,8 @@ def segregation(context: Context) -> Mapping[str, Population]:
 @metric(
     "LIN-09", title="Changes within what was approved", question="Was more done than was approved?",
     numerator="what was executed is what was approved, or less",
-    denominator="executed decisions with an approval on record; unknown where the two cannot be compared. Records of "
-                "the change are compared, not summaries of it",
+    denominator="executed decisions with an approval by a person on record; unknown where the two cannot be compared. "
+                "Records of the change are compared, not summaries of it",
     kind="process", direction="higher", green=0.99, red=0.90, refs=("CM-3", "ASI02", "CC8.1"), needs=APPROVALS,
     scopes=BOTH, tables=TABLES)
 def within_scope(context: Context) -> Mapping[str, Population]:
@@ -255,7 +252,8 @@ def within_scope(context: Context) -> Mapping[str, Population]:
              "unknown": "what was approved cannot be compared with what was done"}
 
     def one(cases: pl.DataFrame) -> Population:
-        given = cases.filter(pl.col("effect_match").is_not_null() | exceeded)
+        given = cases.filter(
+            (pl.col("effect_match").is_not_null() & pl.col("approval_verdict").is_in(_ON_RECORD)) | exceeded)
         dark = given.is_empty() and cases.height > 0
         return population(given.with_columns(
             truth=pl.when(exceeded).then(pl.lit(value=False)).otherwise(scope_match()),

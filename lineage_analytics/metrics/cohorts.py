@@ -43,7 +43,7 @@ def _assured(context: Context) -> pl.DataFrame:
         pl.col("executed").fill_null(value=False) & (pl.col("time") <= context.facts.as_of))
     rows = context.decisions.steps.filter(pl.col("case_id").is_not_null()).group_by("case_id").agg(
         source_rows=pl.col("record_ids").explode().drop_nulls().unique().sort().head(20))
-    frame = with_self(context, judged(context, cases)).join(conflicts(context), on="case_id", how="left").join(
+    frame = with_self(judged(context, cases)).join(conflicts(context), on="case_id", how="left").join(
         elements(context), on="case_id", how="left").join(_recorded(context), on="case_id", how="left").join(
         rows, on="case_id", how="left")
     known = pl.col("involvement_class")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
@@ -296,7 +296,7 @@ def decided(world: World) -> list[Measure]:
             share("LIN-02", scope, (_all(_legs(d, ai=not tail)) for d in cases)),
             share("LIN-05", scope, map(_approved, cases)),
             share("LIN-06", scope, (d.self_approved for d in cases if d.approvals)),
-            share("LIN-09", scope, (_WITHIN[d.effect_match] for d in cases if d.effect_match)),
+            share("LIN-09", scope, (_WITHIN[match] for d in cases if (match := _match(d)))),
             share("LIN-16", scope, (_STATE[d.rollback] for d in cases)),
             Measure("ACC-01", scope, len(cases), WINDOW.days),
         ]
@@ -304,6 +304,12 @@ def decided(world: World) -> list[Measure]:
     by_class = Counter(d.involvement for d in executed)
     return found + [Measure("ACC-01", name, by_class[name], WINDOW.days)
                     for name in ("executes_approved", "executes_autonomous", "unknown")]
+
+
+def _match(decision: Decision) -> str:
+    """What was done beside what was approved, also where clocks cannot tell which came first."""
+    near = "order_uncertain" in (decision.order, decision.verdict) and not decision.by_policy
+    return decision.effect_match or (replace(decision, stated_order="prior", verdict="").effect_match if near else "")
 
 
 def _kept(world: World, *, few: bool) -> list[Measure]:
