@@ -143,7 +143,7 @@ def _outside_accepted(world: World, made: Findings, dice: Dice) -> None:
     archived.on_time = True
     finding.status, finding.ended = "ARCHIVED", archived.time
     made.found.append(finding)
-    world.links.append(Link(archived.event_id, finding.finding_id, "about", provable=True))
+    world.links.append(Link(finding.finding_id, archived.event_id, "resulted_in", provable=True))
     world.stories.append(Story(
         "outside_access_waved_off", f"Access Analyzer found that pipelines of a whole organisation may become "
         f"{finding.about.name}; {admin.login} archived the finding.",
