@@ -16,7 +16,6 @@ from lineage_analytics import tables
 from lineage_analytics.loaders._aws_names import account_of, caller
 from lineage_analytics.loaders._cloudtrail_structure import structure
 from lineage_analytics.loaders.common.ids import derived_id, identity_id
-from lineage_analytics.loaders.common.sampling import decode_object
 from lineage_analytics.loaders.common.times import parse_time
 from lineage_analytics.loaders.common.values import Fields, fold, obj, objects, text
 
@@ -150,7 +149,7 @@ def _scopes(request: _Request, event: str) -> list[str] | None:
 def _bodies(record: Record) -> tuple[_Request, _Response]:
     try:
         request, response = _request(record.request), _response(record.response)
-        if response.credentials is not None:
+        if response.credentials is not None and response.credentials.access_key_id is not None:
             return request, response
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
@@ -158,8 +157,9 @@ def _bodies(record: Record) -> tuple[_Request, _Response]:
 
 
 def _folded(raw: msgspec.Raw) -> Fields:
-    found = decode_object(raw) or structure(bytes(raw))
-    return fold(found) if found is not None else {}
+    """The body as an object, out of JSON, JSON text or the text of a structure; empty when it is none."""
+    whole = bytes(raw)
+    return obj(whole.decode("utf-8", "replace")) or fold(structure(whole) or {})
 
 
 def _tolerant(request: Fields, response: Fields) -> tuple[_Request, _Response]:

@@ -117,6 +117,7 @@ class Delegations:
         self._by_step = {step: key for key, held in self._held.items() for step in held.steps}
         self._ways = _ways(self._held)
         self._switched = _switches(steps)
+        self._chains: dict[Key, Chain] = {}
         self._faults: dict[Key, list[_Said]] = {}
 
     # --- asked by others ---------------------------------------------------------------------------------------------
@@ -126,14 +127,9 @@ class Delegations:
         key = self._used(step)
         if key is None:
             return None
-        way, links = self._ways[key], list[Delegation]()
-        seen: set[Key] = set()
-        at: Key | None = key
-        while at is not None and at not in seen and len(links) < DEEPEST:
-            seen.add(at)
-            links.append(self._held[at])
-            at = self._parent(at)
-        return Chain(tuple(links), way.depth, way.end, None if way.end == "cycle" else self._held[way.last])
+        if key not in self._chains:
+            self._chains[key] = self._chain(key)
+        return self._chains[key]
 
     def root_human(self, step: Step) -> Root | None:
         """The person at the beginning of the chain behind a step; None where there is none, or it is not on record.
@@ -208,6 +204,16 @@ class Delegations:
                    f"{bounds.expires:%Y-%m-%d %H:%M:%S}Z", link.delegate, records)
 
     # --- the graph ---------------------------------------------------------------------------------------------------
+
+    def _chain(self, key: Key) -> Chain:
+        way, links = self._ways[key], list[Delegation]()
+        seen: set[Key] = set()
+        at: Key | None = key
+        while at is not None and at not in seen and len(links) < DEEPEST:
+            seen.add(at)
+            links.append(self._held[at])
+            at = self._parent(at)
+        return Chain(tuple(links), way.depth, way.end, None if way.end == "cycle" else self._held[way.last])
 
     def _used(self, step: Step) -> Key | None:
         """The delegation a step used; None where its sessions name several."""
