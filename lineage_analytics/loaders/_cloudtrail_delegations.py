@@ -7,7 +7,7 @@ fields wanted; bodies in another form, as pipelines and query engines write them
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -97,7 +97,7 @@ def delegations(found: Sequence[Record], actors: Sequence[Actor], activity: pl.D
     said = [_opened(found[row], actors[row], event) for row, event in zip(rows, kept["event_id"], strict=True)]
     uids, delegates, origins, issuers, ends, seconds, scopes = zip(*said, strict=True)
     keys = [actors[row].credential for row in rows]
-    columns = {
+    columns: dict[str, Any] = {
         **kept, "created_at": kept["time"], "expires_at": _ends(ends, seconds, kept["time"]),
         "uid": [uid or derived_id("dlg", record) for uid, record in zip(uids, kept["record_id"], strict=True)],
         "kind": [_KINDS[found[row].event_name or ""] for row in rows],
