@@ -206,9 +206,9 @@ class _Walk:
         known, before = (True, step.before) if step.before is not None else (place.known, place.value)
         self._number += 1
         held = members(step)
-        change = Change(step, self._number, known, before, replaced, held, set(held))
+        change = Change(step, self._number, known, before, replaced, held, frozenset(held))
         if step.id in self._into:
-            change.told.append(self._into[step.id])
+            change.told = (self._into[step.id],)
         for told in (step, *change.told):
             if known:
                 self.pairs.stood[told.id] = before is not None
@@ -278,17 +278,17 @@ class _Walk:
         if len(back) < len(earlier.members):
             kind = "partial"
         pair = Undone(earlier.step, change.step, kind, row.status in PROVING, tuple(sorted(back)))
-        earlier.left.difference_update(back)
+        earlier.left = earlier.left.difference(back)
         earlier.gone = not earlier.left
-        earlier.taken.append(pair)
-        change.takes.append(pair)
+        earlier.taken += (pair,)
+        change.takes += (pair,)
         self.pairs.made.append(pair)
         self.pairs.made.extend(pair._replace(undone=told) for told in earlier.told)
         self.pairs.made.extend(pair._replace(undoing=told) for told in change.told)
 
     def _told_again(self, change: Change, step: Step, where: Where) -> None:
         """Another record of a change: what is known of the change holds for it too."""
-        change.told.append(step)
+        change.told += (step,)
         self._tellings.add(change, step, where)
         self.pairs.made.extend(pair._replace(undone=step) for pair in change.taken)
         self.pairs.made.extend(pair._replace(undoing=step) for pair in change.takes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,11 +39,11 @@ class Change:
     before: str | None
     replaced: bool = False
     members: tuple[str, ...] = ()
-    left: set[str] = field(default_factory=set)
-    told: list[Step] = field(default_factory=list)
+    left: frozenset[str] = frozenset()
+    told: tuple[Step, ...] = ()
     gone: bool = False
-    taken: list[Undone] = field(default_factory=list)
-    takes: list[Undone] = field(default_factory=list)
+    taken: tuple[Undone, ...] = ()
+    takes: tuple[Undone, ...] = ()
 
 
 class Tellings:
