@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lineage_analytics.facts import Facts
 from lineage_analytics.graphs.decisions.cases import cases
@@ -15,11 +17,13 @@ from lineage_analytics.graphs.decisions.delegations import Delegations
 from lineage_analytics.graphs.decisions.places import Places
 from lineage_analytics.graphs.decisions.steps import people, steps
 from lineage_analytics.workspace import Store, load, open_estate
+from tests import _decisions as d
 from tests import test_loader_gcp_audit as gcp
 from tests import test_loader_k8s_audit as k8s
 from tests import test_loader_otel_genai as otel
 from tests._documents import Loaded
 from tests._trail import ACCOUNT, event
+from tests.test_delegations import azure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,3 +197,65 @@ def test_impersonation_in_kubernetes_goes_back_to_the_one_who_really_called() ->
     [row], [step] = loaded["delegations"].to_dicts(), loaded["decision_steps"].to_dicts()
     assert (row["kind"], row["step_id"]) == ("impersonation", step["step_id"])
     assert (row["principal_id"], row["delegate_id"]) == (step["on_behalf_of_id"], step["actor_id"])
+
+
+# --- who is an agent --------------------------------------------------------------------------------------------------------------
+
+NAMES = st.one_of(st.sampled_from(["AI agent", "Microsoft 365 Copilot", "Alice Smith", "GPT-5 bot", "claude-code/1.0",
+                                   "Mozilla/5.0", "agentType agenticAppInstance", "ai_agent", "svc-deploy"]),
+                  st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20))
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, NAMES, NAMES)
+def test_A42_no_name_session_or_client_makes_a_caller_of_aws_an_agent(  # noqa: N802
+        user: str, client: str, said: str) -> None:
+    def classes(user: str, client: str, said: str) -> list[tuple[Any, ...]]:
+        grant = event(1, userAgent=client, userIdentity=session("DEPLOY", "ASIAONE", said) | {"userName": user})
+        found = Loaded({"Records": [grant, event(2, userAgent=client, userIdentity=ANA | {"userName": user})]})
+        return found["decision_steps"].sort("event_id").select(
+            "actor_id", "actor_class", "authority_mode", "via_assistant_id", "on_behalf_of_id").rows()
+
+    assert classes(user, client, said) == classes("plain", "plain", "plain")
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, NAMES, NAMES, st.sampled_from(["user", "app"]), st.booleans())
+def test_A42_no_name_of_a_token_s_bearer_or_application_changes_a_class(  # noqa: N802
+        label: str, app: str, client: str, sort: str, agent: bool) -> None:
+    facets = {"xms_act_fct": "11", "xms_sub_fct": "11"} if agent else {}
+
+    def told(label: str, app: str, client: str) -> list[tuple[Any, ...]]:
+        found = azure({"idtyp": sort, "name": label, "app_displayname": app, "ver": client, **facets})
+        return found["decision_steps"].select(
+            "actor_id", "actor_class", "authority_mode", "via_assistant_id").rows() + found["identity_facts"].select(
+                "id", "kind", "subkind").sort("id").rows()
+
+    assert told(label, app, client) == told("plain", "plain", "1.0")
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, NAMES, st.sampled_from(["human", "ai_agent", "service_account", "unknown"]))
+def test_A42_no_label_of_an_identity_or_title_of_a_step_changes_a_class(  # noqa: N802
+        label: str, title: str, kind: str) -> None:
+    def told(label: str, title: str) -> list[tuple[Any, ...]]:
+        found = d.lineage(d.step("x", actor_id=d.BOT, title=title),
+                          identities=[d.identity(d.BOT, kind, display_name=label)])
+        return found.steps.select("agent_class", "authority_mode").rows() + found.cases.select(
+            "involvement_class", "involvement_bounds").rows()
+
+    assert told(label, title) == told("plain", "plain")
+
+
+def test_the_application_agents_are_made_from_is_software_and_no_agent() -> None:
+    record = {
+        "id": "a-1", "category": "ApplicationManagement", "result": "success", "activityDisplayName": "Add service principal",
+        "activityDateTime": "2026-03-01T10:00:00Z", "correlationId": "c-1", "loggedByService": "Core Directory",
+        "operationType": "Add", "additionalDetails": [], "initiatedBy": {"app": {
+            "appId": "66666666-7777-4888-8999-000000000000", "displayName": "Helper", "agentType": "agenticApp",
+            "servicePrincipalId": "11111111-2222-4333-8444-555555555555"}},
+        "targetResources": [{"id": "22222222-2222-4333-8444-555555555555", "type": "ServicePrincipal", "displayName": "x",
+                             "modifiedProperties": []}]}
+    found = Loaded([record])
+    assert set(found["decision_steps"]["actor_class"]) == {"workload"}
+    assert "agent_blueprint" in found["identity_facts"]["subkind"].to_list()

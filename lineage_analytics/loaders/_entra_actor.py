@@ -77,7 +77,8 @@ def _app(record: Record) -> Actor | None:
     found = identity_id(PROVIDER, record.tenant, native_id)
     agent = _agent_evidence(record.app, record)
     if agent is not None:
-        return Actor(found, "ai_agent", agent.subkind or "agent_identity", agent.basis, label, alt, "ai_agent",
+        sort = "ai_agent" if agent.kind == "ai_agent" else "workload"  # the application agents are made from is none
+        return Actor(found, agent.kind, agent.subkind or "agent_identity", agent.basis, label, alt, sort,
                      parent=_blueprint(record.app, record))
     if native(application) in _PIM_APPS or (
         principal is None and application is None and (label or "").casefold() in _PIM_NAMES

@@ -34,8 +34,8 @@ def lend(
         own = uid if place == last and uid else derived_id("dlg", entry.record_id, str(place))
         more = cells if place == last else {
             key: held for key, held in cells.items() if key not in ("scopes", "audience", "created_at", "expires_at")}
-        used = [derived_id("step", entry.record_id, part) for part in steps] if place == last else []
-        for step in used or [None]:
+        used: list[str | None] = [derived_id("step", entry.record_id, part) for part in steps]
+        for step in used if used and place == last else [None]:
             entry.add(tables.DELEGATIONS, uid=own, principal_id=principal, delegate_id=delegate, parent_uid=above,
                       trust=trust, step_id=step, **more)
         above = own
