@@ -260,6 +260,19 @@ def test_the_digest_of_every_case_is_what_its_records_give_again() -> None:
         assert re.search(r"digest [0-9a-f]{4}\.\.[0-9a-f]{2}  == stored digest$", found.explain(case_id))
 
 
+def test_a_decision_is_replayed_with_the_tenants_by_which_its_clocks_were_compared() -> None:
+    rows = []
+    for n in range(24):
+        more: dict[str, Any] = {"key": f"k{n}", "tenant": f"t-{n % 3}", "target_key": f"entra:t-{n % 3}:role/r|ana"}
+        rows += [pim("decision", n * 60, name=f"a{n}", **more),
+                 pim("decision", n * 60 + 7, name=f"b{n}", source="entra_pim", operation="approval", **more),
+                 pim("action", n * 60 + 20, name=f"c{n}", **more)]
+    found = lineage(*rows)
+    assert found.links["clock_offset_s"].abs().max() == 420.0
+    told = replayed(found)
+    assert told["stored"].to_list() == told["again"].to_list()
+
+
 @settings(deadline=None, max_examples=15)
 @given(st.permutations([*CHAIN, *CHAIN, step("a"), step("d", 14, **DETACH)]))
 def test_a_digest_does_not_depend_on_order_or_repetition(rows: list[dict[str, Any]]) -> None:

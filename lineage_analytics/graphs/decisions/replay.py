@@ -7,15 +7,17 @@ before it, the lines sorted: a row that is added, lost or altered changes it.
 from __future__ import annotations
 
 import hashlib
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
 from lineage_analytics import tables
 from lineage_analytics.facts import Facts
+from lineage_analytics.graphs.decisions.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lineage_analytics.graphs.decisions import DecisionLineage
 
@@ -165,7 +167,8 @@ def _built(facts: Facts, tenants: Tenants) -> DecisionLineage:
 
 
 def _slices(lineage: DecisionLineage) -> dict[str | None, Tenants]:
-    """For each tenant all those whose steps share a case, a link or a doubt with its own, and theirs."""
+    """For each tenant all those whose records had a part in its cases: tenants of one declared organisation, of steps
+    that share a case, a link or a doubt, and of sources whose clocks were compared by records of both."""
     parts = _facts(lineage).parts
     if "replay:slices" not in parts:
         parts["replay:slices"] = _joined(lineage)
@@ -180,9 +183,29 @@ def _joined(lineage: DecisionLineage) -> dict[str | None, Tenants]:
     both = [frame.join(tenant.rename({"step_id": "src"}), on="src").join(
         tenant.rename({"step_id": "dst", "tenant": "other"}), on="dst").select("tenant", "other") for frame in ends]
     groups: dict[str | None, set[str | None]] = {}
-    for one, other in pl.concat([homes, *both]).unique().iter_rows():
+    touching = pl.concat([homes, *both]).unique().iter_rows()
+    for one, other in [*touching, *_of_one_organisation(lineage), *_by_clocks(lineage)]:
         mine, theirs = groups.setdefault(one, {one}), groups.setdefault(other, {other})
         if mine is not theirs:
             mine |= theirs
             groups.update(dict.fromkeys(theirs, mine))
     return {name: frozenset(group) for name, group in groups.items()}
+
+
+def _of_one_organisation(lineage: DecisionLineage) -> Iterator[tuple[str | None, str | None]]:
+    """Each tenant with the first that the customer declares to be of its organisation."""
+    places = Places(_facts(lineage))
+    first: dict[str, str] = {}
+    for tenant in lineage.steps["tenant"].drop_nulls().unique().sort():
+        yield tenant, first.setdefault(places.organisation(tenant) or tenant, tenant)
+
+
+def _by_clocks(lineage: DecisionLineage) -> Iterator[tuple[str | None, str | None]]:
+    """Each tenant with the first in which the same two sources tell of one case: their clocks are compared over all."""
+    told = lineage.steps.group_by("case_id").agg(
+        pl.col("source").unique().sort(), pl.col("tenant").unique()).filter(pl.col("source").list.len() > 1).select(
+        "source", pl.col("tenant")).explode("tenant").unique().sort("tenant", "source")
+    first: dict[tuple[str, str], str | None] = {}
+    for sources, tenant in told.iter_rows():
+        for pair in combinations(sources, 2):
+            yield tenant, first.setdefault(pair, tenant)
