@@ -375,7 +375,7 @@ def _finding(rows: Sequence[Row]) -> str:
     if told:
         return "; ".join(told)
     if not any(row["cases"] for row in rows):
-        return f"No decision on record in which one of {many(len(rows), 'workflow')} has a part"
+        return f"None of {many(len(rows), 'workflow')} has a part in a decision on record"
     unsure = sum(row["class_creep"] is None and bool(row["cases"]) for row in stated)
     return (f"Whether {many(unsure, 'declared workflow')} stayed within what is declared is not known" if unsure
             else f"{many(len(stated), 'declared workflow')} stayed within what is declared")
