@@ -638,3 +638,43 @@ def test_every_pair_within_the_hour_of_the_capture_is_a_rollback_as_plain_python
     assert undone_cases.height == 42
     assert undone_cases["rollback_share"].unique().to_list() == [1.0]
     assert undone_cases["rollback_tested"].unique().to_list() == [True]
+
+
+@pytest.fixture(scope="module")
+def domain(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Security logs of attacks on a domain, as a step table and as lineage."""
+    workspace = tmp_path_factory.mktemp("domain")
+    folder = shared_data / "active_directory"
+    load([folder / "evtx_to_mitre", folder / "otrf_windows"], Store.create(workspace))
+    estate = open_estate(workspace)
+    return estate.frame("decision_steps"), decision_lineage(estate)
+
+
+def test_flags_of_an_account_set_and_set_back_in_real_logs_are_rollbacks(domain: Any) -> None:
+    """Against a reading row by row: each change of flags whose new ones are those before the one ahead of it."""
+    told, found = domain
+    flags = told.filter(pl.col("operation").str.starts_with("4738") & pl.col("target_key").str.ends_with(
+        "|useraccountcontrol")).unique("step_id").sort("target_key", "time")
+    expected, standing = set(), None
+    for row in flags.iter_rows(named=True):
+        if (standing is not None and standing["target_key"] == row["target_key"]
+                and standing["after_state"] == row["before_state"] and standing["before_state"] == row["after_state"]
+                and row["time"] - standing["time"] > timedelta(seconds=2)):
+            expected.add((row["step_id"], standing["step_id"]))
+            standing = None
+        else:
+            standing = row
+    restored = found.links.filter((pl.col("rel") == "rolls_back") & (pl.col("rule_id") == "state_restoring")).filter(
+        pl.col("src").is_in(flags["step_id"].implode()))
+    assert set(restored.select("src", "dst").iter_rows()) == expected
+    assert len(expected) == 4
+
+
+def test_in_real_logs_a_rollback_is_of_the_same_tenant_and_thing_and_never_before(domain: Any) -> None:
+    _, found = domain
+    ends = found.steps.select("step_id", "tenant", "target_key", "time")
+    links = found.links.filter(pl.col("rel") == "rolls_back").join(ends, left_on="src", right_on="step_id").join(
+        ends, left_on="dst", right_on="step_id", suffix="_undone")
+    assert links.height == 9  # two accounts made and deleted, four sets of flags, one value in two events
+    assert links.filter((pl.col("tenant") != pl.col("tenant_undone")) | (pl.col("time") < pl.col("time_undone")) | (
+        pl.col("target_key") != pl.col("target_key_undone"))).height == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lineage_analytics.graphs.decisions.clocks import Clocks
@@ -120,8 +121,9 @@ def _rank(step: Step) -> int:
     return {"create": 0, "delete": 2 + whole, "destroy": 2 + whole}.get(_verb(step), 1)
 
 
-def _kinds(step: Step) -> frozenset[str]:
-    return frozenset(row.kind for row in inverses(step.operation) + undoes(step.operation))
+@lru_cache(maxsize=4_096)
+def _kinds(operation: str) -> frozenset[str]:
+    return frozenset(row.kind for row in inverses(operation) + undoes(operation))
 
 
 def _where(step: Step, kinds: frozenset[str]) -> Where | None:
@@ -142,7 +144,7 @@ def _where(step: Step, kinds: frozenset[str]) -> Where | None:
 def members(step: Step) -> tuple[str, ...]:
     """What a set holds: the parts of a target's last parameter; nothing for a change that is of no set. An address may
     hold the sign between the parts."""
-    if "set" not in _kinds(step) or step.target is None or "|" not in step.target:
+    if "set" not in _kinds(step.operation) or step.target is None or "|" not in step.target:
         return ()
     parts = step.target.rpartition("|")[2].split("+")
     if any("@" in part for part in parts):
@@ -173,7 +175,7 @@ class _Walk:
         self._keyed: dict[tuple[str, str | None, str, str], list[Change]] = defaultdict(list)
 
     def take(self, step: Step) -> None:
-        kinds = _kinds(step)
+        kinds = _kinds(step.operation)
         where = _where(step, kinds)
         if where is None:
             return
@@ -188,8 +190,8 @@ class _Walk:
             self._told_again(told, step, where)
             return
         whole = "|" not in where[2]
-        replaced = _verb(step) == "create" and whole and "restore" not in _undoing_kinds(step) and self._renew(
-            step, where)
+        restores = any(row.kind == "restore" for row in undoes(step.operation))
+        replaced = _verb(step) == "create" and whole and not restores and self._renew(step, where)
         change = self._change(step, where, replaced=replaced)
         for place_of in self._wheres(change, where):
             self._under[where[0], where[1], where[2].partition("|")[0]][place_of] = None
@@ -364,10 +366,6 @@ class _Walk:
             for key in keys:
                 for subject in subjects:
                     self._keyed[where[0], where[1], key, subject].append(change)
-
-
-def _undoing_kinds(step: Step) -> frozenset[str]:
-    return frozenset(row.kind for row in undoes(step.operation))
 
 
 def _after(earlier: Step, later: Step, clocks: Clocks) -> bool:
