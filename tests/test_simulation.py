@@ -85,7 +85,7 @@ def test_same_seed_and_sizes_give_the_same_bytes_and_another_seed_gives_others(m
     simulate(tmp_path / "other", seed=12, people=PEOPLE, days=DAYS)
     assert digests(tmp_path / "same") == digests(made)
     differing = {k for k, v in digests(tmp_path / "other").items() if digests(made).get(k) != v}
-    assert {"truth/measures.json", "aws_iam/credential-report.csv", "entra_audit/directoryAudits-01.json.gz"} <= differing
+    assert {"truth/measures.json", "aws_iam/credential-report.csv.gz", "entra_audit/directoryAudits-01.json.gz"} <= differing
 
 
 @pytest.mark.parametrize(("sizes", "named"), [

@@ -29,7 +29,9 @@ Nothing here is real: people, accounts, documents and events are synthetic, writ
     truth/        the known answers; no loader reads them
 
 `truth/` is what was thought up, not what was measured: measures.json (numerators and denominators of the report's
-window), identities.csv, links.csv, records.json (distinct records by source) and stories.json (what was planted).
+window), identities.csv, links.csv (with what the records prove), tellings.csv (records of two exports that tell one
+act), decisions.csv (of each change its class, approval, order, who answers for it, what took it back), records.json
+(distinct records by source) and stories.json (what was planted).
 
 On purpose, the exports hold the same events in several packagings, records delivered two days late, three days without
 any Microsoft 365 export, a source that never delivered, and one cut file. The cut file repeats a day that stands

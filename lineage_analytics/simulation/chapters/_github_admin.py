@@ -82,6 +82,7 @@ def _token(world: World, admin: _Admin, cast: Cast) -> None:
     given = admin.record(asked_at + timedelta(minutes=95), owner, "personal_access_token.access_granted",
                          operation_type="modify", **shared)
     admin.decide(given, approvals=1, own=None)
+    world.decisions[-1].stated_order = "order_uncertain"
     world.links.append(Link(given.event_id, asked.event_id, "requested_by", provable=True))
     holder.keys.append(Key(str(token), "token", None))  # how old it is, no record says
     used = [admin.record(admin.at(back, 1, 4), holder, "git.clone", repo=cast.repositories[0], operation_type="access",

@@ -240,7 +240,6 @@ def _older_commit(world: World, dice: Dice, cast: Cast, pulls: Pulls) -> None:
     done = pulls.merged(pull, approval.time + timedelta(minutes=35), author, approval)
     decision = world.decisions[-1]
     decision.approved = decision.approver = "missing"
-    decision.approvals = 0  # of what was merged
     decision.stated_order, decision.verdict, decision.planted_match = "prior", "stale", "different"
     world.stories.append(Story(
         "approval_of_an_older_commit", f"The approval of {pull.url} was for commit {seen[:12]}; what was merged has "

@@ -37,7 +37,7 @@ def write(directory: Path, world: World) -> None:
         {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": roles[half:], "Policies": policies,
          "IsTruncated": False}))
     rows = [_root(), *(_report(p) for p in listed if not p.is_role and p.in_report)]
-    put(directory / "credential-report.csv", as_csv(_COLUMNS, rows))
+    put(directory / "credential-report.csv.gz", as_csv(_COLUMNS, rows))
 
 
 def _offset(time: datetime) -> str:
