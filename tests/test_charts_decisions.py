@@ -16,7 +16,7 @@ from lineage_analytics.charts import render
 from lineage_analytics.charts.stages import ROWS_DRAWN, STAGES, UNLINKED, Picture, picture
 from lineage_analytics.charts.theme import DARK, LIGHT
 from lineage_analytics.graphs.decisions import answers, wording
-from tests._decisions import lineage, pim
+from tests._decisions import covered, lineage, pim
 from tests.test_charts import contrast
 
 Row = dict[str, Any]
@@ -305,3 +305,22 @@ def test_an_approver_has_what_needs_review_of_their_approvals_counted() -> None:
     dan, ana = rows["entra:t-1:dan"], rows["entra:t-1:ana"]
     assert (dan["approvals"], dan["hasty"], dan["in_bursts"], dan["own_requests"], dan["median_seconds"]) == (6, 6, 6, 0, 2.0)
     assert (ana["approvals"], ana["hasty"], ana["own_requests"]) == (1, 0, 1)
+
+
+# --- on the page --------------------------------------------------------------------------------------------------------
+
+def test_the_page_lists_each_change_that_needs_review_once_heaviest_first_and_one_without_approval_too() -> None:
+    from types import SimpleNamespace
+
+    from lineage_analytics.reporting.reading import Reading
+    own = [pim("request", 0, name="r1", key="own"), pim("decision", 10, name="d1", key="own", actor_id="entra:t-1:ana"),
+           pim("action", 20, name="own", key="own")]
+    late = [pim("request", 60, name="r2", key="late"), pim("action", 70, name="late", key="late"),
+            pim("decision", 180, name="d2", key="late")]
+    bare = [pim("request", 300, name="r3", key="bare"), pim("action", 310, name="bare", key="bare")]
+    good = [pim("request", 400, name="r4", key="good"), pim("decision", 430, name="d4", key="good"),
+            pim("action", 460, name="good", key="good")]
+    found = lineage(*own, *late, *bare, *good, coverage=covered())
+    reading = Reading(SimpleNamespace(estate=found.facts, decisions=found), None)  # type: ignore[arg-type]
+    shown = reading.to_review.select("anchor_event_id", "finding").rows()
+    assert shown == [("e-bare", "no_approval"), ("e-late", "retroactive_approval"), ("e-own", "self_approval")]

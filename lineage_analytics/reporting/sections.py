@@ -171,7 +171,8 @@ def _decisions(reading: Reading) -> Section:
              f"{case['finding'].replace('_', ' ')}: {case['reading']}",
              reading.name(case["about"] or case["approver_id"] or case["initiator_id"]), case["case_id"])
             for case in reading.to_review.iter_rows(named=True)]
-    table = _cut("Changes that need review, the first as a picture above; lineage explain CASE tells each whole",
+    pictured = ", the first as a picture above; lineage explain CASE tells each whole" if rows else ""
+    table = _cut(f"Changes that need review{pictured}",
                  ("When", "Change", "Finding", "Who", "Case"), rows, ids=(0, 4))
     measures = _measures(reading, "Decisions in numbers", [
         ("LIN-01", "approver"), ("LIN-01", "rollback"), ("LIN-02", "all"), ("LIN-05", "all"), ("LIN-05", "non_ai"),
