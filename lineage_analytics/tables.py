@@ -299,7 +299,8 @@ DELEGATIONS = Table("delegations", "authority that one principal lent another, o
                        "record"),
     "kind": (pl.String, "assumed: a role taken on; federated: a session for who signed in elsewhere; token: a token "
                         "for an application to act for a user; impersonation: calls made as another account; spawned: "
-                        "an agent started by an agent; stated: a record names it, its sort unknown",
+                        "an agent started by an agent; stated: a record names it, its sort unknown; null: the record "
+                        "only says that a step was taken with it",
              "assumed federated token impersonation spawned stated"),
     "time": (TIME, "time of the record; null: it states none"),
     "issuer": (pl.String, "who vouches for it; null: not stated"),
