@@ -142,6 +142,8 @@ class Delegations:
 
     def findings(self, cases: Iterable[Case]) -> list[Row]:
         """Rows of DECISION_FINDINGS: what of section 7.2 does not hold for the delegations that a case's steps used."""
+        if not self._held and not self._switched:
+            return []
         return [row for case in cases for row in self._of_case(case)]
 
     # --- findings ----------------------------------------------------------------------------------------------------
@@ -219,6 +221,8 @@ class Delegations:
         """The delegation a step used; None where its sessions name several."""
         if (own := self._by_step.get(step.id)) is not None:
             return own
+        if not self._held:
+            return None
         organisation = self._places.organisation(step.tenant)
         named = {key for one in step.stated if one.startswith(_SESSION)
                  if (key := (organisation, one.removeprefix(_SESSION))) in self._held}
