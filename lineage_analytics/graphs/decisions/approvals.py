@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.clocks import Clocks
     from lineage_analytics.graphs.decisions.coverage import Coverage
+    from lineage_analytics.graphs.decisions.delegations import Delegations, Root
     from lineage_analytics.graphs.decisions.rules import Rules
 
 APPROVAL_SOURCES = {"pim_request_id": "entra_audit"}
@@ -70,6 +71,20 @@ class Scene:
     clocks: Clocks
     rules: Rules
     accounts: Accounts
+    delegations: Delegations
+
+    def root(self, case: Case) -> Root | None:
+        """The person at the beginning of the delegations that the case's change was made with."""
+        return next((root for step in case.acts("action", "rollback", "attempt")
+                     if (root := self.delegations.root_human(step)) is not None), None)
+
+    def asked(self, case: Case) -> str | None:
+        """Who asked, by the records of the case, else by the chain of delegations behind it."""
+        found = initiator(case)
+        if found is not None and self.known.get(found, Person()).kind not in _NO_PERSON:
+            return found
+        root = self.root(case)
+        return root.id if root is not None else found
 
 
 def initiator(case: Case) -> str | None:
@@ -235,14 +250,16 @@ def independent(case: Case, decision: Step, scene: Scene) -> str:
     ``interested``: another person, who owns or sponsors the agent that acts."""
     if decision.actor is None:
         return "unknown"
-    other = _another(case, decision.actor, scene.known)
+    other = _another(case, decision.actor, scene)
     if other == "yes" and any(scene.accounts.interested(decision.actor, agent) for agent in acting_agents(case)):
         return "interested"
     return other
 
 
-def _another(case: Case, approver: str, known: Mapping[str, Person]) -> str:
-    concerned = {i for i in (initiator(case), case.anchor.beneficiary, *(s.beneficiary for s in case.steps)) if i}
+def _another(case: Case, approver: str, scene: Scene) -> str:
+    known = scene.known
+    gainers = (case.anchor.beneficiary, *(step.beneficiary for step in case.steps))
+    concerned = {one for one in (initiator(case), scene.asked(case), *gainers) if one}
     if not concerned:
         return "unknown"
     if approver in concerned:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lineage_analytics.graphs.decisions.case import Case
+    from lineage_analytics.graphs.decisions.delegations import Root
     from lineage_analytics.graphs.decisions.reads import Read
     from lineage_analytics.graphs.decisions.taken import TakenBack
     from lineage_analytics.graphs.decisions.verdicts import Involvement
@@ -31,7 +32,8 @@ _GAP_ELEMENT = {"initiator": "initiator", "inputs": "data_inputs", "recommendati
 class Found:
     """What is known of one case. ``read``: what an assistant had read, as far as traces and quoted conversations tell;
     ``earlier``: whether a value stood before the change, None when the log does not tell; ``born_here``: the log shows
-    the target being created; ``dark``: since when a trail of its tenant stood switched off."""
+    the target being created; ``dark``: since when a trail of its tenant stood switched off; ``root``: the person at the
+    beginning of the delegations behind it."""
 
     case: Case
     approved: Approval
@@ -43,6 +45,7 @@ class Found:
     born_here: bool
     known: Mapping[str, Person]
     dark: datetime | None = None
+    root: Root | None = None
 
     @property
     def done(self) -> bool:
@@ -74,6 +77,8 @@ def _initiator(found: Found) -> State:
     if requests:
         return "proved", "the request names who asked", requests[0].records
     anchor = found.case.anchor
+    if found.root is not None and anchor.agent_class != "human":
+        return "proved", "the chain of delegations it was done with begins with a person", found.root.records[:_RECORDS]
     if anchor.on_behalf_of is not None:
         if found.known.get(anchor.on_behalf_of, Person()).kind in _NO_PERSON:
             return "unknown", "not_collected: software made the call for other software; who set it off is unknown", []

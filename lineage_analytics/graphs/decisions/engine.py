@@ -12,6 +12,7 @@ from lineage_analytics.graphs.decisions.batches import batches
 from lineage_analytics.graphs.decisions.cases import cases
 from lineage_analytics.graphs.decisions.clocks import Clocks
 from lineage_analytics.graphs.decisions.coverage import Coverage
+from lineage_analytics.graphs.decisions.delegations import Delegations
 from lineage_analytics.graphs.decisions.elements import Found, elements, gaps
 from lineage_analytics.graphs.decisions.findings import Denials, Seen, cyclic, findings, to_and_fro
 from lineage_analytics.graphs.decisions.frames import Gathered
@@ -56,13 +57,15 @@ def build(facts: Facts) -> DecisionLineage:
     made = steps(facts, known)
     gathered, doubts = cases(made, places)
     found = sorted(gathered, key=lambda case: (case.anchor.time, case.id))
-    scene = Scene(known, Coverage(facts, places), Clocks(found), Rules(facts), Accounts(facts, made, known))
+    scene = Scene(known, Coverage(facts, places), Clocks(found), Rules(facts), Accounts(facts, made, known),
+                  Delegations(facts, made, known, places))
     reads = Reads(facts, made)
     pairs = undone(made, scene.clocks)
     judge = _Judge(scene, reads, Rollbacks(made, pairs, facts.as_of), found, Silence(made), facts.as_of)
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
+    rows.add("decision_findings", scene.delegations.findings(found))
     rows.add("decision_findings", to_and_fro(flapping(pairs), made, judge.home) + cyclic(doubts, judge.home))
     rows.add("links", rollback_links(pairs))
     rows.add("link_rejects", rollback_rejects(pairs) + doubted(doubts))
@@ -90,7 +93,8 @@ class _Judge:
         found = Found(
             case, approved, part, initiator=initiator(case), read=read,
             undone=self._back.undone.get(case.anchor.id), earlier=self._back.pairs.stood.get(case.anchor.id),
-            born_here=self._born_here(case.anchor), known=self._scene.known, dark=self._silence.at(case.anchor))
+            born_here=self._born_here(case.anchor), known=self._scene.known, dark=self._silence.at(case.anchor),
+            root=self._scene.root(case))
         states = elements(found)
         row = case_row(case, approved, part, self._scene, self._batches.get(case.id))
         rows.add("decision_findings", findings(Seen(

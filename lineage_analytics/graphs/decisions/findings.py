@@ -107,7 +107,7 @@ def _standing(seen: Seen) -> Iterator[Row]:
     by, accounts = seen.approved.by, seen.scene.accounts
     if by is None or by.actor is None or by.verdict != "approve" or by.agent_class != "human":
         return
-    asked = initiator(seen.case)
+    asked = seen.scene.asked(seen.case)
     if seen.approved.independent == "no":
         yield _row(seen, "self_approval", "approved by the person who asked for it or has the benefit",
                    [by, seen.case.anchor], by.actor)

@@ -24,7 +24,8 @@ class Places:
 
     def __init__(self, facts: Facts) -> None:
         listed = facts.frame("resources").filter(
-            pl.col("kind").is_in(["tenant", "configuration_item"]) & pl.col("attributes").is_not_null())
+            pl.col("kind").is_in(["tenant", "configuration_item"]) & pl.col("attributes").is_not_null()
+            & (pl.col("provider") == "declared"))
         said = [(kind, json.loads(text)) for kind, text in listed.select("kind", "attributes").sort(
             "kind", "attributes").iter_rows()]
         self._organisation: dict[str, str] = {

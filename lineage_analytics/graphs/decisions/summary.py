@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.graphs.decisions import batches as batching
 from lineage_analytics.graphs.decisions import verdicts
-from lineage_analytics.graphs.decisions.approvals import initiator
 from lineage_analytics.graphs.decisions.elements import NOT_STATED
 from lineage_analytics.graphs.decisions.inverse import reversibility
 
@@ -26,7 +25,7 @@ _ADVISING = frozenset({"gcp_recommendation", "access_finding_id", "entra_recomme
 def case_row(case: Case, approved: Approval, part: Involvement, scene: Scene, batch: Batch | None) -> Row:
     """The row without what its links, elements and rollback say."""
     anchor = case.anchor
-    accountable, rule = verdicts.accountable(case, approved, scene.known)
+    accountable, rule = verdicts.accountable(case, approved, scene)
     executed = anchor.kind in ("action", "rollback")
     return {
         "case_id": case.id, "tenant": anchor.tenant, "provider": anchor.provider, "anchor_kind": anchor.kind,
@@ -37,7 +36,7 @@ def case_row(case: Case, approved: Approval, part: Involvement, scene: Scene, ba
         "tier0": None, "approval_verdict": approved.verdict, "order_verdict": approved.order,
         "independent": approved.independent, "effect_match": approved.effect,
         "approver_id": approved.by.actor if approved.approves and approved.by else None,
-        "initiator_id": initiator(case), "executor_id": anchor.actor if executed else None,
+        "initiator_id": scene.asked(case), "executor_id": anchor.actor if executed else None,
         "verifier_id": next((s.actor for s in case.of("outcome") if s.actor is not None), None),
         **_moments(case, approved), "advice_verdict": advice(case),
         "batch_id": batch.id if batch else None, "batch_size": batch.size if batch else None,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lineage_analytics.graphs.decisions.approvals import initiator
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from lineage_analytics.graphs.decisions.approvals import Approval
+    from lineage_analytics.graphs.decisions.approvals import Approval, Scene
     from lineage_analytics.graphs.decisions.case import Case
 
 _OPEN = frozenset({"unknown", "order_uncertain", "contradicted"})
@@ -99,12 +96,11 @@ def _advised(case: Case) -> bool:
     return any(step.origin == "ai" or (step.with_ai and step.origin != "rule") for step in case.of("recommendation"))
 
 
-def accountable(case: Case, approved: Approval, known: Mapping[str, Person]) -> tuple[str | None, str]:
+def accountable(case: Case, approved: Approval, scene: Scene) -> tuple[str | None, str]:
     """The accountable human and the rule that found them; only the first rule is an approval."""
     if approved.counts and approved.by is not None:
         return approved.by.actor, "by_decision"
-    asked = initiator(case)
-    anchor = case.anchor
+    known, asked, anchor = scene.known, scene.asked(case), case.anchor
     if asked is not None and (known.get(asked, Person()).kind == "human" or anchor.agent_class == "human"):
         return asked, "by_initiation"
     owner = known.get(anchor.actor or "", Person()).owner
