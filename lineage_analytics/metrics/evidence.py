@@ -23,7 +23,7 @@ AGES = (30, 90, 180, 365)
 GRACE = timedelta(minutes=15)
 _GONE = {"expired": "beyond its provider's retention", "redacted": "removed by policy", "truncated": "cut off",
          "unparseable": "broken"}
-_HELD_IN = ("decision_steps", "assistant_access")
+_HELD_IN = ("decision_steps", "assistant_access", "delegations")
 ITEMS = ("signal", "recommendation", "draft", "request", "decision", "data_access")
 
 

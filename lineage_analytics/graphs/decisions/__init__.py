@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Records = str | Path | Iterable[str | Path]
 
-RULES = "2"
+RULES = "3"
 _FRAMES = ("cases", "steps", "links", "link_rejects", "decision_findings", "gaps", "elements")
 _ELEMENTS = ("initiator", "inputs", "recommendation", "approver", "action", "rollback")
 _STATES = ("proved", "inferred", "unknown", "missing", "pending", "not_required")

@@ -216,13 +216,13 @@ def _rollback(found: Found) -> State:
     if found.undone is not None and found.undone.proved:
         part = "" if found.undone.share >= 1 else f" in part ({found.undone.share:.0%})"
         return "proved", f"rolled back{part} by {found.undone.undoing.operation}", found.undone.undoing.records
-    if found.undone is not None:
-        return ("inferred", f"{found.undone.undoing.operation} seems to have taken it back; no sample or reference "
-                "attests the pair", found.undone.undoing.records)
     if any(step.expires is not None for step in (*done, *found.case.about("request"))):
         return "proved", "the grant ends by itself at a recorded time", done[0].records
     anchor = found.case.anchor
     rows = [row for row in applying(anchor.operation, anchor.effect) if row.status in PROVING]
+    if found.undone is not None and not rows:
+        return ("inferred", f"{found.undone.undoing.operation} seems to have taken it back; no sample or reference "
+                "attests the pair", found.undone.undoing.records)
     if not rows or anchor.target is None:
         what = "the inverse table does not know the operation" if not rows else "the record does not name the target"
         return "unknown", f"not_recorded_by_provider: {what}", []

@@ -121,7 +121,7 @@ def _records(lineage: DecisionLineage, ids: list[str], delivered: Sequence[str |
     if lineage.facts is None:
         return [{"record_id": record, "event_id": None, "file": None, "file_check": None} for record in ids]
     tables = [lineage.facts[name].filter(pl.col("record_id").is_in(ids)).select(
-        "record_id", "event_id", "source", "raw_ref") for name in ("decision_steps", "assistant_access")]
+        "record_id", "event_id", "source", "raw_ref") for name in ("decision_steps", "assistant_access", "delegations")]
     frame = pl.concat(tables).sort(
         "record_id", pl.col("raw_ref").struct.field("file_sha256"), pl.col("raw_ref").struct.field("offset"),
         nulls_last=True).unique("record_id", keep="first", maintain_order=True).collect()
