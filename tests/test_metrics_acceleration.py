@@ -336,6 +336,23 @@ def test_what_is_kept_by_age_is_the_isotonic_regression_of_scipy(rows: list[tupl
         assert ours[0] / ours[1] == pytest.approx(later[0])
 
 
+@pytest.mark.parametrize("size", [60, 900])
+def test_limits_of_a_median_duration_agree_with_the_bootstrap_of_scipy(size: int) -> None:
+    values = np.random.default_rng(3).lognormal(2, 1, size)
+    theirs = stats.bootstrap((values,), np.median, method="percentile", rng=np.random.default_rng(4)).confidence_interval
+    ours = Durations(values.tolist(), [True] * size).limits(0.5)
+    assert ours == pytest.approx((theirs.low, theirs.high), rel=0.06)
+
+
+def test_durations_of_few_clusters_have_wider_limits_than_as_many_by_themselves() -> None:
+    lengths = [10.0 * c + n / 10 for c in range(6) for n in range(20)]
+    alone = Durations(lengths, [True] * 120).limits(0.5)
+    lumped = Durations(lengths, [True] * 120, [str(n // 20) for n in range(120)]).limits(0.5)
+    assert alone is not None
+    assert lumped is not None
+    assert lumped[1] - lumped[0] > 1.5 * (alone[1] - alone[0])
+
+
 def test_resampled_sums_of_clusters_have_the_spread_of_a_compound_poisson_count() -> None:
     sizes = np.array([[50.0], [30.0], *[[1.0]] * 100])
     drawn = intervals.resampled_sums(sizes)[:, 0]

@@ -264,7 +264,7 @@ def test_lin10_approvals_by_software_are_no_reviews() -> None:
 # --- LIN-11, LIN-12, LIN-13 ------------------------------------------------------------------------------------------------
 
 def test_lin11_a_tenth_half_and_nine_tenths_of_forty_and_the_compression_beside_forty_slow_ones() -> None:
-    fast = [_asked(f"f{n}", 60 * (n + 1), seconds=n) for n in range(40)]
+    fast = [_asked(f"f{n}", 60 * (n + 1), seconds=n, by=f"aws:1:b{n % 8}") for n in range(40)]
     slow = [_asked(f"s{n}", 600 * (n + 1), "none", seconds=n) for n in range(40)]
     found = _measured(*(case for case, _ in fast + slow), steps=[one for _, one in fast + slow])
     assert [row(found, "LIN-11", p)["value"] for p in ("p10", "p50", "p90")] == [4, 20, 36]
@@ -272,6 +272,7 @@ def test_lin11_a_tenth_half_and_nine_tenths_of_forty_and_the_compression_beside_
     assert row(found, "LIN-11", "compression")["value"] == row(found, "ACC-10", "time")["value"] == 10
     assert row(found, "LIN-11", "p50")["unit"] == "minutes"
     assert measure_words(row(found, "LIN-11", "p50")).startswith("half within 20 min (between ")
+    assert measure_words(row(found, "LIN-11", "p50/non_ai")) == "half within 3.3 h, over 40"  # all by one approver
 
 
 def test_lin11_requests_still_open_count_as_open_and_never_disappear() -> None:

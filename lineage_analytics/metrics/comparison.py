@@ -70,9 +70,10 @@ def compare(held: Cohorts) -> Comparison:
     strata = sorted({*assisted["stratum"], *others["stratum"]})
     if held.baseline is None or not assisted.height:
         return Comparison(held, None, {}, {}, {}, "no_baseline" if assisted.height else "denominator_below_min", False)
-    clusters = np.concatenate([_clusters(rows, group, strata) for group, rows in ((0, others), (1, assisted))])
-    plain = {name: float(value) for name, value in compared(_cells(clusters.sum(axis=0), strata)).items()}
-    drawn = compared(_cells(intervals.resampled_sums(clusters), strata))
+    kinds = [_clusters(rows, group, strata) for group, rows in ((0, others), (1, assisted))]
+    clusters, times = (np.concatenate([kind[place] for kind in kinds]) for place in (0, 1))
+    plain = {name: float(value) for name, value in compared(_cells(times @ clusters, strata)).items()}
+    drawn = compared(_cells(intervals.resampled_sums(clusters, times), strata))
     worst, best = (_bound(assisted, others, strata, against=against) for against in (True, False))
     by_flow = assisted["workflow_id"].drop_nulls().value_counts()["count"].max()
     return Comparison(held, plain, worst, best, drawn, _lack(held, plain),
@@ -92,15 +93,18 @@ def _lack(held: Cohorts, figures: Mapping[str, float]) -> str | None:
     return None
 
 
-def _clusters(rows: pl.DataFrame, group: int, strata: list[str]) -> Numbers:
-    """One row a cluster, one column a group, stratum and field."""
+def _clusters(rows: pl.DataFrame, group: int, strata: list[str]) -> tuple[Numbers, Numbers]:
+    """One row a kind of cluster, one column a group, stratum and field; and how many clusters are of each kind."""
     counted = _counted(rows).group_by("cluster", "stratum").agg(pl.col(FIELDS).sum()).sort("cluster", "stratum")
-    names = {name: place for place, name in enumerate(counted["cluster"].unique(maintain_order=True))}
+    kinds = counted.group_by("cluster", maintain_order=True).agg(
+        kind=pl.concat_str("stratum", *FIELDS, separator="|").str.join(";")).group_by("kind").agg(
+        pl.col("cluster").min(), times=pl.len()).sort("cluster")
+    names = {name: place for place, name in enumerate(kinds["cluster"])}
     places = {name: place for place, name in enumerate(strata)}
     made = np.zeros((len(names), 2, len(strata), len(FIELDS)))
-    for cluster, stratum, *values in counted.iter_rows():
+    for cluster, stratum, *values in counted.join(kinds, on="cluster", how="semi").iter_rows():
         made[names[cluster], group, places[stratum]] = values
-    return made.reshape(len(names), -1)
+    return made.reshape(len(names), -1), kinds["times"].to_numpy().astype(np.float64)
 
 
 def _counted(rows: pl.DataFrame) -> pl.DataFrame:
@@ -125,8 +129,9 @@ def _bound(assisted: pl.DataFrame, others: pl.DataFrame, strata: list[str], *, a
     parts = [_clusters(rows.with_columns(
         pl.col("assured").fill_null(value=assumed), pl.col("late").fill_null(value=not against)), group, strata)
         for group, rows, assumed in ((0, others, against), (1, assisted, not against))]
-    return {name: float(value) for name, value in compared(
-        _cells(np.concatenate(parts).sum(axis=0), strata)).items() if name in ("ag", "ux", "q0", "q1", "lag")}
+    sums = sum((times @ clusters for clusters, times in parts), np.zeros(2 * len(strata) * len(FIELDS)))
+    return {name: float(value) for name, value in compared(_cells(sums, strata)).items()
+            if name in ("ag", "ux", "q0", "q1", "lag")}
 
 
 def _objects(found: Comparison) -> pl.DataFrame:

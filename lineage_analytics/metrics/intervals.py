@@ -49,16 +49,21 @@ def bootstrap_ratio(numerators: Sequence[float], denominators: Sequence[float]) 
     return _limits(found[np.isfinite(found)])
 
 
-def resampled_sums(clusters: Numbers) -> Numbers:
-    """Sums of the rows of 2,000 resamples, one row a cluster and one column what is summed over it.
+def resampled_sums(clusters: Numbers, times: NDArray[np.int64] | None = None) -> Numbers:
+    """Sums of the rows of 2,000 resamples, one row a kind of cluster and one column what is summed over it; ``times``
+    says of how many clusters each row is, default 1.
 
     How often a cluster comes is itself chance: each is drawn a Poisson number of times, once on average, so that how
     many there were varies as well as what they held. Equal clusters are drawn together, which is the same and cheaper.
     """
-    kinds, times = np.unique(np.asarray(clusters, dtype=np.float64), axis=0, return_counts=True)
+    rows, number = np.asarray(clusters, dtype=np.float64), np.ones(len(clusters)) if times is None else times
+    kinds, places = np.unique(rows, axis=0, return_inverse=True)
+    expected = np.bincount(places.reshape(-1), weights=number, minlength=len(kinds))
     source = np.random.default_rng(SEED)
-    sums: Numbers = source.poisson(times, size=(RESAMPLES, len(times))).astype(np.float64) @ kinds
-    return sums
+    block = max(1, min(RESAMPLES, _CELLS // max(len(kinds), 1)))
+    sums = [source.poisson(expected, size=(min(block, RESAMPLES - start), len(kinds))).astype(np.float64) @ kinds
+            for start in range(0, RESAMPLES, block)]
+    return np.concatenate(sums)
 
 
 def percentile_limits(drawn: Numbers) -> tuple[float, float] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from lineage_analytics.metrics import intervals
@@ -186,7 +187,8 @@ def compression(others: pl.DataFrame, assisted: pl.DataFrame) -> Population:
     medians = [one.quantile(0.5) if count else None for one in held]
     if None in medians or not medians[1]:
         return population(rows, "figure", unit="ratio", lack="denominator_below_min" if not count else "no_baseline")
-    drawn = held[0].quantiles(0.5) / held[1].quantiles(0.5)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample in which so many are still open has no ratio
+        drawn = held[0].quantiles(0.5) / held[1].quantiles(0.5)
     low, high = intervals.percentile_limits(drawn) or (None, None)
     value = float(medians[0] or 0) / float(medians[1])
     return population(rows, "figure", unit="ratio", **small(count), figure=Figure(
