@@ -33,7 +33,7 @@ NAMED = [identity(ANA, display_name="Ana", person_id="p-ana"), identity(DAN, dis
 def test_an_explanation_says_who_what_when_authority_approval_way_back_and_records() -> None:
     text = lineage(*CHAIN, identities=NAMED).explain("e-action")
     for said in (
-        "tenant t-1  rules 2  as of 2026-06-30T00:00Z",
+        "tenant t-1  rules 3  as of 2026-06-30T00:00Z",
         "APPROVED BEFORE EXECUTION: proved     INDEPENDENT APPROVER: yes (by person)",
         "weakest link tier 4 (0.95) at [3]->[2]        Gaps 0   Needs review 0",
         "Who initiated it             Ana (a): the request names who asked  rec-request",
@@ -317,7 +317,7 @@ def _at(position: int) -> dict[str, Any]:
 
 
 GOLDEN = """\
-DECISION dec-ifqoj3cgxril2pat  tenant 111122223333  rules 2  as of 2026-06-30T00:00Z
+DECISION dec-ifqoj3cgxril2pat  tenant 111122223333  rules 3  as of 2026-06-30T00:00Z
 Change   AttachRolePolicy role/etl Read
 Class    none: no AI took part   Status  executed, later rolled back
 Verdict  APPROVAL UNKNOWN: not_collected     INDEPENDENT APPROVER: unknown
