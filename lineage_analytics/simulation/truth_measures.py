@@ -279,7 +279,7 @@ LONG_WINDOW = timedelta(days=90)
 
 def decided(world: World) -> list[Measure]:
     executed = [d for d in world.decisions if d.executed and SINCE < d.time <= END]
-    groups = {"": [d for d in executed if d.involvement.startswith("executes")],
+    groups = {"": [d for d in executed if d.involvement not in ("none", "unknown")],
               "/non_ai": [d for d in executed if d.involvement == "none"]}
     found: list[Measure] = []
     for tail, cases in groups.items():
@@ -303,7 +303,7 @@ def decided(world: World) -> list[Measure]:
     found += _kept(world, few=len(groups[""]) < FEW)
     by_class = Counter(d.involvement for d in executed)
     return found + [Measure("ACC-01", name, by_class[name], WINDOW.days)
-                    for name in ("executes_approved", "executes_autonomous", "unknown")]
+                    for name in ("drafts", "executes_approved", "executes_autonomous", "unknown")]
 
 
 def _match(decision: Decision) -> str:
@@ -317,7 +317,7 @@ def _kept(world: World, *, few: bool) -> list[Measure]:
     few AI-assisted changes fall into the window it is of 90 days."""
     since = END - (LONG_WINDOW if few else WINDOW)
     executed = [d for d in world.decisions if d.executed and since < d.time <= END]
-    assisted = [d for d in executed if d.involvement.startswith("executes")]
+    assisted = [d for d in executed if d.involvement not in ("none", "unknown")]
     others = [d for d in executed if d.involvement == "none"]
     of_ai = [_all([_STATE[state] for state in (d.initiator, d.inputs, d.recommendation)]) for d in assisted]
     return [share("ACC-04", "evidence", of_ai), share("ACC-04", "rollback", (_STATE[d.rollback] for d in assisted)),
