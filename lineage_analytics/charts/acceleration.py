@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Any
 
@@ -174,8 +175,9 @@ def _months(weeks: Sequence[date], width: int) -> list[tuple[int, str]]:
         years = weeks[0].year != weeks[-1].year
         named = [(number, f"{week:%b %Y}" if years else f"{week:%b}")
                  for number, week in enumerate(weeks) if not number or week.month != weeks[number - 1].month]
-    room = max(1, ceil(len(named) * 72 / width))
-    return named[::room]
+    kept = named[:: max(1, ceil(len(named) * 72 / width))]
+    step = width / len(weeks)  # a month of which only the end is shown gives way to the next
+    return [one for one, after in zip_longest(kept, kept[1:]) if after is None or (after[0] - one[0]) * step >= 48]
 
 
 def _day(week: date) -> str:
