@@ -114,9 +114,9 @@ class Cluster:
     def decided(self, made: Deed, *, involvement: str = "unknown", initiator: str = "unknown",
                 approver: str = "unknown", approved: str = "unknown") -> None:
         """A change that took effect. A user name proves no kind: whether a person acted is then on no record."""
+        about = "/".join(part for part in (made.details["resource"], made.details["sub"]) if part)
         self.world.decisions.append(Decision(
-            made.event_id, made.time, f"{made.action} {made.details['resource']}", involvement, initiator=initiator,
-            approver=approver,
+            made.event_id, made.time, f"{made.action} {about}", involvement, initiator=initiator, approver=approver,
             rollback="unknown", provider="k8s", approved=approved, by_policy=approved == "missing"))
 
     def link(self, source: Deed, target: Deed, rel: str, *, provable: bool) -> None:
