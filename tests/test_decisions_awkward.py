@@ -159,6 +159,30 @@ def test_a_refused_ticket_is_linked_and_the_change_is_denied() -> None:
     assert ("grant", "CHG0030192-request", "requested_by", 3) in links(made)
 
 
+def test_a_request_that_led_to_nothing_keeps_apart_from_the_ticket_s_own_work_and_is_shown_its_decision() -> None:
+    refused = [pim("request", -10, stated_keys=["ticket:CHG0030192"]), pim("decision", -5, verdict="deny")]
+    role = ("configuration_item", {"ci": "ci-etl", "target": ROLE, "target_written": ROLE})
+    made = found(*KEYED, ticket("action", -8, operation="change_request:implement"), *refused,
+                 said=[*ONE_ORGANISATION, role])
+    assert case(made, "e-CHG0030192-action")["approval_verdict"] == "approved_before"
+    assert made.cases.height == 2
+
+
+def test_a_trace_that_names_the_request_it_made_is_part_of_its_case() -> None:
+    trace: dict[str, Any] = {"native_key_kind": "lineage_case", "native_key": "trace-1", "source": "otel_genai",
+                             "provider": "otel", "tenant": SNOW, "target_key": None, "effect_key": None,
+                             "actor_id": AGENT, "actor_class": "ai_agent"}
+    advice = step("advice", -40, kind="recommendation", origin="ai", stated_keys=["request:req-1"], **trace)
+    for steps in ([ASKED, pim("decision", -10), DONE], [ASKED]):
+        made = found(advice, *steps, said=ONE_ORGANISATION, identities=STAFF)
+        row = case(made)
+        assert row["recommended_at"] == at(-40)
+        assert row["anchor_event_id"] == f"e-{steps[-1]['title']}"
+    done = found(advice, ASKED, pim("decision", -10), DONE, said=ONE_ORGANISATION, identities=STAFF)
+    assert states(done)["recommendation"][0] == "proved"
+    assert case(done)["involvement_class"] == "executes_approved"
+
+
 def test_what_an_agent_s_trace_says_it_carried_out_is_the_agent_s_act() -> None:
     trace = {"native_key_kind": "lineage_case", "native_key": "trace-1", "source": "otel_genai", "provider": "otel",
              "tenant": SNOW, "target_key": None, "effect_key": None}

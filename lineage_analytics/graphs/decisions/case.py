@@ -19,7 +19,7 @@ _ANCHORS = ("action", "rollback", "decision", "request", "draft", "recommendatio
 
 _BEGINNINGS = frozenset({"recommendation", "draft", "request", "action", "rollback", "attempt"})
 UNDONE = 5
-"""Removal of a case in which nothing was done: advice, a signal, a request of the provider itself."""
+"""Removal of a case in which nothing was done or asked for: advice, a signal."""
 
 
 class Joint(NamedTuple):
@@ -111,9 +111,10 @@ class Case:
 
     @property
     def rank(self) -> int:
-        """How far the case is from a change of access: 0 is one."""
-        return min((step.remove for step in self.steps if step.kind in ("action", "rollback", "attempt")),
-                   default=max(step.remove for step in self.steps) or UNDONE)
+        """How far the case is from a change of access: 0 is one, or the request for one in the system that makes it."""
+        done = [step.remove for step in self.steps if step.kind in ("action", "rollback", "attempt")]
+        asked = [step.remove for step in self.steps if step.kind in ("request", "expiry", "draft")]
+        return min(done) if done else min(asked) if asked else max(step.remove for step in self.steps) or UNDONE
 
     @property
     def native(self) -> tuple[str, str | None, str, str]:

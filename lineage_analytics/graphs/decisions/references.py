@@ -31,7 +31,7 @@ _WRITTEN = frozenset({"commit", "run", "trace", "request", "recommendation"})
 _NAMED = {
     "change_number": TICKET, "request_number": TICKET, "issue_key": TICKET, "github_workflow_run": "run",
     "gcp_recommendation": "recommendation", "access_finding_id": "recommendation",
-    "entra_recommendation": "recommendation",
+    "entra_recommendation": "recommendation", "pim_request_id": "request",
 }
 """What a case's own key is called where others state it."""
 _READ = 20
@@ -60,14 +60,16 @@ class _Follower:
     def __init__(self, work: Joining, places: Places) -> None:
         self._work, self._places = work, places
         self._rank = {number: case.rank for number, case in work.numbered()}
+        self._done = {number: any(step.kind in ("action", "rollback") for step in case.steps)
+                      for number, case in work.numbered()}
 
     def follow(self) -> None:
         self._cycles()
         stated = self._index(lambda step: [key for key in step.stated[:_READ] if key.partition(":")[0] in _WRITTEN])
         if stated:
-            named = self._index(_own_written)
+            known = _merged(stated, self._index(_own_written))
             for rank in sorted({*self._rank.values()} - {0}):
-                self._pass(rank, stated, _merged(stated, named), Joint("native_ref", 4, "stated-key"))
+                self._pass(rank, known, known, Joint("native_ref", 4, "stated-key"))
         tickets = self._index(lambda step: [key for key in step.stated[:_READ] if key.startswith(f"{TICKET}:")])
         quoted = self._index(lambda step: [f"{TICKET}:{_number(key)}" for key in step.quoted[:_READ]])
         if tickets or quoted:
@@ -128,11 +130,12 @@ class _Follower:
                 self._put(guest, list(named_by), joint)
 
     def _put(self, guest: int, hosts: list[int], joint: Joint) -> None:
-        """A guest that one host names for sure joins it; else it stays, and lends what it says."""
+        """A guest that one host names for sure joins it; else it stays, and lends what it says. What was done stays a
+        case of its own beside a request that led to nothing."""
         kept = [(host, made) for host in hosts if (made := self._judged(guest, host, joint)) is not None]
         if joint.method != "native_ref" and len({self._work.anchor(host).target for host, _ in kept}) > 1:
             kept = [(host, Joint(made.method, _INFERRED, f"{made.rule}:key-reused")) for host, made in kept]
-        if len(kept) == 1 and kept[0][1].tier >= _PROVED:
+        if len(kept) == 1 and kept[0][1].tier >= _PROVED and (self._done[kept[0][0]] or not self._done[guest]):
             host, made = kept[0]
             self._work.absorb(guest, host, made)
         else:
