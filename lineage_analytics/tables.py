@@ -283,7 +283,7 @@ DECISION_STEPS = Table("decision_steps", "steps of decisions as records state th
     "quoted_keys": (TEXTS, "ticket or change keys found in free text: attacker-writable, tier 2 at most"),
     "stated_keys": (TEXTS, "keys of records of other systems in fields made for them, as <kind>:<value>; kinds that a "
                            "system writes: commit run trace request session recommendation; that a person fills in: "
-                           "ticket. Null or empty: none stated"),
+                           "ticket, and in a tag of their choice: tag, tier 2 at most. Null or empty: none stated"),
     "justification_present": (pl.Boolean, "null: the source has no such field"),
     "expires_at": (TIME, "end of the authority granted; null: none stated"),
     "origin": (pl.String, "of a recommendation", "ai rule human unknown"),
@@ -463,7 +463,7 @@ CASES = Table("cases", "decision cases", _columns({
     "approval_verdict": (pl.String, "", "approved_before retroactive order_uncertain denied absent not_required "
                          "automated_policy expired scope_exceeded stale quorum_not_met contradicted unknown"),
     "order_verdict": (pl.String, "", "prior order_uncertain retroactive none"),
-    "independent": (pl.String, "approver is not initiator; interested: another who owns or sponsors the agent that acts",
+    "independent": (pl.String, "approver is not initiator; interested: another, who owns or sponsors the agent acting",
                     "yes no by_account_only interested unknown"),
     "effect_match": (pl.String, "what was executed beside what was approved; null: nothing approved on record",
                      "exact narrower broader different unknown"),
@@ -580,8 +580,8 @@ WORKFLOWS = Table("workflows", "workflows in which assistants take part: as decl
     "class_declared": (pl.String, "what it may do; null: not declared", INVOLVEMENT),
     "class_observed": (pl.String, "the most powerful class proved for any of its cases; null: none is proved",
                        INVOLVEMENT),
-    "class_at_least": (pl.String, "what some case of it surely was at least, also where its class is not known; null: no "
-                                  "case", INVOLVEMENT),
+    "class_at_least": (pl.String, "what some case of it surely was at least, also where its class is not known; null: "
+                                  "no case", INVOLVEMENT),
     "class_at_most": (pl.String, "the most powerful class it may have had, unknown cases and cases that fit another "
                                  "workflow as well counted as the most they may be; null: no case", INVOLVEMENT),
     "n_none": (pl.Int64, "cases of that class"), "n_advises": (pl.Int64, ""), "n_drafts": (pl.Int64, ""),

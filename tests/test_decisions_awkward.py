@@ -131,8 +131,8 @@ def test_A18_a_ticket_named_by_three_unrelated_changes_proves_none_of_them() -> 
 
 
 @pytest.mark.parametrize("fields", [
-    {"stated_keys": [], "quoted_keys": ["CHG0030192"]}, {"stated_keys": [], "quoted_keys": [], "title": "CHG0030192"}],
-    ids=["justification", "display name"])
+    {"stated_keys": [], "quoted_keys": ["CHG0030192"]}, {"stated_keys": [], "quoted_keys": [], "title": "CHG0030192"},
+    {"stated_keys": ["tag:CHG0030192"], "quoted_keys": []}], ids=["justification", "display name", "tag"])
 def test_A19_a_number_that_people_type_reaches_tier_2_at_most(fields: dict[str, Any]) -> None:  # noqa: N802
     made = found(*KEYED, grant(**fields), said=[*ONE_ORGANISATION, ETL])
     assert all(tier <= 2 for src, _, _, tier in links(made) if src == "grant")

@@ -162,12 +162,12 @@ def _opening(tags: Any, name: str = "AssumeRole", key: str = "tags") -> dict[str
 
 
 @pytest.mark.parametrize(("tags", "keys"), [
-    ([{"key": "TicketNumber", "value": "chg0030192"}], ["ticket:CHG0030192"]),
-    ([{"key": "itsm:change_request", "value": "SEC-12"}], ["ticket:SEC-12"]),
+    ([{"key": "TicketNumber", "value": "chg0030192"}], ["tag:CHG0030192"]),
+    ([{"key": "itsm:change_request", "value": "SEC-12"}], ["tag:SEC-12"]),
     ([{"key": "Department", "value": "CHG0030192"}], []),
     ([{"key": "ticket", "value": "because the boss said so"}], []),
 ])
-def test_the_ticket_a_session_was_opened_under_is_stated_by_its_changes(tags: Any, keys: list[str]) -> None:
+def test_the_ticket_a_caller_opened_a_session_under_is_a_tag_of_its_changes(tags: Any, keys: list[str]) -> None:
     used = event(2, userIdentity=_session(accessKeyId="ASIAEXAMPLE000000001"))
     other = event(3, userIdentity=_session(accessKeyId="ASIAEXAMPLE000000002"))
     steps = Loaded({"Records": [_opening(tags), used, other]})["decision_steps"]
@@ -175,6 +175,14 @@ def test_the_ticket_a_session_was_opened_under_is_stated_by_its_changes(tags: An
     assert dict(found.select("event_id", "stated_keys").rows()) == {
         "e-2": ["session:ASIAEXAMPLE000000001", *keys], "e-3": ["session:ASIAEXAMPLE000000002"]}
     assert found.schema == tables.DECISION_STEPS.schema
+
+
+def test_a_ticket_that_the_identity_provider_signed_is_stated_by_the_session_s_changes() -> None:
+    used = event(2, userIdentity=_session(accessKeyId="ASIAEXAMPLE000000001"))
+    opened = _opening({"ticket": "CHG0030192"}, "AssumeRoleWithWebIdentity", "principalTags")
+    steps = Loaded({"Records": [opened, used]})["decision_steps"]
+    found = settle({"decision_steps": steps.lazy()})["decision_steps"].collect()
+    assert found["stated_keys"].to_list() == [["session:ASIAEXAMPLE000000001", "ticket:CHG0030192"]]
 
 
 def test_a_commit_of_a_session_counts_where_the_identity_provider_says_it_and_not_where_the_caller_does() -> None:

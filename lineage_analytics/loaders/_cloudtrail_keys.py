@@ -2,8 +2,9 @@
 
 The provider writes the id of the request and, for a session, its temporary access key. A ticket or a commit that a
 session was opened for stands in a tag of the call that opened it and on none of the session's own calls: a step of that
-call carries it as far as ``settle``, which gives it to the steps of the session. A commit counts only where an identity
-provider vouches for the tag. What a session is called and what a resource is tagged with is free text.
+call carries it as far as ``settle``, which gives it to the steps of the session. An identity provider vouches for the
+tags that it signs; those that a caller chooses only quote a ticket (``tag``). What a session is called and what a
+resource is tagged with is free text.
 """
 
 from __future__ import annotations
@@ -76,9 +77,10 @@ def _opened(record: Record, event: Mapping[str, Any]) -> dict[str, Any] | None:
     request, response = decode_object(record.request) or {}, decode_object(record.response) or {}
     credentials = response.get("credentials")
     session = credentials.get("accessKeyId") if isinstance(credentials, dict) else None
-    tickets = [value for key in ("tags", "principalTags") for value in _tagged(request.get(key), _TICKET)]
     # Callers choose ``tags``; ``principalTags`` are in what the identity provider signed.
-    keys = stated(ticket=tickets, commit=list(_tagged(request.get("principalTags"), _COMMIT)))
+    signed = request.get("principalTags")
+    keys = stated(ticket=list(_tagged(signed, _TICKET)), tag=list(_tagged(request.get("tags"), _TICKET)),
+                  commit=list(_tagged(signed, _COMMIT)))
     if not keys or not isinstance(session, str):
         return None
     return {**{name: event[name] for name in ("time", "tenant", "provider", "source", "record_id", "raw_ref")},

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lineage_analytics.graphs.decisions.places import Places
     from lineage_analytics.graphs.decisions.steps import Step
 
-TICKET = "ticket"
+TICKET, TAG = "ticket", "tag"
 _WRITTEN = frozenset({"commit", "run", "trace", "request", "recommendation"})
 _NAMED = {
     "change_number": TICKET, "request_number": TICKET, "issue_key": TICKET, "github_workflow_run": "run",
@@ -71,7 +71,7 @@ class _Follower:
             for rank in sorted({*self._rank.values()} - {0}):
                 self._pass(rank, known, known, Joint("native_ref", 4, "stated-key"))
         tickets = self._index(lambda step: [key for key in step.stated[:_READ] if key.startswith(f"{TICKET}:")])
-        quoted = self._index(lambda step: [f"{TICKET}:{_number(key)}" for key in step.quoted[:_READ]])
+        quoted = self._index(_quoted)
         if tickets or quoted:
             own = self._index(_own_ticket)
             for rank in sorted({*self._rank.values()} - {0}):
@@ -178,6 +178,12 @@ class _Follower:
 
 def _merged(one: Mapping[Key, Sequence[int]], other: Mapping[Key, Sequence[int]]) -> dict[Key, list[int]]:
     return {key: list(dict.fromkeys((*one.get(key, ()), *other.get(key, ())))) for key in {**one, **other}}
+
+
+def _quoted(step: Step) -> Iterable[str]:
+    """Ticket numbers in texts, and in tags that whoever acted chose."""
+    chosen = (key.partition(":")[2] for key in step.stated[:_READ] if key.startswith(f"{TAG}:"))
+    return [f"{TICKET}:{_number(key)}" for key in (*step.quoted[:_READ], *chosen)]
 
 
 def _own_written(step: Step) -> Iterable[str]:

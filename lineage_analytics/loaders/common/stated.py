@@ -4,8 +4,9 @@
     stated(ticket=fields.get("ticketnumber"))                     -> ["ticket:CHG0030192"]
 
 Written by systems are ``commit``, ``run``, ``trace``, ``request``, ``session`` and ``recommendation``; a ``ticket`` is
-typed by people, though into a field of its own. What does not look like a key of its kind is none: a sentence in a
-ticket field is free text, and what it quotes belongs into ``quoted_keys``.
+typed by people, though into a field of its own; a ``tag`` is a ticket in a tag that whoever acts chooses freely. What
+does not look like a key of its kind is none: a sentence in a ticket field is free text, and what it quotes belongs into
+``quoted_keys``.
 """
 
 from __future__ import annotations
@@ -68,5 +69,5 @@ def _shaped(shape: re.Pattern[str], *, lower: bool) -> Callable[[str], list[str]
 _READ: dict[str, Callable[[str], list[str]]] = {
     "commit": _shaped(_SHA, lower=True), "run": _shaped(_RUN, lower=True), "trace": _trace,
     "request": _shaped(_ONE_WORD, lower=False), "session": _shaped(_ONE_WORD, lower=False),
-    "recommendation": _shaped(_ONE_WORD, lower=False), "ticket": _tickets,
+    "recommendation": _shaped(_ONE_WORD, lower=False), "ticket": _tickets, "tag": _tickets,
 }
