@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _INPUTS = ("signal", "data_access")
+_BEGINNINGS = ("recommendation", "draft", "request", "action", "rollback", "attempt")
 _ADVICE = ("recommendation", "draft")
 _DONE = ("action", "rollback")
 VERDICTS = {
@@ -38,6 +39,8 @@ AGENTS = {
     "human": "a person's credential", "workload": "software", "ai_agent": "an AI agent", "ai_instance": "an AI session",
     "automation": "automation", "group": "a group", "organisation": "an organisation", "unknown": "of unknown kind",
 }
+_IN_KIND = {"reversible": "such a change can be; for this one it is not shown",
+            "reversible_with_loss": "such a change can be, with loss; for this one it is not shown"}
 REVERSIBILITY = {"reversible": "yes", "reversible_with_loss": "yes, with loss", "irreversible": "no",
                  "unknown": "not known"}
 
@@ -81,11 +84,15 @@ def _initiated(found: Row, elements: Row) -> Row:
 
 
 def _informed(found: Row, elements: Row) -> Row:
-    read, element = _of(found, *_INPUTS), elements["inputs"]
+    began = min((step["time"] for step in _of(found, *_BEGINNINGS)), default=None)
+    read = [step for step in _of(found, *_INPUTS)
+            if step["kind"] != "signal" or began is None or step["time"] <= began]
+    element = elements["inputs"]
     if not read:
         return _row("What data informed it", element["reason"], element["record_ids"])
-    counts = ((len(_of(found, "signal")), "signal", "signals"),
-              (len(_of(found, "data_access")), "reading by an assistant", "readings by an assistant"))
+    signals = sum(step["kind"] == "signal" for step in read)
+    counts = ((signals, "signal", "signals"),
+              (len(read) - signals, "reading by an assistant", "readings by an assistant"))
     said = " and ".join(f"{number} {one if number == 1 else more}" for number, one, more in counts if number)
     return _row("What data informed it", f"{said} on record; {element['reason']}", _cited(read),
                 quoted=[step["title"] for step in read[:2]])
@@ -145,8 +152,9 @@ def _undoable(found: Row, elements: Row) -> Row:
         return _row("Can it be undone", "nothing was executed")
     tested = {True: "; what takes it back has worked here within 180 days",
               False: "; what takes it back was not seen to work here within 180 days"}.get(case["rollback_tested"], "")
-    return _row("Can it be undone", f"{REVERSIBILITY[case['reversibility']]}; {element['reason']}{tested}",
-                element["record_ids"])
+    known = REVERSIBILITY[case["reversibility"]] if case["rollback_path"] == "recorded" else _IN_KIND.get(
+        case["reversibility"], REVERSIBILITY[case["reversibility"]])
+    return _row("Can it be undone", f"{known}; {element['reason']}{tested}", element["record_ids"])
 
 
 def _undone(found: Row) -> Row:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage_analytics.graphs.decisions.approvals import PROVED, TICKETS, Approval
 from lineage_analytics.graphs.decisions.inverse import PROVING, applying
+from lineage_analytics.graphs.decisions.kept import ABSENT
 from lineage_analytics.graphs.decisions.steps import AI, SOFTWARE, Person
 from lineage_analytics.loaders.common.secrets import MARKER
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from lineage_analytics.graphs.decisions.case import Case
     from lineage_analytics.graphs.decisions.delegations import Root
+    from lineage_analytics.graphs.decisions.kept import Unkept
     from lineage_analytics.graphs.decisions.reads import Read
     from lineage_analytics.graphs.decisions.taken import TakenBack
     from lineage_analytics.graphs.decisions.verdicts import Involvement
@@ -33,7 +35,8 @@ class Found:
     """What is known of one case. ``read``: what an assistant had read, as far as traces and quoted conversations tell;
     ``earlier``: whether a value stood before the change, None when the log does not tell; ``born_here``: the log shows
     the target being created; ``dark``: since when a trail of its tenant stood switched off; ``root``: the person at the
-    beginning of the delegations behind it."""
+    beginning of the delegations behind it; ``unkept``: why inputs and advice that its workflow is
+    declared to keep are not there, as far as they are not, None where nothing is declared."""
 
     case: Case
     approved: Approval
@@ -46,6 +49,7 @@ class Found:
     known: Mapping[str, Person]
     dark: datetime | None = None
     root: Root | None = None
+    unkept: Unkept | None = None
 
     @property
     def done(self) -> bool:
@@ -53,7 +57,9 @@ class Found:
 
     @property
     def assisted(self) -> bool:
-        return self.part.name not in ("none", "unknown")
+        """Whether AI surely took part, in whatever class."""
+        bounds = self.part.bounds
+        return self.part.name not in ("none", "unknown") or (bounds is not None and not bounds.startswith("none"))
 
 
 def elements(found: Found) -> list[Row]:
@@ -107,7 +113,7 @@ def _inputs(found: Found) -> State:
     if found.read:
         return "inferred", "quoted_key: a conversation id in the request's text, which its writer could choose", sorted(
             {read.row["record_id"] for read in found.read})
-    return "unknown", "not_collected: what the assistant was told and read is in no loaded source", []
+    return _unseen(found, "what the assistant was told and read")
 
 
 def _recommendation(found: Found) -> State:
@@ -126,7 +132,18 @@ def _recommendation(found: Found) -> State:
     if found.read and found.read[0].joint.tier < PROVED:
         return "inferred", "quoted_key: a conversation id in the request's text, which its writer could choose", sorted(
             {read.row["record_id"] for read in found.read})
-    return "unknown", "not_collected: what the assistant advised is in no loaded source", []
+    return _unseen(found, "what the assistant advised")
+
+
+def _unseen(found: Found, what: str) -> State:
+    """Nothing of it is on record: missing only where a source that is declared to hold it is covered."""
+    unkept = found.unkept
+    if unkept is None or unkept.reason == "not_collected":
+        return "unknown", f"not_collected: {what} is in no loaded source", []
+    if unkept.reason == ABSENT:
+        return "missing", f"absent: {unkept.source} is covered and does not hold {what}, as its workflow declares", []
+    why = _LATER[unkept.reason]
+    return "pending" if unkept.reason == "pending" else "unknown", f"{unkept.reason}: {what}: {why}", []
 
 
 def _unneeded(found: Found, what: str) -> State | None:
@@ -165,6 +182,15 @@ _UNSEEN = {
     "expired": "its source no longer keeps that time, and was not exported before",
     "ambiguous": "one approval without a target stands for several changes",
     "not_recorded_by_provider": "the record does not show that a person approved",
+}
+
+
+_LATER = {
+    "pending": "the source declared to hold it may still deliver it",
+    "outside_coverage": "the source declared to hold it was not received for all of the time",
+    "truncated": "a file of the source declared to hold it was cut off",
+    "unparseable": "a file of the source declared to hold it holds records that could not be read",
+    "expired": "the source declared to hold it no longer keeps that time",
 }
 
 
@@ -261,7 +287,7 @@ def gaps(found: Found, states: list[Row]) -> list[Row]:
     """A gap for every required element that is not proved, with the reason and what would hold it; and for what else
     a reader would ask of the case and the records do not say."""
     made = [_gap(found, _GAP_ELEMENT[row["element"]], _reason(found, row), row["reason"],
-                 _source(found, row["element"]), found.approved.due if row["element"] == "approver" else None)
+                 _source(found, row["element"]), _due(found, row["element"]))
             for row in states if row["state"] not in ("proved", "not_required")]
     if any(gap["element"] == "decision" for gap in made) and found.approved.by is None:
         decision = next(gap for gap in made if gap["element"] == "decision")
@@ -348,7 +374,15 @@ def _reason(found: Found, row: Row) -> str:
     return "not_collected" if row["state"] == "inferred" else "absent"
 
 
+def _due(found: Found, element: str) -> datetime | None:
+    if element == "approver":
+        return found.approved.due
+    return found.unkept.due if found.unkept is not None and element in ("inputs", "recommendation") else None
+
+
 def _source(found: Found, element: str) -> str | None:
     if element == "approver":
-        return found.approved.source or TICKETS
-    return ASSISTANTS if element in ("inputs", "recommendation") else None
+        return found.approved.source or (found.approved.by.source if found.approved.by is not None else TICKETS)
+    if element not in ("inputs", "recommendation"):
+        return None
+    return ASSISTANTS if found.unkept is None else found.unkept.source

@@ -89,7 +89,7 @@ def explained(lineage: DecisionLineage, identifier: str, records: Iterable[str |
         "findings": lineage.decision_findings.filter(pl.col("case_id") == case_id).to_dicts(),
         "gaps": lineage.gaps.filter(pl.col("case_id") == case_id).to_dicts(),
         "elements": lineage.elements.filter(pl.col("case_id") == case_id).to_dicts(),
-        "rejects": _rejects(lineage, own),
+        "rejects": _rejects(lineage, own), "elsewhere": _elsewhere(lineage, links, own),
         "rolled_back_by": _other(lineage, case["rolled_back_by"]), "rolls_back": _other(lineage, case["rolls_back"]),
         "as_of": lineage.facts.as_of if lineage.facts is not None else None, "replay": _replay(lineage, case),
     }
@@ -104,6 +104,14 @@ def _cited(found: Row) -> list[str]:
     rows = [row for name in ("steps", "links", "findings", "elements") for row in found[name]]
     rows += [other for other in (found["rolled_back_by"], found["rolls_back"]) if other]
     return sorted({record for row in rows for record in row["record_ids"]})
+
+
+def _elsewhere(lineage: DecisionLineage, links: Sequence[Row], own: Sequence[str]) -> dict[str, Row]:
+    """Steps of other cases that links of this one lead to: a ticket that lends its approval stays a case of its own."""
+    wanted = sorted({link[end] for link in links for end in ("src", "dst")} - set(own))
+    rows = lineage.steps.filter(pl.col("step_id").is_in(wanted)).select(
+        "step_id", "case_id", "kind", "time", "operation", "verdict").unique("step_id", keep="first")
+    return {row["step_id"]: row for row in rows.sort("step_id").to_dicts()}
 
 
 def _rejects(lineage: DecisionLineage, own: list[str]) -> list[Row]:

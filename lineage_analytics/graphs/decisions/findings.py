@@ -114,7 +114,7 @@ def _standing(seen: Seen) -> Iterator[Row]:
     for agent in acting_agents(seen.case):
         interest = accounts.interested(by.actor, agent)
         if interest is not None:
-            yield _row(seen, "interested_approver", f"the approver is {interest}: the agent that acted", [by], by.actor)
+            yield _row(seen, "interested_approver", f"the approver is {interest}", [by], by.actor)
     if asked is not None and (given := accounts.appointed(by.actor, asked, by.time)):
         yield _row(seen, "approver_appointed_by_requester",
                    "who asked had given the approver rights within the half year before", [*given, by], by.actor)

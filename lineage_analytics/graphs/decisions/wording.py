@@ -251,7 +251,9 @@ class _Words:
         return said + (f" through {self._who(step['assistant_id'])}" if step["assistant_id"] else "")
 
     def _link(self, link: Row) -> Iterator[str]:
-        yield (f"     link    {link['rel']} {self._at(link['dst'])}, {link['method']} tier {link['tier']} "
+        other = self._found["elsewhere"].get(link["dst"])
+        named = f" ({self._p(other['operation'], 50)} {_t(other['time'])})" if other else ""
+        yield (f"     link    {link['rel']} {self._at(link['dst'])}{named}, {link['method']} tier {link['tier']} "
                f"({link['confidence']:.2f})  {', '.join(link['record_ids'][:_CITED])}")
         seconds = -link["delta_seconds"]
         clock = f", clock {link['clock_offset_s']:+,.1f} s" if abs(link["clock_offset_s"] or 0) >= _TENTH else ""
@@ -260,7 +262,10 @@ class _Words:
                f"{link['skew_band_s']:,.0f} s{clock}): {link['order'] or 'not known'}")
 
     def _at(self, step_id: str) -> str:
-        return f"[{self._number[step_id]}]" if step_id in self._number else f"step {step_id}"
+        if step_id in self._number:
+            return f"[{self._number[step_id]}]"
+        other = self._found["elsewhere"].get(step_id)
+        return f"{other['kind']} of {other['case_id']}" if other else f"step {step_id}"
 
     def _candidate(self, known: Row) -> str:
         if known["step_id"] in self._number:
