@@ -103,8 +103,10 @@ def _interests(facts: Facts, agents: Iterable[str], known: Mapping[str, Person])
     groups = listed.filter((pl.col("grant_kind") == "membership") & pl.col("principal_id").is_in(wanted)).select(
         agent="principal_id", scope="scope")
     owned = listed.filter(pl.col("grant_kind") == "owner").select(owner="principal_id", scope="scope")
-    direct = owned.filter(pl.col("scope").is_in(wanted)).select(agent="scope", owner="owner", said=pl.lit("owner of the agent that acted"))
-    through = groups.join(owned, on="scope").select("agent", "owner", said=pl.lit("owner of a group that the agent is in"))
+    direct = owned.filter(pl.col("scope").is_in(wanted)).select(
+        agent="scope", owner="owner", said=pl.lit("owner of the agent that acted"))
+    through = groups.join(owned, on="scope").select(
+        "agent", "owner", said=pl.lit("owner of a group that the agent is in"))
     rows = pl.concat([direct, through]).unique().sort("agent", "owner", "said").collect()
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for agent, owner, said in [*((a, o, s) for (a, o), s in sorted(stated.items())), *rows.iter_rows()]:

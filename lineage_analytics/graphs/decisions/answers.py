@@ -151,7 +151,8 @@ def _undoable(found: Row, elements: Row) -> Row:
     if not case["executed"]:
         return _row("Can it be undone", "nothing was executed")
     tested = {True: "; what takes it back has worked here within 180 days",
-              False: "; what takes it back was not seen to work here within 180 days"}.get(case["rollback_tested"], "")
+              False: "; what takes it back was not seen to work here within 180 days"}.get(
+        case["rollback_tested"] if case["reversibility"] != "irreversible" else None, "")
     known = REVERSIBILITY[case["reversibility"]] if case["rollback_path"] == "recorded" else _IN_KIND.get(
         case["reversibility"], REVERSIBILITY[case["reversibility"]])
     return _row("Can it be undone", f"{known}; {element['reason']}{tested}", element["record_ids"])
