@@ -36,13 +36,14 @@ def acceleration_gap(weeks: pl.DataFrame, legs: pl.DataFrame, numbers: Numbers) 
         baseline would have assured; null: not scored), ``opened`` (the week in which the gap opened), ``complete``.
     legs : ``leg`` (evidence, approval, rollback), ``contribution`` to the gap, ``low``, ``high``; empty: not scored.
     numbers : ``why_not`` (in words why the gap is not scored, else null), ``ag ag_low ag_high af q0 q1 ux days n1 n0
-        unknown band baseline`` and ``stopped`` (how many changes are a reason to stop).
+        unknown band baseline`` and ``stopped`` (how many changes are a reason to stop). ``policy``: beside what policy
+        asks for (``q0``) instead of a baseline, then ``af ux`` are null and ``unit`` is the workstream or null.
     """
     whole = weeks.filter(pl.col("complete")).sort("week")
     shown = whole if whole.height else weeks.sort("week")
     if not shown["executed"].sum():
         return nothing(_QUESTION, "no AI-assisted change was executed, or no log of changes was loaded")
-    drawn = _Drawn(shown, plot_width(_MARGINS))
+    drawn = _Drawn(shown, plot_width(_MARGINS), policy=bool(numbers.get("policy")))
     return sheet(
         [*drawn.grid(), *drawn.bands(), *drawn.lines(), *drawn.opening(), *drawn.labels(), *_legend(shown),
          *_legs(legs, numbers)],
@@ -79,6 +80,7 @@ class _Drawn:
 
     weeks: pl.DataFrame
     width: int
+    policy: bool = False
 
     @property
     def _ticks(self) -> list[int]:
@@ -145,7 +147,8 @@ class _Drawn:
         places = [number for number, here in enumerate(self.weeks["opened"].to_list()) if here]
         if not places:
             return []
-        x, words = self._over(places[0]), f"gap opens, week of {self.weeks['week'][places[0]]:%-d %b %Y}"
+        gap = "gap to policy" if self.policy else "gap"
+        x, words = self._over(places[0]), f"{gap} opens, week of {self.weeks['week'][places[0]]:%-d %b %Y}"
         left = x > self.width / 2
         label = alt.Chart(frame(x=[x], y=[10.0], words=[words]))
         return [_rule(x, x, 0, _TOP, color=THEME.light.ink, strokeDash=[3, 3]),
@@ -157,7 +160,8 @@ class _Drawn:
         named = [("executed", THEME.light.adverse), ("assured", THEME.light.accent)]
         if last["standard"] is not None:
             named.append(("standard", THEME.light.muted))
-        words = {"executed": "executed", "assured": "assured", "standard": "as held before"}
+        standard = "as policy asks" if self.policy else "as held before"
+        words = {"executed": "executed", "assured": "assured", "standard": standard}
         ends = sorted((self._at(last[name]), name, colour) for name, colour in named)
         layers, above = [], -99.0
         for y, name, colour in ends:
@@ -207,7 +211,8 @@ def _legs(legs: pl.DataFrame, numbers: Numbers) -> list[alt.Chart]:
     bold = {"color": THEME.light.ink, "fontSize": THEME.chart_text, "fontWeight": "bold"}
     if legs.is_empty():
         return [_text(-_MARGINS.left, head, "Which leg broke", **bold), *_not_scored(str(numbers["why_not"] or ""))]
-    said = f"Which leg broke, of a gap of {_points(numbers['ag'])} ({_points(numbers['ag_low'], bare=True)} to " \
+    to = " to policy" if numbers.get("policy") else ""
+    said = f"Which leg broke, of a gap{to} of {_points(numbers['ag'])} ({_points(numbers['ag_low'], bare=True)} to " \
            f"{_points(numbers['ag_high'], bare=True)})"
     rows = legs.sort("contribution", "leg", descending=[True, False])
     ends = [float(value) for name in ("contribution", "low", "high") for value in rows[name].drop_nulls()]
@@ -280,12 +285,15 @@ def _finding(weeks: pl.DataFrame, legs: pl.DataFrame, numbers: Numbers) -> str:
     if numbers["stopped"]:
         changes = many(numbers["stopped"], "change of tier 0", "changes of tier 0")
         return f"Stop: AI had a part in {changes} without a valid approval"
-    if numbers["why_not"] is not None or numbers["ag"] is None:
+    to_policy = bool(numbers.get("policy"))
+    if numbers["ag"] is None or (numbers["why_not"] is not None and not to_policy):
         return f"{_QUESTION} Not scored"
     leg, share = _main(legs)
     part = next((words for least, words in _SHARES if share >= least), "")
     cause = f"; {leg} is {part + ' of it' if part else 'the largest part'}" if leg and numbers["ag_low"] > 0 else ""
     start = weeks.filter("opened")["week"].to_list()
+    if to_policy:
+        return _to_policy(start, cause, numbers)
     if start:
         return f"The gap opened in the week of {start[0]:%-d %B %Y}{cause}"
     if numbers["band"] == "keeping pace":
@@ -297,11 +305,23 @@ def _finding(weeks: pl.DataFrame, legs: pl.DataFrame, numbers: Numbers) -> str:
     return "No gap is proved: assurance may have kept pace with AI, or not"
 
 
+def _to_policy(start: list[date], cause: str, numbers: Numbers) -> str:
+    if start:
+        return f"The gap to policy opened in the week of {start[0]:%-d %B %Y}{cause}"
+    if numbers["ag_low"] > 0:
+        return f"{round(numbers['ag'] * 100)} % of what policy asks for is not met{cause}"
+    return "No gap to policy is proved"
+
+
 def _source(weeks: pl.DataFrame, left_out: int, numbers: Numbers) -> str:
     first, last = weeks["week"][0], weeks["week"][-1]
     counted = f"{many(int(weeks['executed'].sum()), 'AI-assisted change')} in {many(weeks.height, 'week')}"
     parts = [f"{counted}, from {first:%-d %b %Y}" + (f" to that of {last:%-d %b %Y}" if weeks.height > 1 else "")]
-    if numbers["ag"] is not None:
+    if numbers.get("policy"):
+        parts[0] += f", {numbers['unit']} alone" if numbers["unit"] else ""
+        parts.append(f"last {numbers['days']} days: {round(numbers['q1'] * 100)} % of {numbers['n1']:,} assured, "
+                     f"policy {round(numbers['q0'] * 100)} %; nothing to compare with: {numbers['why_not']}")
+    elif numbers["ag"] is not None:
         parts.append(f"last {numbers['days']} days: {_factor(numbers['af'])} as many changes as the baseline, "
                      f"{round(numbers['q1'] * 100)} % assured (baseline {round(numbers['q0'] * 100)} %), "
                      f"{abs(round(numbers['ux'])):,} {'more' if numbers['ux'] >= 0 else 'fewer'} not defensible")
@@ -322,9 +342,10 @@ def _description(weeks: pl.DataFrame, legs: pl.DataFrame, numbers: Numbers) -> s
     said = (f"AI-assisted changes by week: {sums['executed']:,} executed, {sums['assured']:,} assured, "
             f"{sums['failed']:,} not, {sums['unknown']:,} cannot be judged.")
     start = weeks.filter("opened")["week"].to_list()
-    said += f" The gap opened in the week of {start[0]:%-d %B %Y}." if start else ""
+    to = " to policy" if numbers.get("policy") else ""
+    said += f" The gap{to} opened in the week of {start[0]:%-d %B %Y}." if start else ""
     if legs.is_empty():
         return f"{said} The gap is not scored: {numbers['why_not']}."
     parts = [f"{LEGS[leg].lower()} {_points(value)}" for leg, value in legs.select("leg", "contribution").iter_rows()]
-    return (f"{said} Gap {_points(numbers['ag'])}, between {_points(numbers['ag_low'])} and "
+    return (f"{said} Gap{to} {_points(numbers['ag'])}, between {_points(numbers['ag_low'])} and "
             f"{_points(numbers['ag_high'])}: {', '.join(parts)}.")

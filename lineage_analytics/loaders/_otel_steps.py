@@ -29,8 +29,9 @@ _EFFECT = re.compile(r"[a-z_]{2,20}\(.{1,500}\)", re.DOTALL)
 _VERB = re.compile(r"[a-z_]{2,20}")
 _CANONICAL = re.compile(r"(?:aws|entra|m365|okta|github|gcp|gworkspace|k8s|ad|servicenow|jira|otel|mcp|declared)"
                         r":[^:]*:.+", re.DOTALL)
-# Attributes and answer headers in which clients keep the id a provider gave a request.
-_REQUESTS = ("aws_request_id", "aws_requestid", "az_service_request_id", "azure_service_request_id", *(
+# Attributes and answer headers in which clients keep the id a provider gave a request; ours is for all others.
+_REQUESTS = (
+    "lineage_request_id", "aws_request_id", "aws_requestid", "az_service_request_id", "azure_service_request_id", *(
     f"http_response_header_{header}" for name_of in (
         "x-amzn-requestid", "x-amz-request-id", "x-ms-request-id", "request-id", "x-github-request-id",
         "x-okta-request-id") for header in (name_of, name_of.replace("-", "_"))))

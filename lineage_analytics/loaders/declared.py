@@ -9,7 +9,8 @@ A record is one row. Each list is recognised by its columns:
                         ``;``), declared_class (advises, drafts, executes_approved or executes_autonomous; "executes
                         with approval" and "executes alone" say the same as the last two), approver, data (what it may
                         read, several apart by ``;``), stage (experimental or production), workstream
-                        (identity_operations, development, support or other), owner, description
+                        (identity_operations, development, support or other), owner, description, evidence (the
+                        source in which what its assistant read and advised is recorded of each run)
     expected_sources    source, tenant, since
     environments        identity, environment (prod or non-prod)
     organisation        organisation, synthetic (yes or no)
@@ -90,7 +91,8 @@ COLUMNS: dict[str, dict[str, str]] = {
                   "declared_class": f"<{' or '.join(CLASSES)}>", "approver": "<who approves what it proposes>",
                   "data": "<what it may read; several apart by ;>", "stage": f"<{' or '.join(STAGES)}>",
                   "workstream": f"<{' or '.join(WORKSTREAMS)}>", "owner": "<who answers for it>",
-                  "description": "<what it does>"},
+                  "description": "<what it does>",
+                  "evidence": "<source that records of each run what was read and advised>"},
     "persons": {"person": "<personnel number or other lasting id>", "account": _WHO, "display_name": "<name>",
                 "status": "<active or left>", "left_on": "<YYYY-MM-DD>"},
     "crown_jewels": {"id": _WHO, "kind": "<role or resource or policy or identity>", "reason": "<why it matters>"},
@@ -320,7 +322,8 @@ def _workflow(cells: Cells) -> Made:
             "approver": cells.get("approver") or None, "data": _several(cells, "data") or None,
             "stage": one_of(cells, "stage", STAGES, _STAGES) if cells.get("stage") else None,
             "workstream": one_of(cells, "workstream", WORKSTREAMS) if cells.get("workstream") else None,
-            "owner": cells.get("owner") or None, "description": cells.get("description") or None})})]
+            "owner": cells.get("owner") or None, "description": cells.get("description") or None,
+            "evidence": [name(source) for source in _several(cells, "evidence")] or None})})]
     return made + [_fact(account, kind="ai_agent", kind_basis="declared in the workflow register")
                    for account in accounts]
 

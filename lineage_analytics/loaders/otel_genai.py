@@ -5,7 +5,7 @@ Shapes  OTLP/JSON, one request a line or one object; Jaeger's JSON; spans export
         envelopes.
 Maps    every GenAI and MCP span to ``activity`` (``gen_ai.operation.name``, or the MCP method); agents and users to
         ``identity_facts``; retrievals, data sources and MCP resources read to ``assistant_access``; ``lineage.step``
-        with ``lineage.case_id target effect approver evidence_ref verdict``, on a span or its events, to
+        with ``lineage.case_id target effect approver evidence_ref verdict request_id``, on a span or its events, to
         ``decision_steps``; the runs of agents (``invoke_agent``), by whom each was started and with which stated
         ``lineage.scopes``, to ``delegations``.
 Drops   prompts, completions, messages, instructions, tool arguments and results, query texts, model parameters and
@@ -17,7 +17,8 @@ Schema  GenAI conventions of every version: ``gen_ai.system`` and ``gen_ai.provi
 A span without an agent of its own has that of the nearest enclosing span in the same file, at most one chunk later; it
 stays without an actor where none encloses it. A user id on a span is what the application says: caller asserted. A
 stated step carries the trace and, where it is a call, the ids that providers gave the requests made inside it, also by
-spans that are out of scope themselves.
+spans that are out of scope themselves; ``lineage.request_id`` states one that no provider's attribute is for, such as a
+role request of Entra.
 """
 
 from __future__ import annotations

@@ -215,17 +215,22 @@ def gap_figure(found: Comparison) -> Figure | None:
 def _policy(found: Comparison) -> Population:
     """What is lacking of the target that was set, whatever was before."""
     rows = found.held.assisted.select("object_id", "object_kind", "source_rows", "reason", truth="assured")
-    unknown = rows["truth"].null_count()
-    kept, known = int(rows["truth"].sum()), rows.height - unknown
-    lack = "coverage_below_min" if known < FULL_COVERAGE * rows.height else (
-        "denominator_below_min" if known < MIN_DECISIONS else None)
-    figure = None
-    if known:
-        low, high = intervals.wilson(kept, known)
-        shares = kept / known, high, low, kept / rows.height, (kept + unknown) / rows.height
-        value, least, most, worst, best = (1 - share / POLICY for share in shares)
-        figure = Figure(value, least, most, "wilson", worst, best, denominator=float(known))
+    figure, lack = policy_figure(found.held.assisted)
     return population(rows, "figure", figure=figure, lack=lack, since=found.held.since)
+
+
+def policy_figure(assisted: pl.DataFrame) -> tuple[Figure | None, str | None]:
+    """The gap to policy of decisions, None where none of them can be judged; and why it is not scored, else None."""
+    unknown = assisted["assured"].null_count()
+    kept, known = int(assisted["assured"].sum()), assisted.height - unknown
+    lack = "coverage_below_min" if known < FULL_COVERAGE * assisted.height else (
+        "denominator_below_min" if known < MIN_DECISIONS else None)
+    if not known:
+        return None, lack
+    low, high = intervals.wilson(kept, known)
+    shares = kept / known, high, low, kept / assisted.height, (kept + unknown) / assisted.height
+    value, least, most, worst, best = (1 - share / POLICY for share in shares)
+    return Figure(value, least, most, "wilson", worst, best, denominator=float(known)), lack
 
 
 def _stop(context: Context) -> Population:

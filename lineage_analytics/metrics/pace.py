@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lineage_analytics.metrics import cohorts, words
-from lineage_analytics.metrics.cohorts import LEGS
-from lineage_analytics.metrics.comparison import Comparison, comparison, gap_figure
+from lineage_analytics.metrics.cohorts import LEGS, POLICY
+from lineage_analytics.metrics.comparison import Comparison, comparison, gap_figure, policy_figure
 from lineage_analytics.metrics.gap import band, opening
 from lineage_analytics.metrics.intervals import wilson
+from lineage_analytics.metrics.lineage import UNITS
 from lineage_analytics.metrics.pace_words import factor, percent
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ _BANDS = {
     "watch": "Watch: neither proved to keep pace nor proved to be open.",
     "gap open": "The gap is open.",
     "stop": "Stop: AI had a part in a change of tier 0 whose approval is not valid, whatever the gap.",
+}
+_POLICY_BANDS = {
+    "keeping pace": "Policy is kept, as far as the numbers tell.",
+    "watch": "Watch: the gap to policy is neither ruled out nor proved to be open.",
+    "gap open": "The gap to policy is open.",
+    "stop": _BANDS["stop"],
 }
 WEEKS = {"week": pl.Date, "executed": pl.Int64, "assured": pl.Int64, "failed": pl.Int64, "unknown": pl.Int64,
          "standard": pl.Float64, "low": pl.Float64, "high": pl.Float64, "shortfall": pl.Float64, "opened": pl.Boolean,
@@ -51,7 +58,12 @@ def weekly(context: Context) -> pl.DataFrame:
 def _weekly(context: Context) -> pl.DataFrame:
     found = comparison(context)
     q0 = found.figures["q0"] if found.figures is not None and found.lack is None else None
-    rows = cohorts.assured(context).filter((pl.col("group") == "ai") & ~pl.col("waits"))
+    return _by_week(context, cohorts.assured(context), q0)
+
+
+def _by_week(context: Context, decisions: pl.DataFrame, q0: float | None) -> pl.DataFrame:
+    """Columns of ``WEEKS`` of the AI-assisted ones among decisions, beside a share that was held or is asked for."""
+    rows = decisions.filter((pl.col("group") == "ai") & ~pl.col("waits"))
     if rows.is_empty():
         return pl.DataFrame(schema=WEEKS)
     state = pl.col("assured")
@@ -91,6 +103,11 @@ class Pace:
     stop; ``stopped`` are the cases that are the reason to stop. ``q0 q1 af kf ag ux`` as the design names them, ``ux``
     per window, ``late`` the share assured only within seven days; ``n1 n0`` decisions of known assurance, ``unknown``
     those of both sides that could not be judged, ``days`` of the window.
+
+    Where the gap is not scored and enough of the AI-assisted decisions, or of those of one workstream, can be judged,
+    they are put beside the policy instead: ``policy`` is true, ``unit`` the workstream in words (null: all of them),
+    ``q0`` what policy asks for, ``ag`` the gap to it, ``weeks legs n1 unknown opened band`` of those decisions alone;
+    ``why_not`` still says why nothing was compared, and what only a comparison has is null.
     """
 
     weeks: pl.DataFrame
@@ -115,23 +132,32 @@ class Pace:
     ux_low: float | None = None
     ux_high: float | None = None
     late: float | None = None
+    policy: bool = False
+    unit: str | None = None
 
     @property
     def numbers(self) -> dict[str, Any]:
         """What a picture says of the gap besides weeks and legs; of the cases that are a reason to stop how many."""
         names = ("why_not", "ag", "ag_low", "ag_high", "af", "q0", "q1", "ux", "days", "n1", "n0", "unknown", "band",
-                 "baseline")
+                 "baseline", "policy", "unit")
         return {name: getattr(self, name) for name in names} | {"stopped": len(self.stopped)}
 
     @property
     def verdict(self) -> str:
         """The band in words, what the numbers are compared with, and over how long."""
-        band_ = _BANDS[self.band] if self.band else "The gap is not scored, so it has no band either."
+        bands = _POLICY_BANDS if self.policy else _BANDS
+        band_ = bands[self.band] if self.band else "The gap is not scored, so it has no band either."
+        if self.policy:
+            asked = f"Compared with: policy, which asks for {percent(POLICY)}."
+            return f"{band_} {asked} The window is of {self.days} days."
         against = f"Compared with: {self.baseline}." if self.baseline else "There is nothing to compare with."
         return f"{band_} {against} The window is of {self.days} days."
 
     def sentence(self) -> str:
         """What a board is told: pace, what grew with it, what is no longer met, why, and on what it rests."""
+        if self.policy:
+            return (f"{self._to_policy()} {self._cause()} What was held before AI is not compared with: {self.why_not}."
+                    ).replace("  ", " ")
         if self.why_not is not None or self.ag is None:
             why = self.why_not or "nothing to compare"
             return f"Whether assurance keeps up with AI is not scored: {why}.{self._rest()}"
@@ -139,7 +165,20 @@ class Pace:
 
     def headline(self) -> str | None:
         """Pace and what is no longer met, in two sentences; None where the gap is not scored."""
+        if self.policy:
+            return self._to_policy()
         return None if self.why_not is not None or self.ag is None else f"{self._growth()} {self._met()}"
+
+    def _to_policy(self) -> str:
+        assert self.q1 is not None and self.ag is not None  # noqa: S101, PT018  (scored against policy)
+        where = f" in {self.unit}" if self.unit else ""
+        said = (f"{percent(self.q1)} of {self.n1:,} AI-assisted changes{where} in {self.days} days can be defended; "
+                f"policy asks for {percent(POLICY)}.")
+        low, high = self.ag_low or 0.0, self.ag_high or 0.0
+        if low <= 0:
+            return f"{said} The gap to policy is not proved (between {percent(low)} and {percent(high)})."
+        since = f", open since the week of {self.opened:%-d %B %Y}" if self.opened else ""
+        return f"{said} The gap to policy is {percent(self.ag)} (between {percent(low)} and {percent(high)}){since}."
 
     def _growth(self) -> str:
         assert self.af is not None and self.kf is not None  # noqa: S101, PT018  (scored)
@@ -186,7 +225,8 @@ def pace(context: Context) -> Pace:
         opened=opened(weekly(context)))
     figure, numbers = gap_figure(found), found.figures
     if found.lack is not None or numbers is None or figure is None:
-        return replace(bare, why_not=_why_not(found, known1, known0))
+        bare = replace(bare, why_not=_why_not(found, known1, known0))
+        return _beside_policy(context, bare) or bare
     low, high = figure.low or 0.0, figure.high or 0.0
     kind = band(low, high, numbers["q1"], wilson(round(numbers["q1"] * numbers["n1"]), numbers["n1"])[1])
     ux_low, ux_high = found.limits("ux")
@@ -199,6 +239,37 @@ def pace(context: Context) -> Pace:
 def _legs(found: Comparison) -> pl.DataFrame:
     assert found.figures is not None  # noqa: S101  (scored)
     rows = [(leg, found.figures[leg], *found.limits(leg)) for leg in LEGS]
+    return pl.DataFrame(rows, schema=LEG_ROWS, orient="row")
+
+
+def _beside_policy(context: Context, bare: Pace) -> Pace | None:
+    """The AI-assisted decisions beside policy: all of them, else those of the largest workstream of which enough can
+    be judged; None where there is none."""
+    every = cohorts.cohorts(context).assisted
+    parts = [(unit, every.filter(pl.col("workstream") == unit)) for unit in UNITS]
+    parts.sort(key=lambda part: -part[1].height)
+    scored = ((unit, rows, figure) for unit, rows in ((None, every), *parts)
+              for figure, lack in (policy_figure(rows),) if figure is not None and lack is None)
+    unit, rows, figure = next(scored, (None, every, None))
+    if figure is None:
+        return None
+    decisions = cohorts.assured(context)
+    weeks = _by_week(context, decisions if unit is None else decisions.filter(pl.col("workstream") == unit), POLICY)
+    known = rows.filter(pl.col("assured").is_not_null())
+    kept = int(known["assured"].sum())
+    low, high = figure.low or 0.0, figure.high or 0.0
+    return replace(
+        bare, policy=True, unit=None if unit is None else unit.replace("_", " "), weeks=weeks,
+        legs=_policy_legs(known, max(figure.value, 0.0)), opened=opened(weeks), n1=known.height, n0=0,
+        unknown=rows.height - known.height, q0=POLICY, q1=kept / known.height, ag=figure.value, ag_low=low,
+        ag_high=high, band=bare.band or band(low, high, kept / known.height, wilson(kept, known.height)[1]))
+
+
+def _policy_legs(known: pl.DataFrame, gap: float) -> pl.DataFrame:
+    """The gap to policy shared out by what the decisions fail by; the failing legs of one share it equally."""
+    failed = known.filter(pl.col("assured").not_()).select(pl.col(leg).not_().fill_null(value=False) for leg in LEGS)
+    counts = failed.select(pl.col(leg).cast(pl.Float64) / pl.sum_horizontal(LEGS) for leg in LEGS).sum()
+    rows = [(leg, gap * float(counts[leg][0]) / failed.height if failed.height else 0.0, None, None) for leg in LEGS]
     return pl.DataFrame(rows, schema=LEG_ROWS, orient="row")
 
 

@@ -197,6 +197,12 @@ def _pace(reading: Reading) -> Section:
     pace = reading.pace
     if pace.stopped:
         heading = f"AI had a part in {count(len(pace.stopped), 'change')} of tier 0 without a valid approval"
+    elif pace.policy:
+        heading = "AI-assisted changes keep to policy, as far as the numbers tell"
+        if pace.opened is not None:
+            heading = f"The gap to policy has been open since the week of {pace.opened:%-d %B %Y}"
+        elif (pace.ag_low or 0) > 0:
+            heading = "What policy asks of AI-assisted changes is not met"
     elif pace.why_not is not None or pace.ag is None:
         heading = "Whether assurance keeps up with AI is not scored"
     elif pace.opened is not None:

@@ -43,7 +43,7 @@ def _desks(world: World, dice: Dice) -> None:
         others = [dice.pick(world.files) for _ in range(_DESK - len(own))]
         person.files = tuple(dict.fromkeys([*own, *others]))
         guest = "#EXT#" in person.login
-        person.diligence = 0.1 if guest else min(dice.around(0.26, 0.5), 0.95)
+        person.diligence = 0.1 if guest else min(dice.around(0.245, 0.5), 0.95)
         person.copilot = dice.chance(0.55) and not guest
 
 

@@ -16,6 +16,7 @@ from lineage_analytics.graphs.decisions.delegations import Delegations
 from lineage_analytics.graphs.decisions.elements import Found, elements, gaps
 from lineage_analytics.graphs.decisions.findings import Denials, Seen, cyclic, findings, to_and_fro
 from lineage_analytics.graphs.decisions.frames import Gathered
+from lineage_analytics.graphs.decisions.kept import Keeping
 from lineage_analytics.graphs.decisions.links import (
     case_links,
     doubted,
@@ -61,7 +62,7 @@ def build(facts: Facts) -> DecisionLineage:
                   Delegations(facts, made, known, places))
     reads = Reads(facts, made)
     pairs = undone(made, scene.clocks)
-    judge = _Judge(scene, reads, Rollbacks(made, pairs, facts.as_of), found, Silence(made), facts.as_of)
+    judge = _Judge(scene, reads, Rollbacks(made, pairs, facts.as_of), found, Silence(made), facts)
     rows = Gathered(tables.ALL[name] for name in _ORDER)
     for case in found:
         judge.write(case, rows)
@@ -77,13 +78,14 @@ class _Judge:
     """Writes the rows of one case after another; holds what all of them need."""
 
     def __init__(self, scene: Scene, reads: Reads, back: Rollbacks, found: Sequence[Case],
-                 silence: Silence, as_of: datetime) -> None:
+                 silence: Silence, facts: Facts) -> None:
         self._scene, self._reads = scene, reads
+        self._keeping = Keeping(facts, scene.covered)
         self._back = back
         self.home = {step.id: case.id for case in found for step in case.steps}
         self._silence = silence
         self._born, self._batches, self._denials = _born(found), batches(found), Denials(found)
-        self._as_of = as_of
+        self._as_of = facts.as_of
 
     def write(self, case: Case, rows: Gathered) -> None:
         approved = approval(case, self._scene)
@@ -94,7 +96,7 @@ class _Judge:
             case, approved, part, initiator=initiator(case), read=read,
             undone=self._back.undone.get(case.anchor.id), earlier=self._back.pairs.stood.get(case.anchor.id),
             born_here=self._born_here(case.anchor), known=self._scene.known, dark=self._silence.at(case.anchor),
-            root=self._scene.root(case))
+            root=self._scene.root(case), unkept=self._keeping.lack(case))
         states = elements(found)
         row = case_row(case, approved, part, self._scene, self._batches.get(case.id))
         rows.add("decision_findings", findings(Seen(

@@ -61,6 +61,7 @@ class Declared:
     workstream: str | None = None
     owner: str | None = None
     description: str | None = None
+    evidence: tuple[str, ...] = ()
     record_ids: tuple[str, ...] = ()
 
     def fits(self, assistant: str | None, agents: Iterable[str]) -> int:
@@ -118,7 +119,8 @@ def _merged(identity: str, held: Sequence[Mapping[str, Any]], resolved: Mapping[
         min(classes, key=RANK.__getitem__, default=None), told("runs_by"), told("approver"),
         tuple(dict.fromkeys(one for row in held for one in row.get("data") or ())),
         min(stages, default=None), next(iter(streams)) if len(streams) == 1 else None, told("owner"),
-        told("description"), tuple(sorted({row["record"] for row in held if row["record"]})))
+        told("description"), tuple(dict.fromkeys(one for row in held for one in row.get("evidence") or ())),
+        tuple(sorted({row["record"] for row in held if row["record"]})))
 
 
 @lru_cache(maxsize=1)

@@ -24,16 +24,16 @@ def write(directory: Path, world: World) -> None:
     first, second = world.persons[0].login, world.persons[1].login
     put(directory / "workflows.csv", as_csv(
         ("workflow", "runs_by", "assistant", "identity", "declared_class", "approver", "data", "stage", "workstream",
-         "owner", "description"), (
+         "owner", "description", "evidence"), (
             ("role-requests", "directory team (synthetic)", agent.name, agent.object_id, "executes with approval",
              first, "role requests; directory roles", "production", "identity operations", first,
-             "Assigns directory roles that people ask for in chat (synthetic)"),
+             "Assigns directory roles that people ask for in chat (synthetic)", "otel_genai"),
             ("console-help", "cloud team (synthetic)", "Amazon Q Developer", "", "advises", "", "AWS documentation",
-             "experimental", "development", second, "Answers questions in the AWS console (synthetic)"),
+             "experimental", "development", second, "Answers questions in the AWS console (synthetic)", ""),
             ("file-answers", "workplace team (synthetic)", "Microsoft 365 Copilot", "", "advises", "",
-             "sites; mail", "production", "other", second, "Answers questions over files (synthetic)"),
+             "sites; mail", "production", "other", second, "Answers questions over files (synthetic)", ""),
             ("mailbox-triage", "service desk (synthetic)", "Mail sorter (synthetic)", "", "drafts", first, "",
-             "experimental", "support", first, "Planned, in no log so far (synthetic)"))))
+             "experimental", "support", first, "Planned, in no log so far (synthetic)", ""))))
     put(directory / "crown_jewels.csv", as_csv(("id", "kind", "reason"), (
         (world.cast["deploy"].arn, "role", "Deploys everything (synthetic)"),
         (world.policies["AdministratorAccess"].arn, "policy", "Full control of the account (synthetic)"))))
