@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COLUMNS = ("workflow", "runs_by", "assistant", "identity", "declared_class", "approver", "data", "stage", "workstream",
-           "owner", "description")
+           "owner", "description", "evidence")
 Q = "aws:assistant:q-developer"
 AGENT = f"entra:{TENANT}:agent"
 

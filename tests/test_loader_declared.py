@@ -71,21 +71,21 @@ def _attributes(text: str) -> list[dict[str, object]]:
 
 
 def test_a_workflow_says_who_runs_it_what_it_may_do_and_read_and_its_stage() -> None:
-    text = ("workflow,runs_by,assistant,identity,declared_class,approver,data,stage,workstream,owner,description\n"
-            "roles,it ops,Helper,svc-a; svc-b ;svc-a,Executes with approval,lead,tickets; group members,pilot,"
-            "Identity operations,ana,\n")
+    text = ("workflow,runs_by,assistant,identity,declared_class,approver,data,stage,workstream,owner,description,"
+            "evidence\nroles,it ops,Helper,svc-a; svc-b ;svc-a,Executes with approval,lead,tickets; group members,pilot,"
+            "Identity operations,ana,,OTel GenAI\n")
     assert _attributes(text) == [{
         "assistant": "Helper", "identity": "declared::svc-a", "identities": ["declared::svc-a", "declared::svc-b"],
         "declared_class": "executes_approved", "runs_by": "it ops", "approver": "lead",
         "data": ["tickets", "group members"], "stage": "experimental", "workstream": "identity_operations",
-        "owner": "ana", "description": None}]
+        "owner": "ana", "description": None, "evidence": ["otel_genai"]}]
     assert Loaded(text).rows("identity_facts", "id", "kind") == [
         ("declared::svc-a", "ai_agent"), ("declared::svc-b", "ai_agent")]
 
 
 def test_what_an_older_list_of_workflows_does_not_say_is_unknown() -> None:
     other, one = sorted(_attributes(WORKFLOWS), key=lambda held: bool(held["identity"]))
-    assert {one[key] for key in ("runs_by", "approver", "data", "stage", "workstream")} == {None}
+    assert {one[key] for key in ("runs_by", "approver", "data", "stage", "workstream", "evidence")} == {None}
     assert (other["identity"], other["identities"]) == (None, [])
 
 
@@ -276,7 +276,7 @@ def test_a_template_has_the_documented_columns_and_loads_to_nothing(name: str) -
 @pytest.mark.parametrize(("name", "row"), [
     ("owners", "a@b.example,x,2026-03-01,loads,sponsor"), ("persons", "7,a@b.example,Ana,active,"),
     ("crown_jewels", "arn:aws:iam::111122223333:role/deploy,role,x"), ("environments", "a@b.example,prod"),
-    ("workflows", "tickets,,Helper,,advises,,,,,,"), ("expected_sources", "okta_system_log,,2026-01-01"),
+    ("workflows", "tickets,,Helper,,advises,,,,,,,"), ("expected_sources", "okta_system_log,,2026-01-01"),
     ("organisation", "Northwind,no"), ("tenants", "Northwind,1"), ("configuration_items", "CI-7,,group/7"),
     ("break_glass", "a@b.example,24"), ("approval_rules", "*,2,"),
 ])

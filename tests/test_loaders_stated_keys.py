@@ -116,7 +116,7 @@ def test_an_issue_states_the_issues_it_is_linked_to() -> None:
 
 @pytest.mark.parametrize(("attributes", "keys"), [
     ({"aws.request_id": "79b9da39-b7ae-508a-a6bc-864b2829c622"}, ["request:79b9da39-b7ae-508a-a6bc-864b2829c622"]),
-    ({"az.service_request_id": "R-2"}, ["request:R-2"]),
+    ({"az.service_request_id": "R-2"}, ["request:R-2"]), ({"lineage.request_id": "R-4"}, ["request:R-4"]),
     ({"http.response.header.x-amzn-requestid": "R-3"}, ["request:R-3"]), ({}, []),
 ])
 def test_a_step_of_an_agent_states_its_trace_and_the_requests_it_made(attributes: Any, keys: list[str]) -> None:

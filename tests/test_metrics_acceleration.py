@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from lineage_analytics.charts import acceleration, render
 from lineage_analytics.metrics import comparison, gap, intervals, pace
 from lineage_analytics.metrics.context import Context
+from lineage_analytics.metrics.pace_words import percent
 from lineage_analytics.metrics.survival import Durations, Kept
 from lineage_analytics.metrics.words import measure_words
 from tests.test_metrics_estates import counts, day, decision, elements, inputs, logs, measured, members, row, step
@@ -162,6 +164,46 @@ def test_without_any_baseline_only_the_gap_to_policy_is_told_and_no_acceleration
     assert measure_words(held).startswith("40 % of the target of 95 % is not met (between ")
 
 
+def test_beside_policy_the_gap_is_told_with_its_week_and_legs_and_nothing_of_a_comparison() -> None:
+    lost = {"inputs": "missing"}
+    weeks = [cohort(f"w{n}", good, 20, states=lost, back=7 * n + 3) for n, good in enumerate((8, 9, 10, 19, 20))]
+    said = told(**estate(*weeks, cohort("late", 0, 2, states=NO_WAY_BACK, back=3)))
+    assert (said.policy, said.unit, said.q0, said.n0, said.af, said.ux) == (True, None, 0.95, 0, None, None)
+    assert said.ag == pytest.approx(1 - (said.q1 or 0) / 0.95)
+    assert said.opened == said.weeks["week"][2]
+    assert sum(said.legs["contribution"]) == pytest.approx(said.ag)
+    assert said.legs.sort("contribution", descending=True)["leg"][0] == "evidence"
+    assert said.sentence() == (
+        f"{percent(said.q1 or 0)} of {said.n1} AI-assisted changes in 30 days can be defended; policy asks for 95 %. "
+        f"The gap to policy is {percent(said.ag or 0)} (between {percent(said.ag_low or 0)} and {percent(said.ag_high or 0)}), "
+        f"open since the week of {said.opened:%-d %B %Y}. Main cause: what a change was based on was not kept, or only "
+        "later. A comparison with changes without AI is not scored: fewer than 30 changes without AI can be judged, so there "
+        "is nothing to compare with.")
+    assert said.verdict.startswith("The gap to policy is open. Compared with: policy")
+    drawn = render.spec(acceleration.acceleration_gap(said.weeks, said.legs, said.numbers))["description"]
+    assert f"The gap to policy opened in the week of {said.opened:%-d %B %Y}." in drawn
+    assert all("accelerat" not in words for words in (said.sentence(), said.verdict, drawn))
+
+
+def test_where_too_little_of_the_whole_can_be_judged_the_largest_workstream_that_can_is_put_beside_policy() -> None:
+    dark = {"inputs": "unknown"}
+    parts = (cohort("id", 20, 40, workstream="identity_operations"), cohort("sup", 30, 35, workstream="support"),
+             cohort("dev", 0, 60, states=dark, workstream="development"))
+    said = told(**estate(*parts))
+    assert (said.policy, said.unit, said.n1, said.q1) == (True, "identity operations", 40, 0.5)
+    assert said.weeks["executed"].sum() == 40
+    assert "50 % of 40 AI-assisted changes in identity operations in 30 days" in said.sentence()
+    none = told(**estate(cohort("id", 20, 29, workstream="identity_operations"), parts[2]))
+    assert (none.policy, none.unit, none.ag) == (False, None, None)
+
+
+def test_what_keeps_to_policy_has_no_gap_to_it() -> None:
+    said = told(**estate(cohort("ai", 100, 100)))
+    assert (said.policy, said.band, said.opened) == (True, "keeping pace", None)
+    assert "The gap to policy is not proved" in said.sentence()
+    assert set(said.legs["contribution"]) == {0.0}
+
+
 def test_fewer_than_30_ai_changes_in_the_window_widen_it_to_90_days() -> None:
     rows = estate(cohort("a", 29, 29), cohort("b", 10, 20, back=60), cohort("p", 40, 40, "none", back=60))
     found = measured(**rows)
@@ -262,7 +304,10 @@ def test_weeks_are_whole_and_their_states_add_up() -> None:
     assert weeks["executed"].to_list()[:3] == [20, 0, 15]
     assert (weeks["assured"] + weeks["failed"] + weeks["unknown"]).to_list() == weeks["executed"].to_list()
     assert weeks["week"].diff().drop_nulls().unique().to_list() == [timedelta(days=7)]
-    assert weeks["standard"].null_count() == weeks.height
+    known = weeks["assured"] + weeks["failed"]
+    assert weeks["standard"].to_list() == pytest.approx((known * 0.95).to_list())  # nothing to compare with but policy
+    short = told(**estate(*weekly([(10, 20)]), cohort("d", 0, 15, states={"inputs": "unknown"}, back=8))).weeks
+    assert short["standard"].null_count() == short.height
 
 
 def test_a_tier_0_change_without_a_valid_approval_stops_whatever_the_gap_and_is_named() -> None:

@@ -320,7 +320,7 @@ def _source(weeks: pl.DataFrame, left_out: int, numbers: Numbers) -> str:
     if numbers.get("policy"):
         parts[0] += f", {numbers['unit']} alone" if numbers["unit"] else ""
         parts.append(f"last {numbers['days']} days: {round(numbers['q1'] * 100)} % of {numbers['n1']:,} assured, "
-                     f"policy {round(numbers['q0'] * 100)} %; nothing to compare with: {numbers['why_not']}")
+                     f"policy {round(numbers['q0'] * 100)} %; no comparison with other changes: {numbers['why_not']}")
     elif numbers["ag"] is not None:
         parts.append(f"last {numbers['days']} days: {_factor(numbers['af'])} as many changes as the baseline, "
                      f"{round(numbers['q1'] * 100)} % assured (baseline {round(numbers['q0'] * 100)} %), "

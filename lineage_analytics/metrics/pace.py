@@ -156,8 +156,8 @@ class Pace:
     def sentence(self) -> str:
         """What a board is told: pace, what grew with it, what is no longer met, why, and on what it rests."""
         if self.policy:
-            return (f"{self._to_policy()} {self._cause()} What was held before AI is not compared with: {self.why_not}."
-                    ).replace("  ", " ")
+            compared = f"A comparison with changes without AI is not scored: {self.why_not}."
+            return " ".join(part for part in (self._to_policy(), self._cause(), compared) if part)
         if self.why_not is not None or self.ag is None:
             why = self.why_not or "nothing to compare"
             return f"Whether assurance keeps up with AI is not scored: {why}.{self._rest()}"
