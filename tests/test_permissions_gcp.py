@@ -373,9 +373,14 @@ def test_the_sample_answers_as_its_story_says() -> None:
     names = dict(estate.frame("identities").select("display_name", "id").drop_nulls().rows())
     dashboard = next(one for name, one in names.items() if name.startswith("dashboard@") or name == "dashboard")
     assert la.allowed(estate, dashboard, "iam.serviceAccounts.getAccessToken", account).verdict == "allowed"
-    unlisted = la.allowed(estate, "gcp::user:bao.ndiaye@northwind-synthetic.example", "logging.sinks.list",
-                          "projects/northwind-synthetic-data")
-    assert unlisted.verdict == "unknown", "its role ended, and the organization's policy is not loaded"
+    viewers = estate.frame("entitlements").filter(
+        (pl.col("provider") == "gcp") & (pl.col("privilege") == "roles/logging.viewer"))
+    standing = viewers.filter(pl.col("expires_at").is_null())
+    ended = viewers.filter(pl.col("expires_at") < estate.as_of).join(standing, on="principal_id", how="anti")
+    assert ended.height
+    for one in sorted(set(ended["principal_id"])):
+        unlisted = la.allowed(estate, one, "logging.sinks.list", "projects/northwind-synthetic-data")
+        assert unlisted.verdict == "unknown", "its role ended, and the organization's policy is not loaded"
 
 
 def test_the_way_up_that_an_inventory_of_assets_states_is_followed(tmp_path: Path) -> None:
