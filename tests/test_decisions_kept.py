@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lineage_analytics.graphs.decisions import DecisionLineage, decision_lineage
-from tests._decisions import DAN, TENANT, Row, case, covered, pim, states, step
+from tests._decisions import TENANT, Row, case, covered, pim, states, step
 from tests._decisions import gaps as gaps_of
 from tests._workflows import AGENT, flow, world
 

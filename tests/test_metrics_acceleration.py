@@ -192,6 +192,9 @@ def test_where_too_little_of_the_whole_can_be_judged_the_largest_workstream_that
     said = told(**estate(*parts))
     assert (said.policy, said.unit, said.n1, said.q1) == (True, "identity operations", 40, 0.5)
     assert said.weeks["executed"].sum() == 40
+    held = row(measured(**estate(*parts)), "ACC-05", "policy/unit:identity_operations")
+    assert (held["status"], held["value"]) == ("scored", pytest.approx(said.ag))
+    assert "of the target of 95 % is not met" in measure_words(held)
     assert "50 % of 40 AI-assisted changes in identity operations in 30 days" in said.sentence()
     none = told(**estate(cohort("id", 20, 29, workstream="identity_operations"), parts[2]))
     assert (none.policy, none.unit, none.ag) == (False, None, None)

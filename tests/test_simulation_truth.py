@@ -195,3 +195,11 @@ def test_the_deploy_role_is_reached_by_exactly_those_it_trusts(found: Found) -> 
     ).iter_rows(named=True) for arn in (alt["value"] for alt in row["alt_ids"] or [])}
     assert all(arns[arn]["admin_equivalent"] for arn in (role, helper, *trusted))
     assert all("deploy-pipeline" in arns[arn]["admin_reason"] for arn in (helper, *trusted[:4]))
+
+
+def test_what_the_agents_later_requests_were_based_on_was_not_kept(found: Found) -> None:
+    traced, lost = (story(found, "traces_fall_behind")[part] for part in (slice(0, 3), slice(-3, None)))
+    states = {(row["case_id"], row["element"]): row["state"] for row in found.decisions.elements.iter_rows(named=True)}
+    for events, state in ((traced, "proved"), (lost, "missing")):
+        for case in (case_of(found, event) for event in events):
+            assert {states[case["case_id"], element] for element in ("inputs", "recommendation")} == {state}

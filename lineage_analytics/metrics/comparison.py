@@ -185,12 +185,14 @@ def acceleration(context: Context) -> Mapping[str, Population]:
                 "acceleration; scope stop: AI-assisted changes of tier 0 without a valid approval, named. A unit is "
                 "compared with the same baseline as the whole",
     kind="process", unit="ratio", direction="lower", refs=("GV.OV-03", "MEASURE 3.1", "MANAGE 4.1"), needs=NEEDS,
-    tables=TABLES, scopes=("all", "policy", "stop", *(f"unit:{unit}" for unit in UNITS)))
+    tables=TABLES, scopes=("all", "policy", "stop", *(
+        f"{tail}unit:{unit}" for tail in ("", "policy/") for unit in UNITS)))
 def acceleration_gap(context: Context) -> Mapping[str, Population]:
     if not loaded(context):
         return {}
     found = comparison(context)
-    return {"all": _gap(found), "policy": _policy(found), "stop": _stop(context)} | of_units(context, _gap)
+    beside = {f"policy/{scope}": held for scope, held in of_units(context, _policy).items()}
+    return {"all": _gap(found), "policy": _policy(found), "stop": _stop(context)} | of_units(context, _gap) | beside
 
 
 def _gap(found: Comparison) -> Population:

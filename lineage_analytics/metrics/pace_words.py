@@ -60,7 +60,7 @@ def _ratio(row: Row) -> str:
 def _gap(row: Row) -> str | None:
     if row["scope"] == "stop":
         return None
-    held = "target of 95 %" if row["scope"] == "policy" else "standard held before"
+    held = "target of 95 %" if row["scope"].startswith("policy") else "standard held before"
     if row["value"] < 0:
         over = f"over {row['denominator']:,.0f}"
         return f"the {held} is exceeded by {percent(-row['value'])} (a gap of {percent(row['value'])}), {over}"

@@ -191,6 +191,7 @@ def _all(number: int) -> str:
 
 _UNITS = {"identity_operations": "Identity operations", "development": "Development", "support": "Support",
           "other": "Other"}
+_BY_UNIT = (("LIN-05", ""), ("LIN-16", ""), ("LIN-02", ""), ("ACC-05", ""), ("ACC-05", "policy/"))
 
 
 def _pace(reading: Reading) -> Section:
@@ -211,12 +212,11 @@ def _pace(reading: Reading) -> Section:
         heading = "Assurance keeps pace with AI"
     else:
         heading = f"The gap between pace and assurance is {words.measure_words(reading.measure('ACC-05') or {})}"
-    rows = [(label, *(words.percent(row) if (row := reading.measure(metric, f"unit:{unit}")) else "not scored"
-                      for metric in ("LIN-05", "LIN-16", "LIN-02", "ACC-05")), _changes(reading, unit))
-            for unit, label in _UNITS.items()]
+    rows = [(label, *(words.percent(row) if (row := reading.measure(metric, f"{beside}unit:{unit}")) else "not scored"
+                      for metric, beside in _BY_UNIT), _changes(reading, unit)) for unit, label in _UNITS.items()]
     units = Table("Workstreams, as declared of the workflows: AI-assisted changes",
-                  ("Workstream", "Approved in time", "Way back", "Reconstructable", "Gap", "Changes"), tuple(rows),
-                  numeric=frozenset({5}))
+                  ("Workstream", "Approved in time", "Way back", "Reconstructable", "Gap", "Gap to policy", "Changes"),
+                  tuple(rows), numeric=frozenset({6}))
     measures = _measures(reading, "Pace in numbers", _PACE)
     return Section("pace", "Pace", heading, f"{pace.sentence()} {pace.verdict}", ("acceleration_gap",),
                    (units, measures), "06_acceleration", ("ACC-04", "ACC-05", "LIN-10", "LIN-16"))

@@ -54,9 +54,10 @@ def conclude(world: World) -> None:
             kept.append(_trace(world, dice, one))
             decision.inputs = decision.recommendation = "proved"
         else:
-            lost.append(decision.event_id)
-            # A thread quoted in the reason still hints at what was read.
-            decision.inputs = decision.recommendation = "unknown" if decision.quoted else "missing"
+            # A thread quoted in the reason still hints at what was read; and who decided must be known to ask for it.
+            hinted = decision.quoted or decision.involvement == "unknown"
+            decision.inputs = decision.recommendation = "unknown" if hinted else "missing"
+            lost += [] if hinted else [decision.event_id]
     world.stories.append(Story(
         "traces_fall_behind", f"Of the agent's {len(asked)} role requests {len(kept)} have a trace: nearly each at "
         f"first; at most about {_DAILY} a day later, while it asks for more.", [*kept[:3], *lost[-3:]],
