@@ -18,6 +18,7 @@ from lineage_analytics.simulation.truth_holdings import elsewhere, perhaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import date
 
     from lineage_analytics.simulation.model import Account, Decision, Key, Principal
     from lineage_analytics.simulation.observed import Copilot, Observed, Seen
@@ -190,10 +191,17 @@ def visibility(world: World, observed: Observed) -> list[Measure]:
     return [*found, _received(world, observed)]
 
 
+def _usual(counts: Counter[date]) -> float:
+    """The median of the days from the first with a record to the last, of the last ninety: a day without one counts."""
+    last = max(counts)
+    span = min((last - min(counts)).days + 1, 90)
+    return median(counts[last - timedelta(days=back)] for back in range(span))
+
+
 def _received(world: World, observed: Observed) -> Measure:
     """Source-days received: at least a tenth of the source's median day. One expected source never delivered."""
     in_window = [day.date() for day in world.midnights[-WINDOW.days:]]
-    good = sum(counts[day] > 0 and counts[day] >= 0.1 * median(counts.values())
+    good = sum(counts[day] > 0 and counts[day] >= 0.1 * _usual(counts)
                for counts in (observed.daily[source] for source in EXPECTED) for day in in_window)
     return Measure("VIS-09", "all", good, (len(EXPECTED) + 1) * len(in_window))
 
