@@ -173,4 +173,5 @@ def test_the_answer_says_how_many_it_could_not_tell(run_folder: Path) -> None:
     assert min(admin["n_unknown"], owned["n_unknown"]) > 0
     assert f"administrator control ({admin['n_unknown']} more cannot be told)." in page
     assert f"no valid owner ({owned['n_unknown']} more cannot be told)." in page
-    assert re.search(r"AI had a hand in \d+ of \d+ identity changes in 30 days \(\d+ cannot be told\)", page)
+    assert re.search(r"\d+ AI-assisted changes in identity operations in 30 days can be defended \(\d+ more cannot be judged\)",
+                     page)

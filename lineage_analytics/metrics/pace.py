@@ -172,8 +172,9 @@ class Pace:
     def _to_policy(self) -> str:
         assert self.q1 is not None and self.ag is not None  # noqa: S101, PT018  (scored against policy)
         where = f" in {self.unit}" if self.unit else ""
-        said = (f"{percent(self.q1)} of {self.n1:,} AI-assisted changes{where} in {self.days} days can be defended; "
-                f"policy asks for {percent(POLICY)}.")
+        dark = f" ({self.unknown:,} more cannot be judged)" if self.unknown else ""
+        said = (f"{percent(self.q1)} of {self.n1:,} AI-assisted changes{where} in {self.days} days can be defended"
+                f"{dark}; policy asks for {percent(POLICY)}.")
         low, high = self.ag_low or 0.0, self.ag_high or 0.0
         if low <= 0:
             return f"{said} The gap to policy is not proved (between {percent(low)} and {percent(high)})."
