@@ -93,7 +93,8 @@ def delegations(found: Sequence[Record], actors: Sequence[Actor], activity: pl.D
     if not rows:
         return tables.DELEGATIONS.empty()
     place = pl.Series(rows, dtype=pl.UInt32)
-    kept = {name: activity[name][place] for name in _KEPT}
+    # As values of their own: a part of a column keeps all of its text in memory until the part is written.
+    kept = {name: pl.Series(activity[name][place].to_list(), dtype=activity.schema[name]) for name in _KEPT}
     said = [_opened(found[row], actors[row], event) for row, event in zip(rows, kept["event_id"], strict=True)]
     uids, delegates, origins, issuers, ends, seconds, scopes = zip(*said, strict=True)
     keys = [actors[row].credential for row in rows]
