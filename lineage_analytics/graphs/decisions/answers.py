@@ -39,6 +39,9 @@ AGENTS = {
     "human": "a person's credential", "workload": "software", "ai_agent": "an AI agent", "ai_instance": "an AI session",
     "automation": "automation", "group": "a group", "organisation": "an organisation", "unknown": "of unknown kind",
 }
+_TESTED: dict[bool | None, str] = {
+    True: "; what takes it back has worked here within 180 days",
+    False: "; what takes it back was not seen to work here within 180 days", None: ""}
 _IN_KIND = {"reversible": "such a change can be; for this one it is not shown",
             "reversible_with_loss": "such a change can be, with loss; for this one it is not shown"}
 REVERSIBILITY = {"reversible": "yes", "reversible_with_loss": "yes, with loss", "irreversible": "no",
@@ -150,9 +153,7 @@ def _undoable(found: Row, elements: Row) -> Row:
     case, element = found["case"], elements["rollback"]
     if not case["executed"]:
         return _row("Can it be undone", "nothing was executed")
-    tested = {True: "; what takes it back has worked here within 180 days",
-              False: "; what takes it back was not seen to work here within 180 days"}.get(
-        case["rollback_tested"] if case["reversibility"] != "irreversible" else None, "")
+    tested = _TESTED[case["rollback_tested"] if case["reversibility"] != "irreversible" else None]
     known = REVERSIBILITY[case["reversibility"]] if case["rollback_path"] == "recorded" else _IN_KIND.get(
         case["reversibility"], REVERSIBILITY[case["reversibility"]])
     return _row("Can it be undone", f"{known}; {element['reason']}{tested}", element["record_ids"])
