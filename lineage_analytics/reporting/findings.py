@@ -186,17 +186,18 @@ def _stopped(reading: Reading) -> Iterator[Action]:
 
 
 def _unapproved(reading: Reading) -> Iterator[Action]:
-    elements = reading.analysis.decisions.elements
-    missing = elements.filter((pl.col("element") == "approver") & (pl.col("state") == "missing"))
-    cases = reading.window_cases.filter(pl.col("involvement_class").is_in(AI))
-    without = cases.join(missing.select("case_id"), on="case_id", how="semi")
+    """AI-assisted changes that LIN-05 counts as not approved before they ran: the same number as in its section."""
+    found = reading.analysis.measured.evidence.filter((pl.col("metric_id") == "LIN-05") & (pl.col("scope") == "all"))
+    held = {name: found.filter(pl.col("set") == name)["object_id"] for name in ("denominator", "numerator")}
+    cases = reading.window_cases.filter(pl.col("case_id").is_in(held["denominator"].implode()))
+    without = cases.filter(~pl.col("case_id").is_in(held["numerator"].implode()))
     if not without.height:
         return
     actors = without.join(_actors(reading), on="case_id", how="left").group_by("agent").len().sort(
         ["len", "agent"], descending=[True, False])
     shown = [f"{reading.name(agent)} {number:,}" for agent, number in actors.iter_rows()]
     yield Action("Put an approval before AI changes that run without one",
-                 f"{without.height:,} of {count(cases.height, 'AI-assisted change')} had none on record: "
+                 f"{without.height:,} of {count(cases.height, 'AI-assisted change')} had none before they ran: "
                  f"{names(shown)}.", "LIN-05")
 
 
