@@ -8,74 +8,52 @@ otherwise: never zero, never false.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lineage_analytics.decision_tables import (
+    CASES,
+    DECISION_FINDINGS,
+    ELEMENTS,
+    GAPS,
+    INVOLVEMENT,
+    LINK_REJECTS,
+    LINKS,
+    STEPS,
+    WORKFLOWS,
+)
 from lineage_analytics.errors import LineageError
+from lineage_analytics.schema import (
+    AGENT_CLASSES,
+    ALT_IDS,
+    AUTHORITY_MODES,
+    KINDS,
+    OUTCOMES,
+    OWNERS,
+    PROVENANCE,
+    RAW_REF,
+    STEP_KINDS,
+    TEXTS,
+    TIME,
+    UNMAPPED,
+    Column,
+    Table,
+    columns_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TIME = pl.Datetime("us", "UTC")
-TEXTS = pl.List(pl.String)
-ALT_IDS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
-OWNERS = pl.List(pl.Struct({"id": pl.String, "basis": pl.String}))
-RAW_REF = pl.Struct({"file_sha256": pl.String, "member": pl.String, "offset": pl.Int64})
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, dtype, meaning (with unit, and what null means) and, if closed, its values."""
-
-    name: str
-    dtype: pl.DataType
-    meaning: str
-    values: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its columns in order. ``derived`` tables can be recomputed from the facts."""
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    derived: bool = False
-
-    @cached_property
-    def schema(self) -> pl.Schema:
-        return pl.Schema({c.name: c.dtype for c in self.columns})
-
-    def empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema=self.schema)
-
-
-def _columns(spec: Mapping[str, tuple[Any, ...]]) -> tuple[Column, ...]:
-    """Columns from ``name: (dtype, meaning[, closed values])``."""
-    return tuple(
-        Column(name, dtype() if isinstance(dtype, type) else dtype, meaning, frozenset(" ".join(values).split()))
-        for name, (dtype, meaning, *values) in spec.items()
-    )
-
-
-UNMAPPED = "JSON text of fields not known to the loader; null: none"
-
-PROVENANCE = {
-    "tenant": (pl.String, "account, directory or organisation id; null when the record names none"),
-    "provider": (pl.String, "aws entra m365 declared ..."),
-    "source": (pl.String, "file name of the loader"),
-    "record_id": (pl.String, "rec-..., stable over files, order and repetition"),
-    "raw_ref": (RAW_REF, "file hash, archive member and ordinal of the record in it"),
-}
-
-KINDS = "human service_account workload app api_key ai_agent ai_assistant group role unknown"
-OUTCOMES = "success failure denied partial unknown"
-STEP_KINDS = "signal recommendation draft request decision action attempt outcome rollback expiry data_access"
-AGENT_CLASSES = "human workload ai_agent ai_instance automation group organisation unknown"
-AUTHORITY_MODES = "self obo_user own_identity agent_user inherited masked service_chain unknown"
+__all__ = [
+    "ACCOUNTS", "ACTIVITY", "AGENT_CLASSES", "ALIASES", "ALL", "ALT_IDS", "ASSISTANT_ACCESS", "AUTHORITY_MODES",
+    "CASES", "CONTENT_HASHES", "COVERAGE", "CREDENTIALS", "DECISION_FINDINGS", "DECISION_STEPS", "DELEGATIONS",
+    "DRIFT", "EDGES", "ELEMENTS", "ENTITLEMENTS", "EVIDENCE", "FACETS", "FACTS", "GAPS", "IDENTITIES",
+    "IDENTITY_FACTS", "INVOLVEMENT", "KINDS", "LEDGER", "LINKS", "LINK_REJECTS", "MEASURES", "NODES", "OUTCOMES",
+    "OWNERS", "PERMISSIONS", "PERMISSION_USE", "PROVENANCE", "QUARANTINE", "RAW_REF", "RESOURCES", "SEQUENCES",
+    "STEPS", "STEP_KINDS", "TEXTS", "TIME", "UNMAPPED", "USAGE", "WORKFLOWS", "Column", "Table",
+    "closed_value_faults", "concat", "conform",
+]
 
 _IDENTITY = {
     "id": (pl.String, "<provider>:<tenant>:<immutable native id>; never a name, address or ARN alone "
@@ -99,7 +77,7 @@ _IDENTITY = {
     "grants_listed": (pl.Boolean, "true: an inventory states everything granted to it; null: none says so"),
 }
 
-IDENTITY_FACTS = Table("identity_facts", "what each source says about an identity", _columns({
+IDENTITY_FACTS = Table("identity_facts", "what each source says about an identity", columns_of({
     **_IDENTITY,
     "kind_basis": (pl.String, "the evidence for kind, in words"),
     "basis": (pl.String, "inventory: listed by the provider; declared: written by the customer; "
@@ -110,7 +88,7 @@ IDENTITY_FACTS = Table("identity_facts", "what each source says about an identit
     **PROVENANCE,
 }))
 
-IDENTITIES = Table("identities", "one row per principal after resolution", _columns({
+IDENTITIES = Table("identities", "one row per principal after resolution", columns_of({
     **_IDENTITY,
     "kind_basis": (pl.String, "the evidence for kind, in words"),
     "inventoried": (pl.Boolean, "listed by an inventory or a declaration, not merely seen in a log"),
@@ -121,7 +99,7 @@ IDENTITIES = Table("identities", "one row per principal after resolution", _colu
     "record_ids": (TEXTS, "records behind the row, at most 20"),
 }), derived=True)
 
-ALIASES = Table("aliases", "ids that mean the same principal", _columns({
+ALIASES = Table("aliases", "ids that mean the same principal", columns_of({
     "alias": (pl.String, "an id as some record has it"),
     "id": (pl.String, "the identity it resolves to"),
     "rule": (pl.String, "what proved it, e.g. arn, login_in_tenant, declared"),
@@ -130,7 +108,7 @@ ALIASES = Table("aliases", "ids that mean the same principal", _columns({
     "valid_to": (TIME, "until when; null: no end"),
 }), derived=True)
 
-ACCOUNTS = Table("accounts", "accounts of one person or workload, each its own principal", _columns({
+ACCOUNTS = Table("accounts", "accounts of one person or workload, each its own principal", columns_of({
     "account_id": (pl.String, "the identity"),
     "person_id": (pl.String, "as declared, or person:<first account> where records alone join"),
     "rule": (pl.String, "", "declared on_premises_sid external_id equal_address"),
@@ -139,7 +117,7 @@ ACCOUNTS = Table("accounts", "accounts of one person or workload, each its own p
     "record_ids": (TEXTS, "records that speak of the account, at most 20"),
 }), derived=True)
 
-CREDENTIALS = Table("credentials", "keys, secrets, certificates, passwords: ids only, never values", _columns({
+CREDENTIALS = Table("credentials", "keys, secrets, certificates, passwords: ids only, never values", columns_of({
     "identity_id": (pl.String, "who uses it"),
     "credential_id": (pl.String, "key id or a stable stand-in such as <identity>/password"),
     "kind": (pl.String, "", "key secret cert password federated token ssh_key passkey session"),
@@ -159,7 +137,7 @@ CREDENTIALS = Table("credentials", "keys, secrets, certificates, passwords: ids 
     **PROVENANCE,
 }))
 
-ENTITLEMENTS = Table("entitlements", "grants as the source states them", _columns({
+ENTITLEMENTS = Table("entitlements", "grants as the source states them", columns_of({
     "principal_id": (pl.String, "holder: identity, group, or policy id for kind=statement"),
     "grant_kind": (pl.String, "membership: principal is in group `scope`; attachment: principal holds policy "
         "`scope`; boundary: policy `scope` limits principal; statement: policy or role `principal_id` says `actions` "
@@ -191,7 +169,7 @@ ENTITLEMENTS = Table("entitlements", "grants as the source states them", _column
     **PROVENANCE,
 }))
 
-ACTIVITY = Table("activity", "events, one row per record", _columns({
+ACTIVITY = Table("activity", "events, one row per record", columns_of({
     "time": (TIME, "when it happened; null: the record states none, so it is of no day and counts in no period"),
     "actor_id": (pl.String, "resolved principal: a session's role, a user folded by case; null: not stated"),
     "actor_session_id": (pl.String, "the session as logged; null: none"),
@@ -218,7 +196,7 @@ ACTIVITY = Table("activity", "events, one row per record", _columns({
     **PROVENANCE,
 }))
 
-ASSISTANT_ACCESS = Table("assistant_access", "one row per interaction and resource", _columns({
+ASSISTANT_ACCESS = Table("assistant_access", "one row per interaction and resource", columns_of({
     "time": (TIME, "when the interaction was logged"),
     "user_id": (pl.String, "whose authority the assistant used; null: not stated"),
     "assistant_id": (pl.String, "the assistant; null: not stated"),
@@ -250,7 +228,7 @@ ASSISTANT_ACCESS = Table("assistant_access", "one row per interaction and resour
     **PROVENANCE,
 }))
 
-DECISION_STEPS = Table("decision_steps", "steps of decisions as records state them, before linking", _columns({
+DECISION_STEPS = Table("decision_steps", "steps of decisions as records state them, before linking", columns_of({
     "step_id": (pl.String, "step-..., stable: derived from record and kind"),
     "kind": (pl.String, "", STEP_KINDS),
     "time": (TIME, "event time"),
@@ -293,7 +271,7 @@ DECISION_STEPS = Table("decision_steps", "steps of decisions as records state th
 }))
 
 DELEGATIONS = Table("delegations", "authority that one principal lent another, one row per statement of a record; the "
-                    "fields of OCSF's delegation object, with the two it leaves to its event", _columns({
+                    "fields of OCSF's delegation object, with the two it leaves to its event", columns_of({
     "uid": (pl.String, "id of the delegation, within its organisation: that of a temporary key or token as its "
                        "issuer gives it, which steps taken with it state as `session:<uid>`; else derived from the "
                        "record"),
@@ -320,7 +298,7 @@ DELEGATIONS = Table("delegations", "authority that one principal lent another, o
     **PROVENANCE,
 }))
 
-RESOURCES = Table("resources", "resources named by inventories and declarations", _columns({
+RESOURCES = Table("resources", "resources named by inventories and declarations", columns_of({
     "id": (pl.String, ""), "kind": (pl.String, "role policy site workflow crown_jewel ..."),
     "display_name": (pl.String, "null: none"),
     "tier0": (pl.Boolean, "declared crown jewel; null: not stated"),
@@ -331,7 +309,7 @@ RESOURCES = Table("resources", "resources named by inventories and declarations"
     **PROVENANCE,
 }))
 
-COVERAGE = Table("coverage", "what was received, per source, tenant and day; and what is expected", _columns({
+COVERAGE = Table("coverage", "what was received, per source, tenant and day; and what is expected", columns_of({
     "basis": (pl.String, "received: counted from records; expected: declared; expected_inventory: declared, and of "
                          "a kind that has no days; stated: the provider says that it delivered logs with events of "
                          "that day", "received expected expected_inventory stated"),
@@ -343,7 +321,7 @@ COVERAGE = Table("coverage", "what was received, per source, tenant and day; and
     "record_id": PROVENANCE["record_id"],
 }))
 
-QUARANTINE = Table("quarantine", "what was not understood or not used", _columns({
+QUARANTINE = Table("quarantine", "what was not understood or not used", columns_of({
     "source": PROVENANCE["source"], "file": (pl.String, "path relative to the one given"),
     "member": (pl.String, "inside an archive; null: the file itself"),
     "position": (pl.Int64, "ordinal of the record in its member; null: the file as a whole"),
@@ -355,7 +333,7 @@ QUARANTINE = Table("quarantine", "what was not understood or not used", _columns
     "file_sha256": (pl.String, "of the file as delivered"),
 }))
 
-DRIFT = Table("drift", "what records hold that their loader does not know: formats grow", _columns({
+DRIFT = Table("drift", "what records hold that their loader does not know: formats grow", columns_of({
     "source": PROVENANCE["source"],
     "kind": (pl.String, "record_type: no rule for this type of record; key: a new key, kept in unmapped; type: a known "
                         "key with another JSON type; revision: the native id of another record with other content, "
@@ -368,20 +346,20 @@ DRIFT = Table("drift", "what records hold that their loader does not know: forma
     "file_sha256": (pl.String, "of the file as delivered"),
 }))
 
-CONTENT_HASHES = Table("content_hashes", "log files that signed digests speak of, hashed unpacked", _columns({
+CONTENT_HASHES = Table("content_hashes", "log files that signed digests speak of, hashed unpacked", columns_of({
     "name": (pl.String, "file name without its folder"), "file_sha256": (pl.String, "of the file as delivered"),
     "content_sha256": (pl.String, "of what it holds, unpacked; null: it breaks off or holds several documents"),
 }))
 
 SEQUENCES = Table("sequences", "numbers with which a provider counts its records, of those that were read, used or not",
-                  _columns({
+                  columns_of({
     "source": PROVENANCE["source"], "stream": (pl.String, "what counts: the computer and its log"),
     "first_number": (pl.Int64, ""), "last_number": (pl.Int64, ""),
     "records": (pl.Int64, "numbers read from the first to the last; fewer than there are: chosen records"),
     "file_sha256": (pl.String, "of the file as delivered"),
 }))
 
-LEDGER = Table("ledger", "one row per file, member and source ever ingested", _columns({
+LEDGER = Table("ledger", "one row per file, member and source ever ingested", columns_of({
     "file_sha256": (pl.String, "of the file as delivered"), "file": (pl.String, "relative path when first seen"),
     "bytes": (pl.Int64, "size as delivered"), "source": PROVENANCE["source"],
     "shape": (pl.String, "shapes found, + between those of an archive"),
@@ -391,7 +369,7 @@ LEDGER = Table("ledger", "one row per file, member and source ever ingested", _c
     "first": (TIME, "earliest accepted event"), "last": (TIME, "latest accepted event"),
 }))
 
-USAGE = Table("usage", "activity rolled up by actor, action and day", _columns({
+USAGE = Table("usage", "activity rolled up by actor, action and day", columns_of({
     "actor_id": (pl.String, ""), "action": (pl.String, ""), "tenant": PROVENANCE["tenant"],
     "provider": PROVENANCE["provider"], "source": PROVENANCE["source"], "day": (pl.Date, "UTC"),
     "events": (pl.Int64, "all outcomes"), "successes": (pl.Int64, "outcome success"),
@@ -399,14 +377,14 @@ USAGE = Table("usage", "activity rolled up by actor, action and day", _columns({
 }), derived=True)
 
 PERMISSION_USE = Table("permission_use", "permissions that activity states as checked and granted, by actor and day",
-                       _columns({
+                       columns_of({
     "actor_id": (pl.String, ""), "permission": (pl.String, "as the provider names it"), "tenant": PROVENANCE["tenant"],
     "provider": PROVENANCE["provider"], "source": PROVENANCE["source"], "day": (pl.Date, "UTC"),
     "events": (pl.Int64, "calls of any outcome in which it was granted"),
     "successes": (pl.Int64, "those that succeeded"), "first": (TIME, ""), "last": (TIME, ""),
 }), derived=True)
 
-NODES = Table("nodes", "nodes of the access graph", _columns({
+NODES = Table("nodes", "nodes of the access graph", columns_of({
     "node_id": (pl.String, ""), "kind": (pl.String, "identity kind, or group role policy service resource credential "
                                          "federation directory_role, or scope: what a wildcard covers"),
     "label": (pl.String, "untrusted text"), "tier0": (pl.Boolean, ""),
@@ -415,7 +393,7 @@ NODES = Table("nodes", "nodes of the access graph", _columns({
     "provider": PROVENANCE["provider"],
 }), derived=True)
 
-EDGES = Table("edges", "edges of the access graph", _columns({
+EDGES = Table("edges", "edges of the access graph", columns_of({
     "src": (pl.String, ""), "dst": (pl.String, ""),
     "rel": (pl.String, "", "member_of holds_policy bounded_by may_assume owns authenticates_with controls"),
     "state": (pl.String, "proved or conditional: the grant has a condition we did not evaluate",
@@ -426,7 +404,7 @@ EDGES = Table("edges", "edges of the access graph", _columns({
     "record_ids": (TEXTS, ""),
 }), derived=True)
 
-PERMISSIONS = Table("permissions", "per principal: how many permissions are granted, used, unused", _columns({
+PERMISSIONS = Table("permissions", "per principal: how many permissions are granted, used, unused", columns_of({
     "principal_id": (pl.String, ""), "granted": (pl.Int64, "distinct granted actions; null: not known"),
     "granted_basis": (pl.String, "effective: actions after denies, limits and groups; assigned: roles, since what they "
                       "allow is not all known; null: not known", "effective assigned"),
@@ -446,184 +424,7 @@ PERMISSIONS = Table("permissions", "per principal: how many permissions are gran
     "record_ids": (TEXTS, "records of the grants, at most 20"),
 }), derived=True)
 
-CASES = Table("cases", "decision cases", _columns({
-    "case_id": (pl.String, "dec-..."), "tenant": PROVENANCE["tenant"], "provider": PROVENANCE["provider"],
-    "anchor_kind": (pl.String, ""), "anchor_event_id": (pl.String, "native id of the anchor"),
-    "time": (TIME, "of the anchor"), "operation": (pl.String, "of the anchor"),
-    "target_key": (pl.String, "of the anchor"), "title": (pl.String, "untrusted text"),
-    "change_class": (pl.String, "", "grant revoke role_change credential_action policy_change exception unknown"),
-    "executed": (pl.Boolean, "an action took effect"),
-    "involvement_class": (pl.String, "", "none advises drafts executes_approved executes_autonomous unknown"),
-    "involvement_bounds": (pl.String, "for unknown: the classes it may be"),
-    "assistant_id": (pl.String, "the assistant or agent with a part in it; null: none seen"),
-    "workflow_id": (pl.String, "the workflow it belongs to, declared or observed; null: none"),
-    "workstream": (pl.String, "", "identity_operations development support other"),
-    "environment": (pl.String, "prod or non-prod of what was changed; null: unknown"),
-    "tier0": (pl.Boolean, "whether tier 0 was changed; null: the record does not name what was"),
-    "approval_verdict": (pl.String, "", "approved_before retroactive order_uncertain denied absent not_required "
-                         "automated_policy expired scope_exceeded stale quorum_not_met contradicted unknown"),
-    "order_verdict": (pl.String, "", "prior order_uncertain retroactive none"),
-    "independent": (pl.String, "approver is not initiator; interested: another, who owns or sponsors the agent acting",
-                    "yes no by_account_only interested unknown"),
-    "effect_match": (pl.String, "what was executed beside what was approved; null: nothing approved on record",
-                     "exact narrower broader different unknown"),
-    "approver_id": (pl.String, "null: none known"), "initiator_id": (pl.String, "null: none known"),
-    "executor_id": (pl.String, "who carried it out; null: not stated"),
-    "verifier_id": (pl.String, "who confirmed the outcome; null: nobody on record"),
-    "signalled_at": (TIME, "of the first signal; null: none on record"),
-    "recommended_at": (TIME, "of the first recommendation; null: none on record"),
-    "requested_at": (TIME, "of the first request; null: none on record"),
-    "approved_at": (TIME, "of the decision that counts; null: none on record"),
-    "advice_verdict": (pl.String, "what became of the recommendation; null: none, or nobody decided on it",
-                       "accepted changed rejected"),
-    "batch_id": (pl.String, "shared by cases that one key or one approval covers; null: alone"),
-    "batch_size": (pl.Int64, "cases of the batch; null: alone"),
-    "per_item_review": (pl.Boolean, "whether each item of the batch was decided by itself; null: no batch, or nothing "
-                                    "decided"),
-    "break_glass": (pl.Boolean, "an account declared for emergencies carried it out"),
-    "accountable_id": (pl.String, "null: none"), "accountable_rule": (pl.String, "", "by_decision by_initiation "
-                       "by_sponsorship by_automation_owner none"),
-    "reversibility": (pl.String, "", "reversible reversible_with_loss irreversible unknown"),
-    "rollback_path": (pl.String, "is a way back on record", "recorded inferred missing unknown"),
-    "rolled_back_by": (pl.String, "case id; null: not rolled back"),
-    "rolled_back_at": (TIME, "null: not rolled back"),
-    "rollback_kind": (pl.String, "null: not rolled back", "exact_inverse state_restoring partial"),
-    "rollback_share": (pl.Float64, "of what was changed, how much was taken back, 0 to 1; null: not rolled back"),
-    "rollback_tested": (pl.Boolean, "what takes it back has succeeded in this tenant in the 180 days to as_of; null: "
-                                    "the inverse table does not know the operation"),
-    "rolls_back": (pl.String, "case id it undoes; null: none"),
-    "completeness": (pl.Float64, "share of required elements present, 0 to 1"),
-    "weakest_tier": (pl.Int8, "of required links; null: single record"),
-    "status": (pl.String, "", "executed rolled_back attempted denied pending expired open"),
-    "digest": (pl.String, "SHA-256 over the rows of the case in all tables; see graphs.decisions.replay"),
-}), derived=True)
-
-STEPS = Table("steps", "steps with the case they belong to", _columns({
-    "step_id": (pl.String, ""), "case_id": (pl.String, ""), "kind": (pl.String, "", STEP_KINDS),
-    "time": (TIME, ""), "agent_ids": (TEXTS, "who acted"), "agent_class": (pl.String, "", AGENT_CLASSES),
-    "operation": (pl.String, ""), "verdict": (pl.String, "null unless a decision"),
-    "target_key": (pl.String, ""), "effect_key": (pl.String, ""), "status": (pl.String, ""),
-    "event_id": (pl.String, ""), "record_ids": (TEXTS, ""), "authority_mode": (pl.String, "", AUTHORITY_MODES),
-    "initiator_id": (pl.String, "null: not stated"), "on_behalf_of_id": (pl.String, "null: none seen"),
-    "assistant_id": (pl.String, "assistant through which it came; null: none seen"),
-    "capacity": (pl.String, "in which somebody decided; null: not stated"),
-    "origin": (pl.String, "of a recommendation; null: another kind of step, or not stated", "ai rule human unknown"),
-    "recommended_value": (pl.String, "null: not stated"), "decided_value": (pl.String, "null: not stated"),
-    "applied_value": (pl.String, "null: not stated"), "expires_at": (TIME, "null: no end stated"),
-    "before_state": (pl.String, "null: not stated"), "after_state": (pl.String, "null: not stated"),
-    "justified": (pl.Boolean, "whether a reason was given; null: the source has no such field"),
-    "title": (pl.String, "untrusted text"), "source": (pl.String, ""), "tenant": PROVENANCE["tenant"],
-}), derived=True)
-
-LINKS = Table("links", "links between steps", _columns({
-    "src": (pl.String, "step id"), "dst": (pl.String, "step id"), "rel": (pl.String, "",
-        "informed_by read proposes about authorised_by triggered_by resulted_in rolls_back requested_by ends"),
-    "method": (pl.String, "", "same_record native_ref business_key quoted_key window inverse"),
-    "confidence": (pl.Float64, "a label for sorting, not a probability"), "tier": (pl.Int8, "5 to 1"),
-    "delta_seconds": (pl.Float64, "time of dst less time of src, as logged"), "skew_band_s": (pl.Float64, "s"),
-    "clock_offset_s": (pl.Float64, "how far the clock of dst's source runs before that of src's, as estimated from "
-                                   "exact pairs; 0 where too few pairs tell"),
-    "order": (pl.String, "of dst to src, clocks corrected: prior (dst came first), order_uncertain, later",
-              "prior order_uncertain later"),
-    "asserted_by": (pl.String, "source whose record states the link"),
-    "record_ids": (TEXTS, ""), "rule_id": (pl.String, ""), "n_candidates": (pl.Int64, ""),
-}), derived=True)
-
-LINK_REJECTS = Table("link_rejects", "what was considered and not linked", _columns({
-    "src": (pl.String, "step id"), "rel": (pl.String, ""), "candidates": (TEXTS, "step ids"),
-    "reason": (pl.String, "", "ambiguous contradicted outside_window target_differs key_unsafe tenant_differs cyclic "
-               "superseded failed"),
-}), derived=True)
-
-DECISION_FINDINGS = Table("decision_findings", "what in a case needs review, and by which records", _columns({
-    "case_id": (pl.String, ""),
-    "finding": (pl.String, "",
-        "self_approval interested_approver approver_appointed_by_requester new_approver flagged_approver "
-        "automated_policy approval_expired retroactive_approval executed_after_denial executed_after_revocation "
-        "stale_approval scope_exceeded quorum_not_met approver_shopping against_recommendation no_per_item_review "
-        "record_conflict contradicted logging_disabled_during_case break_glass break_glass_unreviewed flapping "
-        "authority_switch scope_amplification delegation_outlives_parent delegation_cycle delegation_too_deep "
-        "delegation_to_itself delegation_out_of_time delegation_wrong_audience cyclic_claims unsafe_key "
-        "clock_offset class_exceeded experimental_in_production"),
-    "reading": (pl.String, "in words, for a reader of the case"),
-    "agent_id": (pl.String, "whom it is about; null: nobody in particular"),
-    "step_ids": (TEXTS, "steps that show it"), "record_ids": (TEXTS, "records that show it"),
-}), derived=True)
-
-GAPS = Table("gaps", "what is missing from a case, and why", _columns({
-    "gap_id": (pl.String, ""), "case_id": (pl.String, ""), "element": (pl.String, "",
-        "signal recommendation rationale data_inputs request decision approver_identity execution "
-        "executor_identity before_state after_state outcome rollback_path correlation time_order initiator"),
-    "reason": (pl.String, "", "not_collected outside_coverage pending not_recorded_by_provider expired redacted "
-               "truncated unparseable ambiguous absent contradicted"),
-    "expected_source": (pl.String, "null: no source known to hold it"), "expected_by": (TIME, "null: no bound"),
-    "since": (TIME, "time of the step that lacks it"), "effect_on_verdict": (pl.String, ""),
-}), derived=True)
-
-INVOLVEMENT = "none advises drafts executes_approved executes_autonomous"
-
-WORKFLOWS = Table("workflows", "workflows in which assistants take part: as declared beside as observed", _columns({
-    "workflow_id": (pl.String, "as in cases"), "name": (pl.String, "as declared; else assistant and kind of change"),
-    "declared": (pl.Boolean, "in the customer's register; false: found in the logs alone"),
-    "owner": (pl.String, "as declared; null: not stated"),
-    "description": (pl.String, "as declared; null: not stated"),
-    "stage": (pl.String, "as declared; null: not stated", "experimental production"),
-    "workstream": (pl.String, "as declared; null: not stated", "identity_operations development support other"),
-    "workstreams": (TEXTS, "of its cases"),
-    "runs_by": (pl.String, "who runs it, as declared; null: not stated"),
-    "runner_ids": (TEXTS, "who started its cases or used its assistant, at most 20"),
-    "runners": (TEXTS, "their names"),
-    "assistant": (pl.String, "as declared; null: not stated"),
-    "identity_ids": (TEXTS, "accounts it is declared to act with"),
-    "assistant_ids": (TEXTS, "assistants and accounts by which its cases are known"),
-    "assistants": (TEXTS, "their names"),
-    "class_declared": (pl.String, "what it may do; null: not declared", INVOLVEMENT),
-    "class_observed": (pl.String, "the most powerful class proved for any of its cases; null: none is proved",
-                       INVOLVEMENT),
-    "class_at_least": (pl.String, "what some case of it surely was at least, also where its class is not known; null: "
-                                  "no case", INVOLVEMENT),
-    "class_at_most": (pl.String, "the most powerful class it may have had, unknown cases and cases that fit another "
-                                 "workflow as well counted as the most they may be; null: no case", INVOLVEMENT),
-    "n_none": (pl.Int64, "cases of that class"), "n_advises": (pl.Int64, ""), "n_drafts": (pl.Int64, ""),
-    "n_executes_approved": (pl.Int64, ""), "n_executes_autonomous": (pl.Int64, ""),
-    "n_unknown": (pl.Int64, "cases whose class is not known"),
-    "class_creep": (pl.Boolean, "some case is surely above the declared class; null: not declared, or not known"),
-    "creep_cases": (pl.Int64, "how many are"),
-    "approver": (pl.String, "as declared; null: not stated"),
-    "approver_ids": (TEXTS, "who approved its cases, at most 20"), "approvers": (TEXTS, "their names"),
-    "data_declared": (TEXTS, "what it may read; empty: not stated"),
-    "data_observed": (TEXTS, "places and kinds of what its assistants read, most read first, at most 20"),
-    "resources_read": (pl.Int64, "distinct resources its assistants read; null: no log of what they read"),
-    "inputs": (TEXTS, "signals and recommendations its cases began with, at most 20"),
-    "logged_by": (TEXTS, "sources that record it"),
-    "hand_over": (pl.String, "where authority passes from the assistant to a person, by its most powerful class: "
-                             "executor (a person carries out what it advised or drafted), approver (a person decides "
-                             "before it acts), nobody (it decides and acts), unknown; null: no case",
-                  "executor approver nobody unknown"),
-    "to_executor": (pl.Int64, "cases that pass so"), "to_approver": (pl.Int64, ""), "to_nobody": (pl.Int64, ""),
-    "to_unknown": (pl.Int64, ""),
-    "cases": (pl.Int64, "cases that are its own"),
-    "shared_cases": (pl.Int64, "cases that fit another declared workflow as well"),
-    "environments": (TEXTS, "of what its cases changed"),
-    "tier0_cases": (pl.Int64, "cases that changed tier 0"),
-    "experimental_writes": (pl.Int64, "changes its assistant surely made in production although it is declared "
-                                      "experimental"),
-    "first": (TIME, "of its cases and of what its assistants read; null: none"), "last": (TIME, "likewise"),
-    "record_ids": (TEXTS, "its declaration, then records that show it at work, at most 20"),
-}), derived=True)
-
-ELEMENTS = Table("elements", "per case: is each element of its lineage there", _columns({
-    "case_id": (pl.String, ""),
-    "element": (pl.String, "", "initiator inputs recommendation approver action rollback"),
-    "state": (pl.String, "proved: on record or linked at tier 3 or above; inferred: linked below; unknown: the record "
-        "that would show it is not loaded, not recorded or ambiguous; missing: its source is covered and it is not "
-        "there; not_required: this change needs none; pending: may still arrive",
-        "proved inferred unknown missing not_required pending"),
-    "reason": (pl.String, "in words; for unknown the reason of the gap"),
-    "record_ids": (TEXTS, "records that show it; empty when none does"),
-}), derived=True)
-
-FACETS = Table("facets", "per non-human identity: the seven facets of being fully visible (VIS-14)", _columns({
+FACETS = Table("facets", "per non-human identity: the seven facets of being fully visible (VIS-14)", columns_of({
     "identity_id": (pl.String, ""),
     "facet": (pl.String, "", "inventoried owner purpose usage_visible credential_age logged permissions_resolved"),
     "state": (pl.String, "", "true false unknown"),
@@ -631,7 +432,7 @@ FACETS = Table("facets", "per non-human identity: the seven facets of being full
     "record_ids": (TEXTS, ""),
 }), derived=True)
 
-MEASURES = Table("measures", "one row per metric and scope", _columns({
+MEASURES = Table("measures", "one row per metric and scope", columns_of({
     "metric_id": (pl.String, "PRV-01 ..."), "definition_version": (pl.String, ""),
     "scope": (pl.String, "all, or the variant"),
     "kind": (pl.String, "", "census process estimate context"),
@@ -648,7 +449,7 @@ MEASURES = Table("measures", "one row per metric and scope", _columns({
     "sources": (TEXTS, ""), "snapshot_at": (TIME, "null for processes"),
 }), derived=True)
 
-EVIDENCE = Table("evidence", "the objects behind a measure", _columns({
+EVIDENCE = Table("evidence", "the objects behind a measure", columns_of({
     "metric_id": (pl.String, ""), "scope": (pl.String, ""), "object_id": (pl.String, ""),
     "object_kind": (pl.String, ""), "set": (pl.String, "", "numerator denominator unknown excluded"),
     "reason": (pl.String, "why it is in the set"), "source_rows": (TEXTS, "record ids"),
