@@ -68,7 +68,7 @@ def build(facts: Facts) -> DecisionLineage:
         judge.write(case, rows)
     rows.add("decision_findings", scene.delegations.findings(found))
     rows.add("decision_findings", to_and_fro(flapping(pairs), made, judge.home) + cyclic(doubts, judge.home))
-    rows.add("links", rollback_links(pairs))
+    rows.add("links", rollback_links(pairs, scene.clocks))
     rows.add("link_rejects", rollback_rejects(pairs) + doubted(doubts))
     frames = with_workflows({name: rows.frame(name, *order) for name, order in _ORDER.items()}, facts)
     return DecisionLineage(**sealed(frames), facts=facts)

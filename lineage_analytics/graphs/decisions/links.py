@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from lineage_analytics.graphs.decisions.approvals import PROVED, Approval
 from lineage_analytics.graphs.decisions.case import Joint
-from lineage_analytics.graphs.decisions.clocks import Clocks
 from lineage_analytics.graphs.decisions.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lineage_analytics.graphs.decisions.case import Case
+    from lineage_analytics.graphs.decisions.clocks import Clocks
     from lineage_analytics.graphs.decisions.matching import Doubt
     from lineage_analytics.graphs.decisions.rollbacks import Pairs
 
 Row = dict[str, Any]
 Trio = tuple[Step, Step, str]
-_UNKNOWN_CLOCKS = Clocks()
 _CONFIDENCE = {5: 1.0, 4: 0.95, 3: 0.9, 2: 0.7, 1: 0.5}
 _REJECTED = {"decision": "authorised_by", "request": "requested_by", "expiry": "ends"}
 
 
-def link(src: Step, dst: Step, rel: str, joint: Joint, clocks: Clocks = _UNKNOWN_CLOCKS, candidates: int = 1) -> Row:
+def link(src: Step, dst: Step, rel: str, joint: Joint, clocks: Clocks) -> Row:
     """One link; ``delta_seconds`` as logged, ``order`` with the clocks corrected."""
     return {
         "src": src.id, "dst": dst.id, "rel": rel, "method": joint.method, "confidence": _CONFIDENCE[joint.tier],
@@ -31,7 +30,7 @@ def link(src: Step, dst: Step, rel: str, joint: Joint, clocks: Clocks = _UNKNOWN
         "skew_band_s": clocks.band(src, dst).total_seconds(),
         "clock_offset_s": clocks.offset(src, dst).total_seconds(), "order": clocks.order(src, dst),
         "asserted_by": src.source, "record_ids": sorted({*src.records, *dst.records}), "rule_id": joint.rule,
-        "n_candidates": candidates,
+        "n_candidates": 1,
     }
 
 
@@ -124,8 +123,8 @@ def rejects(case: Case, approved: Approval) -> list[Row]:
     return list(rows.values())
 
 
-def rollback_links(pairs: Pairs) -> list[Row]:
-    return [link(pair.undoing, pair.undone, "rolls_back", Joint("inverse", 4 if pair.proved else 2, pair.kind))
+def rollback_links(pairs: Pairs, clocks: Clocks) -> list[Row]:
+    return [link(pair.undoing, pair.undone, "rolls_back", Joint("inverse", 4 if pair.proved else 2, pair.kind), clocks)
             for pair in (*pairs.made, *pairs.compensating)]
 
 
